@@ -1,0 +1,1 @@
+"""alpypy: from a version number to a tested PyPy for Alpine Linux."""

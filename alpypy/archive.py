@@ -1,0 +1,51 @@
+"""A tarball that is the same, byte for byte, for the same folder."""
+
+from __future__ import annotations
+
+import os
+import tarfile
+from pathlib import Path
+
+from alpypy.sources import file_digest
+
+# 1980: the first year that zip files, which some copy the tree into, can name. In seconds.
+_MTIME = 315532800
+
+
+def write_tarball(folder: Path, tarball: Path) -> str:
+    """Pack ``folder`` under its own name and give the tarball's SHA-256.
+
+    Members are sorted, belong to root and share one time. The file has its name only when whole.
+    """
+    temporary = tarball.with_name(f".{tarball.name}.part")
+    with tarfile.open(temporary, "w:bz2", format=tarfile.PAX_FORMAT) as archive:
+        for path in [folder, *sorted(folder.rglob("*"))]:
+            _add(archive, path, str(path.relative_to(folder.parent)))
+    temporary.rename(tarball)
+    return file_digest(tarball)
+
+
+def _add(archive: tarfile.TarFile, path: Path, name: str) -> None:
+    member = archive.gettarinfo(path, name)
+    member.uid = member.gid = 0
+    member.uname = member.gname = "root"
+    member.mtime = _MTIME
+    executable = member.isdir() or os.access(path, os.X_OK)
+    member.mode = 0o777 if member.issym() else 0o755 if executable else 0o644
+    if not member.isfile():
+        archive.addfile(member)
+        return
+    with path.open("rb") as content:
+        archive.addfile(member, content)
+
+
+def publish(tarball: Path, folder: Path) -> Path:
+    """Copy a finished tarball into ``folder``, with its ``.sha256`` beside it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    target = folder / tarball.name
+    temporary = folder / f".{tarball.name}.part"
+    temporary.write_bytes(tarball.read_bytes())
+    temporary.rename(target)
+    digest = folder / f"{target.name}.sha256"
+    digest.write_text(f"{file_digest(target)}  {target.name}\n", encoding="ascii")
+    return target

@@ -1,0 +1,262 @@
+"""The whole way: carry out a plan stage by stage, each once, and verify what comes out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from alpypy import archive, image, package, plan, translate, verify
+from alpypy.durations import Durations
+from alpypy.engine import Engine
+from alpypy.errors import SpecError
+from alpypy.local import Local, Opened, identify, open_source, refuse_unused
+from alpypy.manifest import Translator
+from alpypy.package import Made, Tarball
+from alpypy.plan import Plan, PypyTwo, Stage
+from alpypy.recipe import Catalog, Recipe, load_catalog
+from alpypy.sources import Fetcher, file_digest
+from alpypy.spec import Target
+from alpypy.store import Store, key_of
+from alpypy.translate import Translation
+from alpypy.verify import Report
+
+
+@dataclass(frozen=True)
+class Order:
+    """What is asked for. ``with_pypy`` is a tarball's path or a PyPy version; ``jobs`` how many C
+    compilers run at once."""
+
+    target: Target
+    sources: Sequence[Path] = ()
+    mirrors: Sequence[str] = ()
+    base_image: str | None = None
+    with_pypy: str | None = None
+    direct: bool = False
+    keep: bool = False
+    jobs: int = field(default_factory=translate.default_jobs)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """The tarball in artifacts/ and what verify found."""
+
+    tarball: Path
+    report: Report
+
+
+@dataclass(frozen=True)
+class _BuildImage:
+    """An image that translates; ``kind`` is ``cpython`` or ``pypy``."""
+
+    id: str
+    translator: Translator
+    kind: str
+
+
+class Builder:
+    """Everything a build uses: the project's data, the cache, the engine.
+
+    ``root`` is the project's folder; artifacts go below it. ``say`` prints one line.
+    """
+
+    def __init__(
+        self, root: Path, cache: Path, engine: Engine, order: Order, say: Callable[[str], None]
+    ) -> None:
+        self._root = root
+        self._engine = engine
+        self._order = order
+        self._say = say
+        self._store = Store(cache)
+        self._fetcher = Fetcher(cache, order.mirrors)
+        self._locals: list[Local] = [identify(path, cache) for path in order.sources]
+        self._durations = Durations(root, self._store)
+        self._sources: dict[str, Opened] = {}
+        self.plan = self._make_plan(load_catalog(root))
+
+    @property
+    def artifacts(self) -> Path:
+        """Where finished tarballs go."""
+        return self._root / "artifacts"
+
+    def stages(self) -> tuple[Stage, ...]:
+        """Every stage, in order, whether it is finished, and how long it should take."""
+        one, found = self.plan, list[Stage]()
+        if one.bootstrap:
+            found.append(self._image_stage("bootstrap image", one.bootstrap, "bootstrap"))
+        if one.small and one.small_translation and one.small_package:
+            found += self._pypy_stages(
+                one.small, one.small_translation, one.small_package, "cpython"
+            )
+        if one.self_hosted:
+            found.append(self._image_stage("self-hosted image", one.self_hosted, "self_hosted"))
+        found += self._pypy_stages(one.recipe, one.translation, one.package, one.translator)
+        tarball = package.finished(self._store, one.package)
+        key = self._verify_key(tarball.sha256) if tarball else ""
+        done = bool(key) and self._store.record(key) is not None
+        found.append(Stage("verify", key, done, self._durations.stage("verify")))
+        return tuple(found)
+
+    def run(self) -> Outcome:
+        """Carry out what is not finished yet.
+
+        Raises:
+            AlpypyError: of the stage that failed; those before it stay finished.
+        """
+        tarball = package.finished(self._store, self.plan.package) or self._build()
+        report = self._verify(tarball)
+        target = self.artifacts / tarball.path.name
+        if report.exit_code == 0 and not _same(target, tarball.sha256):
+            archive.publish(tarball.path, self.artifacts)
+        return Outcome(target if report.exit_code == 0 else tarball.path, report)
+
+    def _make_plan(self, catalog: Catalog) -> Plan:
+        order = self._order
+        recipe = catalog.recipe(order.target)
+        given = self._given_pypy(recipe)
+        staged = recipe.translator is not None and not order.direct and given is None
+        small = catalog.translator_recipe(order.target) if staged else None
+        for one in filter(None, (recipe, small)):
+            release = one.target.release
+            self._sources[release] = open_source(one, self._locals, self._fetcher)
+        refuse_unused(self._locals, self._sources)
+        base = image.find_base(
+            self._engine, self._fetcher, recipe.alpine, recipe.target.arch, order.base_image,
+            self._say,
+        )
+        digests = {release: opened.digest for release, opened in self._sources.items()}
+        return plan.make(self._root, recipe, small, base, digests, given)
+
+    def _given_pypy(self, recipe: Recipe) -> PypyTwo | None:
+        asked = self._order.with_pypy
+        if asked is None:
+            return None
+        path = Path(asked)
+        if not path.is_file():
+            alpine = recipe.target.alpine
+            path = self.artifacts / Target(asked, alpine, recipe.target.arch).tarball
+        if not path.is_file():
+            raise SpecError(
+                f"--with-pypy {asked}: there is no such file, and no {path.name} in artifacts/",
+                remedy="give the path of a PyPy 2.7 tarball for this Alpine, or build one:"
+                f" invoke bootstrap --pypy {asked} --alpine {recipe.target.alpine}",
+            )
+        return PypyTwo(path, file_digest(path))
+
+    def _image_stage(self, name: str, key: str, duration: str) -> Stage:
+        done = image.built(self._engine, key) is not None
+        return Stage(name, key, done, self._durations.stage(duration))
+
+    def _pypy_stages(
+        self, recipe: Recipe, translation: str, packaging: str, translator: str
+    ) -> list[Stage]:
+        packaged = package.finished(self._store, packaging) is not None
+        translated = packaged or translate.finished(self._store, translation) is not None
+        phases = self._durations.phases(recipe, translator, self._order.jobs)
+        return [
+            Stage(translate.title(recipe), translation, translated, sum(phases.values())),
+            Stage(
+                f"package {recipe.target.release}",
+                packaging,
+                packaged,
+                self._durations.stage("package"),
+            ),
+        ]
+
+    def _build(self) -> Tarball:
+        one = self.plan
+        if one.self_hosted is None:
+            return self._pypy(one.recipe, one.translation, one.package, self._cpython_builder())
+        builder = self._self_hosted_builder(one.self_hosted)
+        return self._pypy(one.recipe, one.translation, one.package, builder)
+
+    def _pypy(
+        self, recipe: Recipe, translation_key: str, package_key: str, builder: _BuildImage
+    ) -> Tarball:
+        """A packaged PyPy: translated and laid out, unless either is there already."""
+        origin = self._sources[recipe.target.release].origin
+        made = Made(origin, self.plan.base, builder.id, builder.translator)
+        translation = self._translate(recipe, translation_key, builder)
+        return package.package(
+            self._engine, self._store, self._root, recipe, translation, made,
+            key=package_key, keep=self._order.keep, say=self._say,
+        )
+
+    def _translate(self, recipe: Recipe, key: str, builder: _BuildImage) -> Translation:
+        done = translate.finished(self._store, key)
+        if done:
+            return done
+        return translate.translate(
+            self._engine, self._fetcher, self._store, recipe,
+            image=builder.id,
+            source=self._sources[recipe.target.release].lay_out,
+            key=key,
+            translator=builder.kind,
+            expected=self._durations.phases(recipe, builder.kind, self._order.jobs),
+            jobs=self._order.jobs,
+            keep=self._order.keep,
+            say=self._say,
+        )
+
+    def _cpython_builder(self) -> _BuildImage:
+        cpython = self.plan.recipe.cpython
+        translator = Translator(cpython.file_name.removesuffix(".tgz"), cpython.sha256)
+        return _BuildImage(self._bootstrap_image(), translator, "cpython")
+
+    def _bootstrap_image(self) -> str:
+        key = self.plan.bootstrap or ""
+        done = image.built(self._engine, key)
+        if done:
+            return done
+        self._say("bootstrap image: Alpine, build packages, CPython 2.7")
+        return image.build_bootstrap(
+            self._engine, self._fetcher, self._root, self.plan.recipe, self.plan.base, key,
+            self._say_step, self._order.jobs,
+        )
+
+    def _self_hosted_builder(self, key: str) -> _BuildImage:
+        pypy = self.plan.given or self._small_pypy()
+        translator = Translator(pypy.path.name.removesuffix(".tar.bz2"), pypy.sha256)
+        built = image.built(self._engine, key)
+        if built is None:
+            self._say(f"self-hosted image: Alpine, build packages, {translator.name}")
+            built = image.build_self_hosted(
+                self._engine, self._root, self.plan.recipe, self.plan.base, key, pypy.path,
+                self._say_step,
+            )
+        return _BuildImage(built, translator, "pypy")
+
+    def _small_pypy(self) -> PypyTwo:
+        one = self.plan
+        if one.small is None or one.small_translation is None or one.small_package is None:
+            raise AssertionError("a plan with a self-hosted image has a PyPy for it")
+        tarball = package.finished(self._store, one.small_package) or self._pypy(
+            one.small, one.small_translation, one.small_package, self._cpython_builder()
+        )
+        return PypyTwo(tarball.path, tarball.sha256)
+
+    def _say_step(self, line: str) -> None:
+        if line.startswith("Step "):
+            self._say(f"  {line[:100]}")
+
+    def _verify_key(self, sha256: str) -> str:
+        return key_of(tarball=sha256, checks=verify.digest_of_checks())
+
+    def _verify(self, tarball: Tarball) -> Report:
+        """Verify, unless these very checks have passed this very tarball."""
+        key = self._verify_key(tarball.sha256)
+        record = self._store.record(key)
+        if record:
+            return Report.from_record(record["report"])
+        self._say(f"verify {tarball.path.name}")
+        report = verify.verify(
+            tarball.path, self._engine, base_image=self.plan.base.reference
+        )
+        if report.exit_code == 0:
+            with self._store.making(key, keep=False):
+                self._store.finish(key, {"title": "verify", "report": report.to_record()})
+        return report
+
+
+def _same(path: Path, sha256: str) -> bool:
+    return path.is_file() and file_digest(path) == sha256

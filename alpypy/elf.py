@@ -1,0 +1,184 @@
+"""What an ELF file says of itself: all that decides whether it runs on an Alpine."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path, PurePosixPath
+from typing import IO
+
+from elftools.common.exceptions import ELFError
+from elftools.construct.core import ConstructError
+from elftools.elf.dynamic import DynamicSegment
+from elftools.elf.elffile import ELFFile
+from elftools.elf.gnuversions import GNUVerNeedSection
+from elftools.elf.segments import InterpSegment
+
+from alpypy.errors import ArchiveError
+
+_ARCHITECTURES = {"EM_X86_64": "x86_64", "EM_AARCH64": "aarch64"}
+_TEXTREL = 0x4  # DF_TEXTREL in DT_FLAGS: ELF specification, "Dynamic Section"
+_EXECUTABLE = 0x1  # PF_X
+
+
+class Stack(Enum):
+    """What PT_GNU_STACK asks for; without one the kernel makes the stack executable."""
+
+    PLAIN = "not executable"
+    EXECUTABLE = "executable"
+    ABSENT = "not said (PT_GNU_STACK is missing)"
+
+
+@dataclass(frozen=True)
+class ElfFile:
+    """The facts of one file. ``name`` is its path below the folder it was looked for in.
+
+    ``arch`` is x86_64, aarch64 or, for others, the ELF name of the machine. ``versions`` are the
+    symbol versions that it needs of other libraries, such as GLIBC_2.17.
+    """
+
+    name: str
+    arch: str
+    interpreter: str | None
+    soname: str | None
+    needed: tuple[str, ...]
+    rpath: tuple[str, ...]
+    versions: tuple[str, ...]
+    text_relocations: bool
+    stack: Stack
+
+    @property
+    def provides(self) -> str:
+        """The name by which others need it."""
+        return self.soname or PurePosixPath(self.name).name
+
+    def search_folders(self) -> tuple[PurePosixPath | None, ...]:
+        """Folders of the rpath relative to the top folder; None for one that is not below it."""
+        origin = PurePosixPath(self.name).parent
+        return tuple(_below_origin(origin, entry) for entry in self.rpath)
+
+
+def loader(arch: str) -> str:
+    """Path of musl's loader, which is also its C library."""
+    return f"/lib/ld-musl-{arch}.so.1"
+
+
+def is_elf(path: Path) -> bool:
+    """Whether a file begins as ELF files do."""
+    with path.open("rb") as stream:
+        return stream.read(4) == b"\x7fELF"
+
+
+def find(folder: Path) -> Iterator[Path]:
+    """Every ELF file below a folder, in order; links are left out."""
+    for path in sorted(folder.rglob("*")):
+        if path.is_file() and not path.is_symlink() and is_elf(path):
+            yield path
+
+
+def read(path: Path, name: str) -> ElfFile:
+    """The facts of a file; ``name`` is the path to call it by.
+
+    Raises:
+        ArchiveError: it begins as an ELF file and is damaged after that.
+    """
+    try:
+        with path.open("rb") as stream:
+            return _read(stream, name)
+    # pyelftools reports damage by whatever its parser stumbles over.
+    except (ELFError, ConstructError, ValueError, KeyError, AttributeError, TypeError) as error:
+        raise ArchiveError(
+            f"{name} is a damaged ELF file: {error or type(error).__name__}",
+            remedy="build it again; strip and patchelf are known to damage files",
+        ) from error
+
+
+def outside_needs(files: Iterable[ElfFile]) -> tuple[str, ...]:
+    """Sorted sonames that the files need of the system: neither musl's nor among the files."""
+    files = tuple(files)
+    inside = {name for file in files for name in (file.provides, PurePosixPath(file.name).name)}
+    needed = {soname for file in files for soname in file.needed}
+    return tuple(sorted(name for name in needed - inside if not is_musl(name)))
+
+
+def is_musl(soname: str) -> bool:
+    """Whether a NEEDED name is the C library itself: Alpine's name for it, or plain musl's."""
+    return soname == "libc.so" or soname.startswith("libc.musl-")
+
+
+def _read(stream: IO[bytes], name: str) -> ElfFile:
+    elf = ELFFile(stream)
+    machine = str(elf["e_machine"])
+    dynamic = _dynamic(elf)
+    return ElfFile(
+        name=name,
+        arch=_ARCHITECTURES.get(machine, machine),
+        interpreter=_interpreter(elf),
+        soname=next(iter(_strings(dynamic, "DT_SONAME")), None),
+        needed=_strings(dynamic, "DT_NEEDED"),
+        rpath=tuple(
+            entry
+            for tag in ("DT_RPATH", "DT_RUNPATH")
+            for text in _strings(dynamic, tag)
+            for entry in text.split(":")
+        ),
+        versions=_versions(elf),
+        text_relocations=_has_text_relocations(dynamic),
+        stack=_stack(elf),
+    )
+
+
+def _interpreter(elf: ELFFile) -> str | None:
+    segment = next(elf.iter_segments("PT_INTERP"), None)
+    return segment.get_interp_name() if isinstance(segment, InterpSegment) else None
+
+
+def _dynamic(elf: ELFFile) -> DynamicSegment | None:
+    segment = next(elf.iter_segments("PT_DYNAMIC"), None)
+    return segment if isinstance(segment, DynamicSegment) else None
+
+
+def _strings(dynamic: DynamicSegment | None, tag: str) -> tuple[str, ...]:
+    attribute = tag.removeprefix("DT_").lower()
+    tags = dynamic.iter_tags(tag) if dynamic else ()
+    return tuple(str(getattr(found, attribute)) for found in tags)
+
+
+def _versions(elf: ELFFile) -> tuple[str, ...]:
+    sections = (one for one in elf.iter_sections() if isinstance(one, GNUVerNeedSection))
+    return tuple(
+        str(version.name)
+        for section in sections
+        for _, versions in section.iter_versions()
+        for version in versions
+    )
+
+
+def _has_text_relocations(dynamic: DynamicSegment | None) -> bool:
+    if dynamic is None:
+        return False
+    flags = sum(tag["d_val"] for tag in dynamic.iter_tags("DT_FLAGS"))
+    return bool(flags & _TEXTREL) or any(dynamic.iter_tags("DT_TEXTREL"))
+
+
+def _stack(elf: ELFFile) -> Stack:
+    segment = next(elf.iter_segments("PT_GNU_STACK"), None)
+    if segment is None:
+        return Stack.ABSENT
+    return Stack.EXECUTABLE if segment["p_flags"] & _EXECUTABLE else Stack.PLAIN
+
+
+def _below_origin(origin: PurePosixPath, entry: str) -> PurePosixPath | None:
+    head, _, rest = entry.partition("/")
+    if head not in ("$ORIGIN", "${ORIGIN}"):
+        return None
+    parts: list[str] = [part for part in origin.parts if part != "."]
+    for part in PurePosixPath(rest).parts:
+        if part == ".." and not parts:
+            return None
+        if part == "..":
+            parts.pop()
+        elif part != ".":
+            parts.append(part)
+    return PurePosixPath(*parts)

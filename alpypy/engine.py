@@ -1,0 +1,359 @@
+"""The container engine: find or start one, build images, run commands in containers.
+
+Any daemon with Docker's API serves. Containers get no network, no capability and no privilege, and
+each holds on to a lease of the process that started it: when that process is gone, whatever way it
+went, the container ends by itself.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import docker
+import requests
+from docker.errors import APIError, BuildError, DockerException, ImageNotFound, NotFound
+from docker.models.containers import Container
+
+from alpypy.errors import EngineError, ImageError
+from alpypy.private_engine import SOCKETS, private_engine
+
+LEASE_LABEL = "org.alpypy.lease"
+_LEASE = "/run/alpypy.lease"
+# Blocks until the lease's owner is gone, then ends all that runs beside the init process.
+_GUARD = ("sh", "-c", 'flock "$0" kill -KILL -1 & exec "$@"', _LEASE)
+_PROXY_NAMES = ("HTTP_PROXY", "HTTPS_PROXY", "FTP_PROXY", "NO_PROXY")
+
+
+@dataclass(frozen=True)
+class Mount:
+    """A folder or file of the host and where the container sees it."""
+
+    source: Path
+    target: str
+    writable: bool = False
+
+
+@dataclass(frozen=True)
+class Job:
+    """One command in one container. ``timeout`` is in seconds; None waits for ever."""
+
+    image: str
+    command: Sequence[str]
+    mounts: Sequence[Mount] = ()
+    environment: Mapping[str, str] | None = None
+    user: str | None = None
+    workdir: str | None = None
+    timeout: float | None = 600
+
+
+@dataclass(frozen=True)
+class Completed:
+    """How a command ended. ``exit_code`` is 124 after a timeout, as with timeout(1)."""
+
+    exit_code: int
+    output: str
+
+
+def proxy_environment() -> dict[str, str]:
+    """The proxy settings of whoever runs alpypy, for image builds (never kept in an image)."""
+    found = {}
+    for name in _PROXY_NAMES:
+        value = os.environ.get(name) or os.environ.get(name.lower())
+        if value:
+            found[name] = found[name.lower()] = value
+    return found
+
+
+class Engine:
+    """A container engine that answers."""
+
+    def __init__(self, client: docker.DockerClient, lease: Path) -> None:
+        self.client = client
+        self._lease = lease
+
+    @property
+    def rootless(self) -> bool:
+        """Whether root in a container is an ordinary user outside."""
+        options = self.client.info().get("SecurityOptions") or []
+        return any("rootless" in option for option in options)
+
+    @property
+    def user(self) -> str:
+        """The user to run as, so that files in a mounted folder belong to who runs alpypy."""
+        return "0:0" if self.rootless else f"{os.getuid()}:{os.getgid()}"
+
+    def image_id(self, reference: str) -> str | None:
+        """The ID of an image that the engine holds, or None."""
+        try:
+            return str(self.client.images.get(reference).id)
+        except ImageNotFound:
+            return None
+
+    def label(self, reference: str, name: str) -> str | None:
+        """A label of an image that the engine holds, or None."""
+        try:
+            return self.client.images.get(reference).labels.get(name)
+        except ImageNotFound:
+            return None
+
+    def build(
+        self,
+        context: Path,
+        *,
+        tag: str,
+        arguments: Mapping[str, str],
+        labels: Mapping[str, str],
+        network: bool,
+        on_line: Callable[[str], None] | None = None,
+    ) -> str:
+        """Build ``context``/Dockerfile and give the image's ID.
+
+        Raises:
+            ImageError: a step failed; the message holds the last lines of its output.
+        """
+        lines: list[str] = []
+        stream = self.client.api.build(
+            path=str(context),
+            tag=tag,
+            buildargs={**proxy_environment(), **arguments} if network else dict(arguments),
+            labels=dict(labels),
+            network_mode="default" if network else "none",
+            rm=True,
+            forcerm=True,
+            decode=True,
+        )
+        try:
+            for event in stream:
+                _take_build_event(event, lines, on_line)
+        except (APIError, BuildError) as error:
+            raise _image_error(tag, str(error), lines) from error
+        found = self.image_id(tag)
+        if found is None:
+            raise _image_error(tag, "the engine did not keep the image", lines)
+        return found
+
+    def import_rootfs(self, tarball: Path, reference: str) -> str:
+        """Make an image of one layer out of a root file system's tarball."""
+        repository, _, tag = reference.rpartition(":")
+        self.client.api.import_image(str(tarball), repository=repository, tag=tag)
+        found = self.image_id(reference)
+        if found is None:
+            raise ImageError(
+                f"{tarball} could not be imported as {reference}",
+                remedy="check that it is a tar archive of a root file system",
+            )
+        return found
+
+    def remove_image(self, reference: str) -> None:
+        """Forget a name of an image, and the image with its last name."""
+        with contextlib.suppress(ImageNotFound):
+            self.client.images.remove(reference)
+
+    def pull(self, reference: str) -> str | None:
+        """Pull an image from its registry; None when that is out of reach."""
+        with contextlib.suppress(APIError, ImageNotFound, requests.RequestException):
+            return str(self.client.images.pull(reference).id)
+        return None
+
+    def run(self, job: Job) -> Completed:
+        """Run a command to its end and give its output (stdout and stderr together)."""
+        lines: list[str] = []
+        with self.started(job) as running:
+            for line in running.lines():
+                lines.append(line)
+            return Completed(running.wait(), "".join(f"{line}\n" for line in lines))
+
+    @contextlib.contextmanager
+    def started(self, job: Job) -> Iterator[Running]:
+        """A container that runs ``job`` and is removed at the end, whatever happens.
+
+        Raises:
+            EngineError: the engine refused to start it.
+        """
+        try:
+            container = self.client.containers.create(**self._options(job))
+        except (APIError, ImageNotFound) as error:
+            raise EngineError(
+                f"the engine refused a container of {job.image}: {error.explanation or error}",
+                remedy="see the engine's log; `docker info` shows what it supports",
+            ) from error
+        try:
+            container.start()
+            yield Running(container, job.timeout)
+        except APIError as error:
+            raise EngineError(
+                f"a container of {job.image} did not start: {error.explanation or error}",
+                remedy="see the engine's log; `docker info` shows what it supports",
+            ) from error
+        finally:
+            with contextlib.suppress(NotFound):
+                container.remove(force=True)
+
+    def _options(self, job: Job) -> dict[str, Any]:
+        mounts = [*job.mounts, Mount(self._lease, _LEASE)]
+        return {
+            "image": job.image,
+            "command": [*_GUARD, *job.command],
+            "entrypoint": [],
+            "volumes": {
+                str(mount.source): {"bind": mount.target, "mode": "rw" if mount.writable else "ro"}
+                for mount in mounts
+            },
+            "environment": dict(job.environment or {}),
+            "user": job.user or self.user,
+            "working_dir": job.workdir,
+            "network_mode": "none",
+            "cap_drop": ["ALL"],
+            "security_opt": ["no-new-privileges"],
+            "init": True,
+            "labels": {LEASE_LABEL: str(self._lease)},
+        }
+
+
+class Running:
+    """A container at work: its lines, its memory, its end."""
+
+    def __init__(self, container: Container, timeout: float | None) -> None:
+        self._container = container
+        self._deadline = None if timeout is None else time.monotonic() + timeout
+        self.memory = 0
+        self._timed_out = False
+
+    def lines(self) -> Iterator[str]:
+        """Each line of output as it comes, without its end."""
+        stop = threading.Event()
+        watcher = threading.Thread(target=self._watch_deadline, args=(stop,), daemon=True)
+        watcher.start()
+        pending = b""
+        try:
+            for piece in self._container.logs(stream=True, follow=True):
+                *whole, pending = (pending + piece).split(b"\n")
+                yield from (line.decode(errors="replace") for line in whole)
+        finally:
+            stop.set()
+        if pending:
+            yield pending.decode(errors="replace")
+
+    def wait(self) -> int:
+        """The command's exit code."""
+        code = int(self._container.wait()["StatusCode"])
+        return 124 if self._timed_out else code
+
+    def sample_memory(self) -> None:
+        """Follow the container's own memory (without page cache), in bytes, until it ends."""
+        with contextlib.suppress(APIError, NotFound, requests.RequestException):
+            for sample in self._container.stats(stream=True, decode=True):
+                if isinstance(sample, dict):
+                    self.memory = _own_memory(sample.get("memory_stats") or {})
+
+    def _watch_deadline(self, stop: threading.Event) -> None:
+        if self._deadline is None or stop.wait(max(0.0, self._deadline - time.monotonic())):
+            return
+        self._timed_out = True
+        with contextlib.suppress(APIError, NotFound):
+            self._container.kill()
+
+
+@contextlib.contextmanager
+def connect(cache: Path) -> Iterator[Engine]:
+    """An engine: ``DOCKER_HOST``, Docker's socket, Podman's, or a private one for this run.
+
+    Args:
+        cache: where leases and a private engine's data are kept.
+
+    Raises:
+        EngineError: none answers and none can be started.
+    """
+    with contextlib.ExitStack() as stack:
+        client = _answering() or _client(stack.enter_context(private_engine(cache / "engine")))
+        stack.callback(client.close)
+        lease = stack.enter_context(_lease(cache / "leases"))
+        _sweep(client)
+        yield Engine(client, lease)
+
+
+def _answering() -> docker.DockerClient | None:
+    host = os.environ.get("DOCKER_HOST")
+    if host:
+        try:
+            return _client(host)
+        except DockerException as error:
+            raise EngineError(
+                f"no container engine answers at DOCKER_HOST={host}",
+                remedy="start that engine, or unset DOCKER_HOST to let alpypy find or start one",
+            ) from error
+    for socket in SOCKETS():
+        with contextlib.suppress(DockerException, requests.RequestException):
+            return _client(f"unix://{socket}")
+    return None
+
+
+def _client(host: str) -> docker.DockerClient:
+    client = docker.DockerClient(base_url=host, version="auto", timeout=600)
+    client.ping()
+    return client
+
+
+@contextlib.contextmanager
+def _lease(folder: Path) -> Iterator[Path]:
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.NamedTemporaryFile(dir=folder, prefix="run-") as lease:
+        os.chmod(lease.name, 0o644)
+        fcntl.flock(lease, fcntl.LOCK_EX)
+        yield Path(lease.name)
+
+
+def _sweep(client: docker.DockerClient) -> None:
+    """Remove what the containers of killed runs left behind."""
+    for container in client.containers.list(all=True, filters={"label": LEASE_LABEL}):
+        lease = Path(container.labels[LEASE_LABEL])
+        if not _held(lease):
+            with contextlib.suppress(APIError, NotFound):
+                container.remove(force=True)
+            lease.unlink(missing_ok=True)
+
+
+def _held(lease: Path) -> bool:
+    try:
+        with lease.open() as stream:
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except FileNotFoundError:
+        return False
+    except BlockingIOError:
+        return True
+    return False
+
+
+def _take_build_event(
+    event: Mapping[str, Any], lines: list[str], on_line: Callable[[str], None] | None
+) -> None:
+    if "error" in event:
+        raise BuildError(event["error"], iter(()))
+    for line in str(event.get("stream", "")).splitlines():
+        lines.append(line)
+        if on_line and line.strip():
+            on_line(line)
+
+
+def _image_error(tag: str, reason: str, lines: Sequence[str]) -> ImageError:
+    tail = "\n".join(f"    {line}" for line in lines[-25:])
+    return ImageError(
+        f"image {tag} could not be built: {reason}\n{tail}",
+        remedy="the last lines above name the step; run the command again once its cause is gone",
+    )
+
+
+def _own_memory(stats: Mapping[str, Any]) -> int:
+    """Anonymous memory: ``anon`` (cgroup v2), ``total_rss`` (v1), else all that is counted."""
+    detail = stats.get("stats") or {}
+    own = detail.get("anon") or detail.get("total_rss") or stats.get("usage") or 0
+    return int(own)

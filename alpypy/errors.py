@@ -1,0 +1,95 @@
+"""Every error that alpypy reports: one class a kind, each with its exit code.
+
+A message says what happened and to what; ``remedy`` says what to do now. Exit code 1 is kept for
+findings (``invoke verify``), 2 is what Invoke itself uses for a wrong command line.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class AlpypyError(Exception):
+    """Base of all errors that are shown without a traceback."""
+
+    exit_code: ClassVar[int] = 70
+
+    def __init__(self, what: str, *, remedy: str) -> None:
+        super().__init__(what)
+        self.what = what
+        self.remedy = remedy
+
+    def __str__(self) -> str:
+        return f"{self.what}\n  {self.remedy}"
+
+
+class SpecError(AlpypyError):
+    """What the user asked for does not exist or cannot be combined."""
+
+    exit_code = 2
+
+
+class DataError(AlpypyError):
+    """A file in versions/ or patches/ is not usable."""
+
+    exit_code = 3
+
+
+class DownloadError(AlpypyError):
+    """A file could not be fetched from any address."""
+
+    exit_code = 4
+
+
+class DigestError(AlpypyError):
+    """A file is complete but is not the one that was asked for."""
+
+    exit_code = 5
+
+
+class ArchiveError(AlpypyError):
+    """An archive is truncated, damaged or would write outside its folder."""
+
+    exit_code = 6
+
+
+class PatchError(AlpypyError):
+    """A patch does not apply to the last hunk."""
+
+    exit_code = 7
+
+
+class EngineError(AlpypyError):
+    """No container engine answers, or it refused what was asked."""
+
+    exit_code = 8
+
+
+class ResourceError(AlpypyError):
+    """Too little memory or disk for what is about to start."""
+
+    exit_code = 9
+
+
+class ImageError(AlpypyError):
+    """An image could not be built."""
+
+    exit_code = 10
+
+
+class TranslationError(AlpypyError):
+    """RPython or the C compiler stopped before there was an executable."""
+
+    exit_code = 11
+
+
+class PackageError(AlpypyError):
+    """A translated tree could not be made into a tarball."""
+
+    exit_code = 12
+
+
+class KitError(AlpypyError):
+    """The kit for restricted networks could not be prepared."""
+
+    exit_code = 13

@@ -1,0 +1,168 @@
+"""The images that translate: which base they stand on, and how they are built."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from alpypy import kit
+from alpypy.engine import Engine
+from alpypy.errors import DownloadError, ImageError
+from alpypy.recipe import Alpine, Recipe
+from alpypy.sources import Fetcher
+from alpypy.store import key_of
+
+KEY_LABEL = "org.alpypy.key"
+
+
+@dataclass(frozen=True)
+class Base:
+    """An Alpine image. ``identity`` stands for its content in keys: a kit made anew of the same
+    parts has another ID, as its signing key differs, but the same identity."""
+
+    reference: str
+    id: str
+    identity: str
+    kit: bool
+
+
+def find_base(
+    engine: Engine, fetcher: Fetcher, alpine: Alpine, arch: str, chosen: str | None,
+    say: Callable[[str], None],
+) -> Base:
+    """The Alpine to build on: the chosen image, the kit's, the engine's own, else Alpine's root
+    file system, fetched and imported.
+
+    Raises:
+        ImageError: the chosen image is not in the engine and cannot be pulled.
+        DownloadError: there is none, and the root file system is out of reach.
+    """
+    version = alpine.version
+    if chosen:
+        if engine.image_id(chosen) is None and engine.pull(chosen) is None:
+            raise ImageError(
+                f"the engine holds no image {chosen} and cannot pull it",
+                remedy="check the name with `docker images`, or leave --base-image out",
+            )
+        return _base(engine, chosen)
+    imported = f"alpypy-base:alpine{version}"
+    for reference in (kit.reference(version), f"alpine:{version}", imported):
+        if engine.image_id(reference):
+            return _base(engine, reference)
+    say(f"importing the root file system of Alpine {version}")
+    engine.import_rootfs(_fetch_rootfs(fetcher, alpine, arch), imported)
+    return _base(engine, imported)
+
+
+def _base(engine: Engine, reference: str) -> Base:
+    found = engine.image_id(reference) or ""
+    digest = engine.label(reference, kit.LABEL)
+    return Base(reference, found, digest or found, digest is not None)
+
+
+def _fetch_rootfs(fetcher: Fetcher, alpine: Alpine, arch: str) -> Path:
+    version, rootfs = alpine.version, alpine.rootfs.get(arch)
+    hint = f"where Alpine's mirrors are out of reach, run: invoke kit --alpine {version}"
+    if rootfs is None:
+        raise ImageError(
+            f"versions/alpine.toml has no root file system of Alpine {version} for {arch},"
+            f" and the engine holds no alpine:{version}",
+            remedy=f"docker pull alpine:{version}, or {hint}",
+        )
+    try:
+        return fetcher.fetch(rootfs)
+    except DownloadError as error:
+        raise DownloadError(error.what, remedy=f"{error.remedy}; {hint}") from error
+
+
+def bootstrap_key(root: Path, recipe: Recipe, base: Base) -> str:
+    """What the bootstrap image is made of."""
+    return key_of(
+        files=_texts(root / "dockerfiles/bootstrap"),
+        base=base.identity,
+        packages=recipe.build_packages,
+        python=[source.sha256 for source in (recipe.cpython, *recipe.cpython_wheels)],
+        cflags=recipe.environment["CFLAGS"],
+    )
+
+
+def self_hosted_key(root: Path, recipe: Recipe, base: Base, pypy: str) -> str:
+    """What the self-hosted image is made of; ``pypy`` is the key or digest of its PyPy 2.7."""
+    return key_of(
+        files=_texts(root / "dockerfiles/self-hosted"),
+        base=base.identity,
+        packages=recipe.build_packages,
+        pypy=pypy,
+    )
+
+
+def _texts(folder: Path) -> Mapping[str, str]:
+    return {path.name: path.read_text(encoding="utf-8") for path in sorted(folder.iterdir())}
+
+
+def built(engine: Engine, key: str) -> str | None:
+    """ID of the image that was built with this key, if the engine still has it."""
+    images = engine.client.images.list(filters={"label": f"{KEY_LABEL}={key}"})
+    return str(images[0].id) if images else None
+
+
+def build_bootstrap(
+    engine: Engine, fetcher: Fetcher, root: Path, recipe: Recipe, base: Base, key: str,
+    on_line: Callable[[str], None], jobs: int,
+) -> str:
+    """Build the image with CPython 2.7 and give its ID.
+
+    Raises:
+        ImageError: a step failed, the image's own check among them.
+    """
+    with tempfile.TemporaryDirectory(prefix="alpypy-image-") as name:
+        context = _context(root / "dockerfiles/bootstrap", Path(name))
+        shutil.copy(fetcher.fetch(recipe.cpython), context / "Python-2.7.tgz")
+        (context / "wheels").mkdir()
+        for wheel in recipe.cpython_wheels:
+            shutil.copy(fetcher.fetch(wheel), context / "wheels")
+        return engine.build(
+            context,
+            tag=recipe.target.bootstrap_tag(),
+            arguments={
+                **_arguments(recipe, base),
+                "CFLAGS": recipe.environment["CFLAGS"],
+                "JOBS": str(jobs),
+            },
+            labels={KEY_LABEL: key},
+            network=not base.kit,
+            on_line=on_line,
+        )
+
+
+def build_self_hosted(
+    engine: Engine, root: Path, recipe: Recipe, base: Base, key: str, pypy: Path,
+    on_line: Callable[[str], None],
+) -> str:
+    """Build the image with a PyPy 2.7 out of its tarball, and give its ID.
+
+    Raises:
+        ImageError: a step failed, the image's own check among them.
+    """
+    with tempfile.TemporaryDirectory(prefix="alpypy-image-") as name:
+        context = _context(root / "dockerfiles/self-hosted", Path(name))
+        shutil.copy(pypy, context / "pypy.tar.bz2")
+        return engine.build(
+            context,
+            tag=recipe.target.build_tag(),
+            arguments=_arguments(recipe, base),
+            labels={KEY_LABEL: key},
+            network=not base.kit,
+            on_line=on_line,
+        )
+
+
+def _context(dockerfiles: Path, folder: Path) -> Path:
+    return Path(shutil.copytree(dockerfiles, folder / "context"))
+
+
+def _arguments(recipe: Recipe, base: Base) -> dict[str, str]:
+    return {"BASE_IMAGE": base.reference, "PACKAGES": " ".join(recipe.build_packages)}

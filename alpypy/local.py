@@ -1,0 +1,121 @@
+"""Sources that the user brought: which release each one is, and its digest."""
+
+from __future__ import annotations
+
+import json
+import re
+import tarfile
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from alpypy.errors import ArchiveError, SpecError
+from alpypy.manifest import Origin
+from alpypy.recipe import Recipe
+from alpypy.sources import Fetcher, file_digest, local_source, unpack
+
+_VERSION_FILE = "pypy/module/sys/version.py"
+_LANGUAGE = re.compile(rb"^CPYTHON_VERSION\s*=\s*\((\d+),\s*(\d+)", re.MULTILINE)
+_RELEASE = re.compile(rb"^PYPY_VERSION\s*=\s*\((\d+),\s*(\d+),\s*(\d+)", re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class Local:
+    """An archive or checkout of PyPy and the release it says to be."""
+
+    release: str
+    path: str
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A release's source for a build: its digest, how to lay it out, what the metadata says."""
+
+    digest: str
+    lay_out: Callable[[Path], Path]
+    origin: Origin
+
+
+def identify(path: Path, cache: Path) -> Local:
+    """Which PyPy a local archive or checkout holds.
+
+    Reading an archive to its version file takes seconds, so the answer is kept by digest.
+
+    Raises:
+        SpecError: there is nothing at that path, or it is no source of PyPy.
+        ArchiveError: the archive is truncated or damaged.
+    """
+    if not path.exists():
+        raise SpecError(f"{path} does not exist", remedy="give --source the path of an archive"
+                        " or checkout of PyPy")
+    if path.is_dir():
+        return _identify_checkout(path)
+    digest = file_digest(path)
+    memo = cache / "identified" / f"{digest}.json"
+    if memo.is_file():
+        return Local(**{**json.loads(memo.read_text(encoding="utf-8")), "path": str(path)})
+    found = Local(_release(_member(path), path), str(path), digest)
+    memo.parent.mkdir(parents=True, exist_ok=True)
+    memo.write_text(json.dumps(asdict(found)), encoding="utf-8")
+    return found
+
+
+def _identify_checkout(path: Path) -> Local:
+    version = path / _VERSION_FILE
+    if not version.is_file():
+        raise SpecError(f"{path} is no checkout of PyPy: it has no {_VERSION_FILE}",
+                        remedy="give the folder that holds pypy/ and rpython/")
+    with tempfile.TemporaryDirectory(prefix="alpypy-source-") as scratch:
+        digest = local_source(path, Path(scratch)).sha256
+    return Local(_release(version.read_bytes(), path), str(path), digest)
+
+
+def _member(archive: Path) -> bytes:
+    try:
+        with tarfile.open(archive, "r|*") as stream:
+            for member in stream:
+                if member.name.partition("/")[2] == _VERSION_FILE:
+                    content = stream.extractfile(member)
+                    return content.read() if content else b""
+    except (tarfile.TarError, EOFError, OSError) as error:
+        raise ArchiveError(f"{archive} is truncated or damaged: {error}",
+                           remedy="make or fetch the archive again") from error
+    raise SpecError(f"{archive} is no source of PyPy: it has no {_VERSION_FILE}",
+                    remedy="give an archive of a release tag, with one top folder")
+
+
+def _release(text: bytes, path: Path) -> str:
+    language, release = _LANGUAGE.search(text), _RELEASE.search(text)
+    if not language or not release:
+        raise SpecError(f"{path} does not say which PyPy it is in {_VERSION_FILE}",
+                        remedy="give an archive of a release tag")
+    words = [part.decode() for part in (*language.groups(), *release.groups())]
+    return f"{words[0]}.{words[1]}-{'.'.join(words[2:])}"
+
+
+def open_source(recipe: Recipe, locals_: Sequence[Local], fetcher: Fetcher) -> Opened:
+    """The source of a recipe: a local one that says to be its release, else the listed one."""
+    release = recipe.target.release
+    mine = [one for one in locals_ if one.release == release]
+    if not mine:
+        source = recipe.source
+        origin = Origin(sha256=source.sha256, verified=True, url=source.url)
+        return Opened(source.sha256, lambda work: unpack(fetcher.fetch(source), work), origin)
+    local = mine[-1]
+    verified = local.sha256 == recipe.source.sha256
+    # Only the name: where it lay on somebody's disk would differ from machine to machine.
+    origin = Origin(sha256=local.sha256, verified=verified, path=Path(local.path).name)
+    return Opened(local.sha256, lambda work: local_source(Path(local.path), work).tree, origin)
+
+
+def refuse_unused(locals_: Sequence[Local], wanted: Mapping[str, object]) -> None:
+    """Raise SpecError for a local source that no stage of this build translates."""
+    for local in locals_:
+        if local.release not in wanted:
+            raise SpecError(
+                f"{local.path} is PyPy {local.release}, and this build translates"
+                f" {' and '.join(wanted)}",
+                remedy="give the source of one of those, or ask for that release with --pypy",
+            )

@@ -1,0 +1,270 @@
+"""ALPYPY.json, which every tarball carries: what it is, what it was made of, what it needs.
+
+Written when packaging, read when verifying and publishing. Fields are checked when it is read, and
+every complaint is collected.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import re
+import types
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import PurePosixPath
+from typing import Any, Literal, get_args, get_origin, get_type_hints
+
+from alpypy.errors import ArchiveError, SpecError
+from alpypy.spec import Target
+
+FILE_NAME = "ALPYPY.json"
+SCHEMA = 1
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+_KINDS = {str: "text", int: "a whole number", bool: "true or false"}
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where the source came from: the release's address, or a path of the user's own."""
+
+    sha256: str
+    verified: bool
+    url: str | None = None
+    path: str | None = None
+
+
+@dataclass(frozen=True)
+class AppliedPatch:
+    """A patch and the digest of its diff."""
+
+    name: str
+    sha256: str
+
+
+@dataclass(frozen=True)
+class BuildImage:
+    """The image that translated: its ID, the base it was made from, whether that was a kit's."""
+
+    id: str
+    base: str
+    base_id: str
+    kit: bool
+
+
+@dataclass(frozen=True)
+class Translator:
+    """The interpreter that translated, and the digest of what it was made of."""
+
+    name: str
+    sha256: str
+
+
+@dataclass(frozen=True)
+class PhaseCost:
+    """What one phase of the build took."""
+
+    name: str
+    seconds: float
+    peak_memory_mib: int
+
+
+@dataclass(frozen=True)
+class Need:
+    """A library of the system that the executables or modules need, and Alpine's package of it."""
+
+    soname: str
+    package: str
+
+
+@dataclass(frozen=True)
+class ProgramCheck:
+    """A command that shows that a program works, run in the top folder.
+
+    The first word is a program's path below the top folder. ``expect`` is a regular expression
+    searched in what it prints (``^`` and ``$`` match at lines). ``jit``: the program has a JIT of
+    its own, and this command makes it compile.
+    """
+
+    command: tuple[str, ...]
+    expect: str
+    environment: Mapping[str, str] = field(default_factory=dict)
+    jit: bool = False
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """The document. ``executables`` are paths below the top folder, the main one first."""
+
+    kind: Literal["pypy", "rpython"]
+    target: Target
+    source: Origin
+    patches: tuple[AppliedPatch, ...]
+    image: BuildImage
+    compiler: str
+    musl: str
+    translator: Translator
+    options: tuple[str, ...]
+    phases: tuple[PhaseCost, ...]
+    executables: tuple[str, ...]
+    jit: bool
+    needed: tuple[Need, ...]
+    runtime_packages: tuple[str, ...]
+    checks: tuple[ProgramCheck, ...] = ()
+
+    @classmethod
+    def from_json(cls, text: str | bytes) -> Manifest:
+        """Read the document.
+
+        Raises:
+            ArchiveError: it is not JSON, or a field is missing, unknown or of another form; the
+                message has every complaint.
+        """
+        problems: list[str] = []
+        manifest = _parse(text, problems)
+        if manifest is not None and not problems:
+            problems.extend(_contradictions(manifest))
+        if problems or manifest is None:
+            raise ArchiveError(
+                f"{FILE_NAME} is not usable: {'; '.join(problems)}",
+                remedy="build the tarball again with this version of alpypy",
+            )
+        return manifest
+
+    def to_json(self) -> str:
+        """The document, the same for the same values."""
+        target = self.target
+        names = {
+            "release": target.release,
+            "version": target.version,
+            "alpine": target.alpine,
+            "arch": target.arch,
+        }
+        values = _plain(self) | {"target": names}
+        return json.dumps({"schema": SCHEMA, **values}, indent=2, ensure_ascii=False) + "\n"
+
+
+@dataclass(frozen=True)
+class _Names:
+    """``target`` as it stands in the document."""
+
+    release: str
+    version: str
+    alpine: str
+    arch: str
+
+
+def _parse(text: str | bytes, problems: list[str]) -> Manifest | None:
+    try:
+        document = json.loads(text)
+    except ValueError as error:
+        problems.append(f"it is not JSON: {error}")
+        return None
+    if not isinstance(document, dict):
+        problems.append("it is not an object")
+        return None
+    values = dict(document)
+    schema = values.pop("schema", None)
+    if schema != SCHEMA:
+        problems.append(f"schema is {schema!r}, this alpypy reads {SCHEMA}")
+    values["target"] = _target(values.get("target"), problems)
+    manifest: Manifest | None = _build(Manifest, values, "", problems)
+    return manifest
+
+
+def _target(value: object, problems: list[str]) -> Target | None:
+    names = _build(_Names, value, "target", problems)
+    if names is None:
+        return None
+    version = None if names.version == names.release else names.version
+    try:
+        return Target(names.release, names.alpine, names.arch, version)
+    except SpecError as error:
+        problems.append(f"target: {error.what}")
+        return None
+
+
+def _build(kind: Any, value: object, where: str, problems: list[str]) -> Any:
+    """An instance of a dataclass from an object of the document; None with problems noted."""
+    if not isinstance(value, dict):
+        problems.append(f"{where} is {value!r}, not an object")
+        return None
+    fields = {one.name: one for one in dataclasses.fields(kind)}
+    prefix = f"{where}." if where else ""
+    problems += [f"{prefix}{name} is unknown" for name in value if name not in fields]
+    hints = get_type_hints(kind)
+    arguments, before = {}, len(problems)
+    for name, one in fields.items():
+        if name in value:
+            arguments[name] = _convert(hints[name], value[name], f"{prefix}{name}", problems)
+        elif one.default is dataclasses.MISSING and one.default_factory is dataclasses.MISSING:
+            problems.append(f"{prefix}{name} is missing")
+    return kind(**arguments) if len(problems) == before else None
+
+
+def _convert(hint: Any, value: Any, where: str, problems: list[str]) -> Any:
+    if hint is Target:
+        return value
+    if dataclasses.is_dataclass(hint):
+        return _build(hint, value, where, problems)
+    origin, inner = get_origin(hint), get_args(hint)
+    if origin is tuple:
+        return _convert_list(inner[0], value, where, problems)
+    if origin is types.UnionType:
+        return _convert(inner[0], value, where, problems)
+    if origin is Literal:
+        good, wanted = value in inner, " or ".join(inner)
+    elif hint is float:
+        good, wanted = isinstance(value, int | float) and not isinstance(value, bool), "a number"
+    elif hint in _KINDS:
+        good, wanted = type(value) is hint, _KINDS[hint]
+    else:
+        good = isinstance(value, dict) and all(isinstance(one, str) for one in value.values())
+        wanted = "an object of texts"
+    if good and where.endswith("sha256") and not _SHA256.fullmatch(value):
+        good, wanted = False, "a SHA-256 in hexadecimal"
+    if not good:
+        problems.append(f"{where} is {value!r}, not {wanted}")
+    return value
+
+
+def _convert_list(hint: Any, value: Any, where: str, problems: list[str]) -> Any:
+    if not isinstance(value, list):
+        problems.append(f"{where} is {value!r}, not a list")
+        return None
+    return tuple(
+        _convert(hint, one, f"{where}[{number}]", problems) for number, one in enumerate(value)
+    )
+
+
+def _contradictions(manifest: Manifest) -> list[str]:
+    """Complaints about values that are each well-formed."""
+    problems = []
+    if (manifest.source.url is None) == (manifest.source.path is None):
+        problems.append("source has not exactly one of url and path")
+    if not manifest.executables:
+        problems.append("executables is empty")
+    if manifest.kind == "rpython" and not manifest.checks:
+        problems.append("checks is empty: nothing would show that the programs work")
+    programs = {check.command[0] if check.command else "" for check in manifest.checks}
+    for program in sorted(programs - set(manifest.executables)):
+        problems.append(f"checks run {program!r}, which is not in executables")
+    for name in manifest.executables:
+        if PurePosixPath(name).is_absolute() or ".." in PurePosixPath(name).parts:
+            problems.append(f"executables has {name!r}, which is not below the top folder")
+    for check in manifest.checks:
+        try:
+            re.compile(check.expect)
+        except re.error as error:
+            problems.append(f"checks expect {check.expect!r}: {error}")
+    return problems
+
+
+def _plain(value: Any) -> Any:
+    """Dataclasses as objects without the fields that are None, tuples as lists."""
+    if dataclasses.is_dataclass(value):
+        pairs = ((one.name, getattr(value, one.name)) for one in dataclasses.fields(value))
+        return {name: _plain(inner) for name, inner in pairs if inner is not None}
+    if isinstance(value, tuple):
+        return [_plain(one) for one in value]
+    return dict(value) if isinstance(value, Mapping) else value

@@ -1,0 +1,246 @@
+"""Package: a translated tree becomes a tarball that says what it is and what it needs."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from alpypy import elf, patches
+from alpypy.archive import write_tarball
+from alpypy.engine import Engine, Job, Mount
+from alpypy.errors import PackageError
+from alpypy.image import Base
+from alpypy.manifest import (
+    FILE_NAME,
+    AppliedPatch,
+    BuildImage,
+    Manifest,
+    Need,
+    Origin,
+    PhaseCost,
+    ProgramCheck,
+    Translator,
+)
+from alpypy.progress import Phase, Stopwatch, stamped
+from alpypy.recipe import Program, Recipe
+from alpypy.store import Store, key_of
+from alpypy.translate import Translation
+
+_INSTALLED = "/lib/apk/db/installed"
+
+
+@dataclass(frozen=True)
+class Made:
+    """How a translation came about, for the metadata."""
+
+    origin: Origin
+    base: Base
+    image: str
+    translator: Translator
+
+
+@dataclass(frozen=True)
+class Tarball:
+    """A packaged release and its digest."""
+
+    path: Path
+    sha256: str
+
+
+def package_key(root: Path, recipe: Recipe, translation_key: str) -> str:
+    """What a tarball is made of."""
+    script = (root / "dockerfiles/package/build.py").read_text(encoding="utf-8")
+    return key_of(
+        translation=translation_key,
+        script=script,
+        patches=[patch.digest for patch in recipe.patches],
+        name=recipe.target.folder,
+        checks=[(one.name, one.checks) for one in recipe.programs],
+    )
+
+
+def finished(store: Store, key: str) -> Tarball | None:
+    """The tarball with this key, if it is there."""
+    record = store.record(key)
+    if record is None:
+        return None
+    return Tarball(store.folder(key) / record["file"], record["sha256"])
+
+
+def package(
+    engine: Engine,
+    store: Store,
+    root: Path,
+    recipe: Recipe,
+    translation: Translation,
+    made: Made,
+    *,
+    key: str,
+    keep: bool,
+    say: Callable[[str], None],
+) -> Tarball:
+    """Build what PyPy builds with itself, lay out the release, describe it, pack it.
+
+    Raises:
+        PackageError: PyPy's package.py failed; the message has its last lines.
+        PatchError: an application-level patch does not apply.
+    """
+    with store.making(key, keep=keep) as work:
+        done = finished(store, key)
+        if done:  # by a run that this one waited for
+            return done
+        watch = Stopwatch()
+        say(f"package {recipe.target.folder}")
+        lay_out = _lay_out_programs if recipe.programs else _lay_out_pypy
+        folder = lay_out(engine, store, root, recipe, translation, made, work, keep)
+        phases = (*translation.phases, Phase("package", round(watch.seconds, 1), 0))
+        manifest = _manifest(engine, recipe, made, phases, folder)
+        (folder / FILE_NAME).write_text(manifest.to_json(), encoding="utf-8")
+        digest = write_tarball(folder, work / recipe.target.tarball)
+        for name in ("tree", "build"):
+            shutil.rmtree(work / name, ignore_errors=True)
+        record = {
+            "title": f"package {recipe.target.folder}",
+            "file": recipe.target.tarball,
+            "sha256": digest,
+            "seconds": round(watch.seconds, 1),
+        }
+        return Tarball(store.finish(key, record) / recipe.target.tarball, digest)
+
+
+def _lay_out_pypy(
+    engine: Engine, store: Store, root: Path, recipe: Recipe, translation: Translation,
+    made: Made, work: Path, keep: bool,
+) -> Path:
+    shutil.copytree(translation.folder / "tree", work / "tree", symlinks=True)
+    release = recipe.target.release
+    patches.apply([one for one in recipe.patches if one.application_level], work / "tree", release)
+    script = root / "dockerfiles/package/build.py"
+    command = ["sh", "-c", 'exec "$TRANSLATOR" "$@"', "sh", "/package.py", recipe.target.folder]
+    mounts = [Mount(work, "/work", writable=True), Mount(script, "/package.py")]
+    environment = {
+        **recipe.environment,
+        "HOME": "/work",
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "SOURCE_DATE_EPOCH": "315532800",
+    }
+    job = Job(made.image, command, mounts, environment, workdir="/work/tree", timeout=3600)
+    done = engine.run(job)
+    log = store.logs / f"package-{recipe.target.folder}.log"
+    log.write_text("".join(stamped(line, 0.0) for line in done.output.splitlines()))
+    folder = work / "build" / recipe.target.folder
+    if done.exit_code or not (folder / "bin").is_dir():
+        tail = "\n".join(f"    {line}" for line in done.output.splitlines()[-30:])
+        where = f"; its working directory is {work}" if keep else "; --keep leaves its tree"
+        raise PackageError(
+            f"packaging {recipe.target.folder} ended with {done.exit_code}:\n{tail}",
+            remedy=f"the log is {log}{where}",
+        )
+    return folder
+
+
+def _lay_out_programs(
+    engine: Engine, store: Store, root: Path, recipe: Recipe, translation: Translation,
+    made: Made, work: Path, keep: bool,
+) -> Path:
+    folder = work / "build" / recipe.target.folder
+    (folder / "bin").mkdir(parents=True)
+    (folder / "share").mkdir()
+    for program in recipe.programs:
+        shutil.copy(translation.folder / "out" / program.output, folder / "bin" / program.name)
+        for path in program.inputs:
+            shutil.copy(path, folder / "share" / path.name)
+    shutil.copy(translation.folder / "tree/LICENSE", folder)
+    names = [f"/work/build/{recipe.target.folder}/bin/{one.name}" for one in recipe.programs]
+    done = engine.run(Job(made.image, ["strip", *names], [Mount(work, "/work", writable=True)]))
+    if done.exit_code:
+        raise PackageError(
+            f"strip failed: {done.output.strip()}", remedy="the build image needs binutils"
+        )
+    return folder
+
+
+def _manifest(
+    engine: Engine, recipe: Recipe, made: Made, phases: Sequence[Phase], folder: Path
+) -> Manifest:
+    files = [elf.read(path, str(path.relative_to(folder))) for path in elf.find(folder)]
+    packages = _packages_of(_read(engine, made.image, ["cat", _INSTALLED]))
+    needed = tuple(_need(name, packages) for name in sorted(elf.outside_needs(files)))
+    programs = tuple(one.name for one in files if one.name.startswith("bin/") and one.interpreter)
+    return Manifest(
+        kind="rpython" if recipe.programs else "pypy",
+        target=recipe.target,
+        source=made.origin,
+        patches=tuple(AppliedPatch(patch.name, patch.digest) for patch in recipe.patches),
+        image=BuildImage(made.image, made.base.reference, made.base.id, made.base.kit),
+        compiler=_read(engine, made.image, ["gcc", "--version"]).splitlines()[0],
+        musl=_musl_version(packages),
+        translator=made.translator,
+        options=(*recipe.options, *recipe.target_options),
+        phases=tuple(PhaseCost(one.name, one.seconds, one.peak_memory_mib) for one in phases),
+        executables=programs,
+        jit="--opt=jit" in (*recipe.options, *(o for one in recipe.programs for o in one.options)),
+        needed=needed,
+        runtime_packages=tuple(sorted({need.package for need in needed})),
+        checks=tuple(check for one in recipe.programs for check in _checks(one)),
+    )
+
+
+def _checks(program: Program) -> list[ProgramCheck]:
+    places = {f"{{{path.name}}}": f"share/{path.name}" for path in program.inputs}
+    return [
+        ProgramCheck(
+            command=(f"bin/{program.name}", *(places.get(word, word) for word in check.arguments)),
+            expect=check.expect,
+            environment=check.environment,
+            jit="PYPYLOG" in check.environment,
+        )
+        for check in program.checks
+    ]
+
+
+def _read(engine: Engine, image: str, command: Sequence[str]) -> str:
+    done = engine.run(Job(image, command))
+    if done.exit_code:
+        raise PackageError(
+            f"{' '.join(command)} failed in {image}: {done.output.strip()}",
+            remedy="the image is not one that alpypy built; build it again",
+        )
+    return done.output
+
+
+@dataclass(frozen=True)
+class _Installed:
+    versions: Mapping[str, str]
+    providers: Mapping[str, str]
+
+
+def _packages_of(database: str) -> _Installed:
+    """Versions of the installed packages, and which one provides a soname.
+
+    The database is apk's own: https://wiki.alpinelinux.org/wiki/Apk_spec
+    """
+    versions: dict[str, str] = {}
+    providers: dict[str, str] = {}
+    for entry in database.split("\n\n"):
+        fields = dict(line.split(":", 1) for line in entry.splitlines() if line[1:2] == ":")
+        versions[fields.get("P", "")] = fields.get("V", "")
+        for word in fields.get("p", "").split():
+            if word.startswith("so:"):
+                providers[word[3:].partition("=")[0]] = fields["P"]
+    return _Installed(versions, providers)
+
+
+def _musl_version(installed: _Installed) -> str:
+    return installed.versions["musl"].partition("-")[0]
+
+
+def _need(soname: str, installed: _Installed) -> Need:
+    if soname not in installed.providers:
+        raise PackageError(
+            f"{soname} is needed and no Alpine package in the build image provides it",
+            remedy="link it statically, or build in an image whose packages provide it",
+        )
+    return Need(soname, installed.providers[soname])

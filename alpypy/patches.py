@@ -1,0 +1,312 @@
+"""Unified diffs in patches/, each with a header that says which releases it is for and why.
+
+Applying is exact: the context must stand at the line that the diff names, in every file, or nothing
+in the tree changes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import shutil
+import tempfile
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import patch_ng
+from packaging.specifiers import InvalidSpecifier, SpecifierSet
+
+from alpypy.errors import DataError, PatchError, SpecError
+from alpypy.spec import PypyVersion
+
+_REQUIRED = ("Title", "Why", "Releases", "Origin", "Upstream")
+_OPTIONAL = ("Alpine",)
+_FIELD = re.compile(r"(?P<name>[A-Za-z]+):\s*(?P<value>.*)")
+_RANGE = re.compile(r"(?P<language>[\d.]+)-(?P<first>[\d.]+?)\.\.(?P<last>[\d.]+)")
+_ORIGIN = re.compile(r"own|upstream [0-9a-f]{7,40}")
+# Read after the translation, by the interpreter it made: they change nothing in the executable.
+_APPLICATION_LEVEL = ("lib_pypy/", "lib-python/", "pypy/tool/")
+# ... but the translation freezes this one.
+_FROZEN = "lib-python/3/importlib/"
+
+
+@dataclass(frozen=True)
+class Patch:
+    """One patch file: what its header says, and the diff."""
+
+    path: Path
+    name: str
+    title: str
+    why: str
+    releases: tuple[str, ...]
+    origin: str
+    upstream: str
+    alpine: SpecifierSet
+    body: bytes
+    files: tuple[str, ...]
+
+    @property
+    def topic(self) -> str:
+        """What it is about: the name without the first release of its range."""
+        return self.name.partition("@")[0]
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the diff alone, so that a reworded header rebuilds nothing."""
+        return hashlib.sha256(self.body).hexdigest()
+
+    @property
+    def application_level(self) -> bool:
+        """Whether the translated executable stays the same with it."""
+        return all(
+            file.startswith(_APPLICATION_LEVEL) and not file.startswith(_FROZEN)
+            for file in self.files
+        )
+
+
+def load_patches(folder: Path, known: Sequence[str]) -> tuple[Patch, ...]:
+    """Read every ``*.patch`` of a folder, in the order in which they are applied.
+
+    Args:
+        folder: where the files are.
+        known: the release names that a header may list, ``3.6-7.0.0`` or ``rpython-0.2.1``.
+
+    Raises:
+        DataError: a header, a release or a diff is not usable, or two files of one topic are for
+            the same release.
+    """
+    patches = tuple(_load(path, known) for path in sorted(folder.glob("*.patch"), key=_file_name))
+    _refuse_overlap(patches)
+    return patches
+
+
+def select(patches: Iterable[Patch], release: str, alpine: str) -> tuple[Patch, ...]:
+    """The patches for one release on one Alpine (``3.9``), in their order."""
+    return tuple(p for p in patches if release in p.releases and p.alpine.contains(alpine))
+
+
+def apply(patches: Sequence[Patch], tree: Path, release: str) -> None:
+    """Apply patches to a source tree, all of them or none.
+
+    Later patches see what earlier ones made. The work is done on copies of the touched files, which
+    replace the originals at the end.
+
+    Args:
+        patches: in the order in which they are applied.
+        tree: the folder that holds rpython/.
+        release: the name of the release, for the message.
+
+    Raises:
+        PatchError: a file is missing or a hunk does not stand where the diff says; the tree is as
+            it was.
+    """
+    files = sorted({file for patch in patches for file in patch.files})
+    with tempfile.TemporaryDirectory(prefix=".alpypy-", dir=tree) as scratch:
+        new, old = Path(scratch, "new"), Path(scratch, "old")
+        for patch in patches:
+            _copy_missing(patch, tree, new, release)
+            _apply_one(patch, new, release)
+        _swap(files, new, old, tree)
+
+
+def _file_name(path: Path) -> str:
+    return path.name
+
+
+def _load(path: Path, known: Sequence[str]) -> Patch:
+    header, body = _split(path)
+    fields = _fields(path, header)
+    return Patch(
+        path=path,
+        name=path.stem,
+        title=fields["Title"],
+        why=fields["Why"],
+        releases=_releases(path, fields["Releases"], known),
+        origin=_origin(path, fields["Origin"]),
+        upstream=fields["Upstream"],
+        alpine=_alpine(path, fields.get("Alpine", "")),
+        body=body,
+        files=_files(path, body),
+    )
+
+
+def _bad(path: Path, what: str, remedy: str) -> DataError:
+    return DataError(f"{path.name}: {what}", remedy=f"{remedy} ({path})")
+
+
+def _split(path: Path) -> tuple[str, bytes]:
+    """Header and diff; the diff is bytes, for sources are not all UTF-8."""
+    lines = path.read_bytes().splitlines(keepends=True)
+    start = next((i for i, line in enumerate(lines) if line.startswith(b"--- ")), len(lines))
+    try:
+        return b"".join(lines[:start]).decode("utf-8"), b"".join(lines[start:])
+    except UnicodeDecodeError as error:
+        raise _bad(path, f"the header is not UTF-8: {error}", "save it as UTF-8") from error
+
+
+def _fields(path: Path, header: str) -> Mapping[str, str]:
+    """Fields of a header; an indented line continues the field above it."""
+    fields: dict[str, str] = {}
+    name = ""
+    for line in header.splitlines():
+        match = _FIELD.fullmatch(line)
+        if match is not None and match["name"] in (*_REQUIRED, *_OPTIONAL):
+            name = match["name"]
+            if name in fields:
+                raise _bad(path, f"field {name} stands there twice", "keep one of them")
+            fields[name] = match["value"].strip()
+        elif name and line[:1].isspace() and line.strip():
+            fields[name] = f"{fields[name]} {line.strip()}"
+        elif line.strip():
+            known = ", ".join((*_REQUIRED, *_OPTIONAL))
+            raise _bad(path, f"{line!r} is no header field", f"use {known}, or indent the line")
+    for name in _REQUIRED:
+        if not fields.get(name):
+            raise _bad(path, f"field {name} is missing or empty", f"write a line '{name}: ...'")
+    return fields
+
+
+def _releases(path: Path, text: str, known: Sequence[str]) -> tuple[str, ...]:
+    """The releases that a list of names and ranges stands for, in the order of ``known``."""
+    wanted: list[str] = []
+    for item in (part.strip() for part in text.split(",")):
+        match = _RANGE.fullmatch(item)
+        names = [item] if match is None else _expand(path, match, known)
+        for name in names:
+            if name not in known:
+                raise _bad(
+                    path,
+                    f"field Releases: {name!r} is no known release",
+                    "use a name of versions/, or LANGUAGE-FIRST..LAST, separated by commas",
+                )
+        wanted += names
+    twice = sorted({name for name in wanted if wanted.count(name) > 1})
+    if twice:
+        raise _bad(path, f"field Releases: {', '.join(twice)} is listed twice", "list it once")
+    return tuple(name for name in known if name in wanted)
+
+
+def _expand(path: Path, match: re.Match[str], known: Sequence[str]) -> list[str]:
+    """Every known release of a language between two, which are always part of the answer."""
+    try:
+        first = PypyVersion.parse(f"{match['language']}-{match['first']}")
+        last = PypyVersion.parse(f"{match['language']}-{match['last']}")
+    except SpecError as error:
+        raise _bad(path, f"field Releases: {error.what}", error.remedy) from error
+    if first.sort_key >= last.sort_key:
+        raise _bad(
+            path,
+            f"field Releases: {match[0]!r} does not go upwards",
+            "write the older release first, and a single release without '..'",
+        )
+    inside = [name for name in known if _between(first, name, last)]
+    return [*inside, *(str(end) for end in (first, last) if str(end) not in inside)]
+
+
+def _between(first: PypyVersion, name: str, last: PypyVersion) -> bool:
+    try:
+        version = PypyVersion.parse(name)
+    except SpecError:
+        return False  # a release of RPython alone
+    return first.sort_key <= version.sort_key <= last.sort_key
+
+
+def _origin(path: Path, text: str) -> str:
+    if not _ORIGIN.fullmatch(text):
+        raise _bad(path, f"field Origin: {text!r}", "write 'own' or 'upstream <commit>'")
+    return text
+
+
+def _alpine(path: Path, text: str) -> SpecifierSet:
+    try:
+        return SpecifierSet(text)
+    except InvalidSpecifier as error:
+        raise _bad(path, f"field Alpine: {error}", "write '>=3.17' or '>=3.9,<3.13'") from error
+
+
+def _files(path: Path, body: bytes) -> tuple[str, ...]:
+    """Paths that a diff changes, without a/; each in one place and inside the tree."""
+    parsed: Any = patch_ng.fromstring(body) if body else False
+    if not parsed or parsed.warnings:
+        raise _bad(path, "the diff is empty or damaged", "make it again with diff -u")
+    files = []
+    for item in parsed.items:
+        source, target = item.source.decode(), item.target.decode()
+        if not source.startswith("a/") or target != f"b/{source[2:]}":
+            raise _bad(
+                path,
+                f"the diff goes from {source!r} to {target!r}",
+                "it may only change files that exist: --- a/FILE, +++ b/FILE",
+            )
+        files.append(source[2:])
+    if len(files) != len(set(files)):
+        raise _bad(path, "the diff names a file twice", "put all its hunks in one place")
+    return tuple(files)
+
+
+def _refuse_overlap(patches: Sequence[Patch]) -> None:
+    """Variants of a topic that differ in line numbers must not meet on one release."""
+    owner: dict[tuple[str, str], Patch] = {}
+    for patch in patches:
+        for release in patch.releases:
+            other = owner.setdefault((patch.topic, release), patch)
+            if other is not patch:
+                raise _bad(
+                    patch.path,
+                    f"field Releases: {release} has {other.name} already",
+                    "list every release in one variant of a topic only",
+                )
+
+
+def _copy_missing(patch: Patch, tree: Path, new: Path, release: str) -> None:
+    """Copy the files of a patch that no earlier patch has copied."""
+    for file in patch.files:
+        source, copy = tree / file, new / file
+        if copy.exists():
+            continue
+        if source.is_symlink() or not source.is_file():
+            raise _misfit(patch, f"{file}, which is not there", release)
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(source, copy)
+
+
+def _apply_one(patch: Patch, folder: Path, release: str) -> None:
+    parsed = patch_ng.fromstring(patch.body)
+    for item, file in zip(parsed.items, patch.files, strict=True):
+        lines = [line.rstrip(b"\r") for line in (folder / file).read_bytes().split(b"\n")]
+        for number, hunk in enumerate(item.hunks, start=1):
+            if not _stands_there(hunk, lines):
+                where = f"hunk {number} of {file} (line {hunk.startsrc})"
+                raise _misfit(patch, where, release)
+    if not parsed.apply(strip=1, root=str(folder)):
+        raise _misfit(patch, ", ".join(patch.files), release)
+
+
+def _stands_there(hunk: Any, lines: Sequence[bytes]) -> bool:
+    """Whether the old side of a hunk is at its line; patch-ng accepts what is patched already."""
+    expected = [line[1:].rstrip(b"\r\n") for line in hunk.text if line[:1] in (b" ", b"-")]
+    start = hunk.startsrc - 1
+    return list(lines[start : start + len(expected)]) == expected
+
+
+def _misfit(patch: Patch, where: str, release: str) -> PatchError:
+    return PatchError(
+        f"{patch.path.name} does not fit {release} at {where}",
+        remedy="nothing was changed; take the unchanged source of that release, or write a variant "
+        f"'{patch.topic}@{release}.patch' for what differs",
+    )
+
+
+def _swap(files: Sequence[str], new: Path, old: Path, tree: Path) -> None:
+    """Replace the files; an error in the middle puts back those that were replaced."""
+    with ExitStack() as undo:
+        for file in files:
+            (old / file).parent.mkdir(parents=True, exist_ok=True)
+            os.replace(tree / file, old / file)
+            undo.callback(os.replace, old / file, tree / file)
+            os.replace(new / file, tree / file)
+        undo.pop_all()

@@ -1,0 +1,117 @@
+"""A container engine of alpypy's own, for machines where one is installed but none answers."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import shutil
+import subprocess
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import IO
+
+import requests
+from docker import DockerClient
+from docker.errors import DockerException
+
+from alpypy.errors import EngineError
+
+_START_SECONDS = 60
+_INSTALL = "install one: apt-get install -y docker.io iptables   (or podman, or Docker Desktop)"
+
+
+def SOCKETS() -> tuple[Path, ...]:  # noqa: N802 - reads the environment at each call
+    """Where engines listen by default: Docker's, then Podman's as root and as a user."""
+    runtime = Path(os.environ.get("XDG_RUNTIME_DIR", f"/run/user/{os.getuid()}"))
+    known = (
+        Path("/var/run/docker.sock"),
+        Path("/run/podman/podman.sock"),
+        runtime / "docker.sock",
+        runtime / "podman/podman.sock",
+    )
+    return tuple(path for path in known if path.is_socket())
+
+
+@contextlib.contextmanager
+def private_engine(folder: Path) -> Iterator[str]:
+    """Start an engine with its own socket and data below ``folder``; give its address.
+
+    Runs at the same time share one; the last to finish stops it, so a run that was killed leaves
+    it for the next one to use and stop.
+
+    Raises:
+        EngineError: none is installed, or it did not come up.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    address = f"unix://{folder / 'engine.sock'}"
+    with (folder / "users").open("a") as users:
+        fcntl.flock(users, fcntl.LOCK_EX)
+        if not _answers(address):
+            _start(folder, address)
+        fcntl.flock(users, fcntl.LOCK_SH)
+        try:
+            yield address
+        finally:
+            _stop_if_last(folder, users)
+
+
+def _start(folder: Path, address: str) -> None:
+    command = _command(folder, address)
+    with (folder / "log").open("ab") as log:
+        process = subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
+        )
+    (folder / "pid").write_text(str(process.pid))
+    deadline = time.monotonic() + _START_SECONDS
+    while not _answers(address):
+        if process.poll() is not None or time.monotonic() > deadline:
+            process.terminate()
+            raise EngineError(
+                f"{command[0]} did not come up (its log is {folder / 'log'})",
+                remedy="start an engine by hand and set DOCKER_HOST to its address",
+            )
+        time.sleep(0.2)
+
+
+def _command(folder: Path, address: str) -> Sequence[str]:
+    if os.getuid() == 0 and shutil.which("dockerd"):
+        data, state = f"--data-root={folder / 'data'}", f"--exec-root={folder / 'exec'}"
+        return ["dockerd", data, state, "-p", str(folder / "docker.pid"), "-H", address]
+    if shutil.which("podman"):
+        return ["podman", f"--root={folder / 'podman'}", "system", "service", "--time=0", address]
+    raise EngineError("no container engine answers and none is installed", remedy=_INSTALL)
+
+
+def _answers(address: str) -> bool:
+    try:
+        client = DockerClient(base_url=address, version="auto", timeout=10)
+    except (DockerException, requests.RequestException):
+        return False
+    client.close()
+    return True
+
+
+def _stop_if_last(folder: Path, users: IO[str]) -> None:
+    try:
+        fcntl.flock(users, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return
+    pid = int((folder / "pid").read_text())
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, 15)
+    _wait_gone(pid)
+    (folder / "engine.sock").unlink(missing_ok=True)
+
+
+def _wait_gone(pid: int, seconds: float = 30) -> None:
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        with contextlib.suppress(ChildProcessError):
+            os.waitpid(pid, os.WNOHANG)
+        try:
+            os.kill(pid, 0)
+        except ProcessLookupError:
+            return
+        time.sleep(0.1)

@@ -1,0 +1,119 @@
+"""What is asked for, and every name that follows from it.
+
+The one place that makes and reads version strings, image tags and file names.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from packaging.version import Version
+
+from alpypy.errors import SpecError
+
+ARCHITECTURES = ("x86_64", "aarch64")
+_PYPY = re.compile(r"(?P<language>[23]\.\d+)-(?P<release>\d+\.\d+\.\d+)")
+_ALPINE = re.compile(r"3\.\d+")
+_RELEASE_VERSION = re.compile(r"[0-9A-Za-z][0-9A-Za-z.+_-]*")
+
+
+@dataclass(frozen=True)
+class PypyVersion:
+    """A PyPy release: the Python language it implements and its own release number."""
+
+    language: str
+    release: str
+
+    @classmethod
+    def parse(cls, text: str) -> PypyVersion:
+        """Read ``3.6-7.0.0``.
+
+        Raises:
+            SpecError: the text has another form.
+        """
+        match = _PYPY.fullmatch(text)
+        if match is None:
+            raise SpecError(
+                f"{text!r} is not a PyPy version",
+                remedy="write <language>-<release>, for example 3.11-7.3.22",
+            )
+        return cls(match["language"], match["release"])
+
+    @property
+    def sort_key(self) -> tuple[Version, Version]:
+        """Order by language, then by release."""
+        return Version(self.language), Version(self.release)
+
+    def __str__(self) -> str:
+        return f"{self.language}-{self.release}"
+
+
+@dataclass(frozen=True)
+class Target:
+    """One thing to build: a release (PyPy's or RPython's) for one Alpine and one architecture.
+
+    ``release`` is the name of an entry in versions/; ``release_version`` replaces it in what is
+    packaged (``PYPY_RELEASE_VERSION``).
+    """
+
+    release: str
+    alpine: str
+    arch: str = "x86_64"
+    release_version: str | None = None
+
+    def __post_init__(self) -> None:
+        if not _ALPINE.fullmatch(self.alpine):
+            raise SpecError(
+                f"{self.alpine!r} is not an Alpine version", remedy="write it as 3.9 or 3.23"
+            )
+        if self.arch not in ARCHITECTURES:
+            raise SpecError(
+                f"{self.arch!r} is not an architecture alpypy builds for",
+                remedy=f"choose one of {', '.join(ARCHITECTURES)}",
+            )
+        if self.release_version and not _RELEASE_VERSION.fullmatch(self.release_version):
+            raise SpecError(
+                f"{self.release_version!r} cannot be part of a file name",
+                remedy="use letters, digits and . + _ - for --release-version",
+            )
+
+    @property
+    def version(self) -> str:
+        """The version that file names and tags carry."""
+        return self.release_version or self.release
+
+    @property
+    def folder(self) -> str:
+        """Top folder of the tarball: ``pypy-3.6-7.0.0-alpine3.9``."""
+        prefix = "" if self.release.startswith("rpython-") else "pypy-"
+        suffix = "" if self.arch == "x86_64" else f"-{self.arch}"
+        return f"{prefix}{self.version}-alpine{self.alpine}{suffix}"
+
+    @property
+    def tarball(self) -> str:
+        """File name of the tarball."""
+        return f"{self.folder}.tar.bz2"
+
+    def bootstrap_tag(self, repository: str = "alpine-pypy-build") -> str:
+        """Tag of the image that holds CPython 2.7."""
+        return f"{repository}:{self.release}-bootstrap-alpine{self.alpine}"
+
+    def build_tag(self, repository: str = "alpine-pypy-build") -> str:
+        """Tag of the self-hosted image, which holds PyPy 2.7."""
+        return f"{repository}:{self.release}-alpine{self.alpine}"
+
+
+def alpine_of(file_name: str) -> str:
+    """The Alpine version in a tarball's name.
+
+    Raises:
+        SpecError: the name has none.
+    """
+    match = re.search(r"-alpine(3\.\d+)(?:-\w+)?\.tar\.bz2$", file_name)
+    if match is None:
+        raise SpecError(
+            f"{file_name!r} is not the name of a tarball of alpypy",
+            remedy="such a name ends in -alpine3.23.tar.bz2, or -alpine3.23-aarch64.tar.bz2",
+        )
+    return match[1]

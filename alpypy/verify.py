@@ -1,0 +1,124 @@
+"""Check a tarball: apart from the builder, from outside and in a clean Alpine, to the last check.
+
+What a check finds is a finding and not an error: the report has all of them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import tempfile
+import time
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from alpypy import materials, verify_inside, verify_outside
+from alpypy.engine import Engine
+from alpypy.errors import ArchiveError
+from alpypy.findings import FILE_NAME, Finding, Ledger, load_policy
+from alpypy.spec import Target
+from alpypy.verify_inside import Inside
+
+_ROOT = Path(__file__).resolve().parent.parent
+_CONTEXT = _ROOT / "dockerfiles/verify"
+
+
+@dataclass(frozen=True)
+class Report:
+    """What a verification came to: findings in the order of the checks, and its cost."""
+
+    tarball: str
+    findings: tuple[Finding, ...]
+    checks: int
+    seconds: float
+
+    @property
+    def failures(self) -> tuple[Finding, ...]:
+        """Findings that the policy does not accept."""
+        return tuple(finding for finding in self.findings if finding.allowed is None)
+
+    @property
+    def exit_code(self) -> int:
+        """1 when something is wrong, else 0."""
+        return 1 if self.failures else 0
+
+    def to_record(self) -> dict[str, Any]:
+        """The report as plain values, for ``from_record``."""
+        return asdict(self)
+
+    @classmethod
+    def from_record(cls, record: Mapping[str, Any]) -> Report:
+        """The report that ``to_record`` gave."""
+        findings = tuple(Finding(**finding) for finding in record["findings"])
+        return cls(**{**record, "findings": findings})
+
+    def to_json(self) -> str:
+        """The report for programs."""
+        return json.dumps({**asdict(self), "passed": not self.failures}, indent=2)
+
+    def to_text(self) -> str:
+        """The report for people: what is wrong first, then what is accepted, then the sum."""
+        accepted = [finding for finding in self.findings if finding.allowed is not None]
+        lines = [f"FAIL  {finding}" for finding in self.failures]
+        lines += [f"note  {finding}" for finding in accepted]
+        verdict = "is not fit for use" if self.failures else "is good"
+        lines.append(
+            f"{self.tarball} {verdict}: {self.checks} checks, {len(self.failures)} findings,"
+            f" {len(accepted)} accepted, {self.seconds:.0f} s"
+        )
+        return "\n".join(lines)
+
+
+def verify(tarball: Path, engine: Engine, *, base_image: str, timeout: float = 600) -> Report:
+    """Check a tarball, and the .sha256 beside it when there is one.
+
+    Args:
+        base_image: a clean Alpine of the tarball's version, as the engine names it.
+        timeout: seconds that each container of the checks may take.
+
+    Raises:
+        ArchiveError: there is no such file.
+        DataError: versions/verify.toml is not usable.
+        ImageError: the image to verify in could not be built.
+        EngineError: the engine refused a container.
+        ResourceError: the disk is full.
+    """
+    if not tarball.is_file():
+        raise ArchiveError(f"{tarball} does not exist", remedy="give the path of a tarball")
+    started = time.monotonic()
+    ledger = Ledger(load_policy(_ROOT))
+    with tempfile.TemporaryDirectory(prefix="alpypy-verify-") as scratch:
+        target = _check(tarball, Path(scratch), engine, base_image, timeout, ledger)
+    findings = ledger.policy.judge(ledger.findings, target)
+    return Report(tarball.name, findings, ledger.checks, time.monotonic() - started)
+
+
+def digest_of_checks() -> str:
+    """Digest of all that decides what is checked: code, probes, policy."""
+    code = (Path(module.__file__ or "") for module in (verify_inside, verify_outside, materials))
+    files = [Path(__file__), *code, _ROOT / "versions" / FILE_NAME, *_CONTEXT.rglob("*")]
+    whole = hashlib.sha256()
+    for path in sorted(path for path in files if path.is_file()):
+        whole.update(path.read_bytes())
+    return whole.hexdigest()
+
+
+def _check(
+    tarball: Path, scratch: Path, engine: Engine, base_image: str, timeout: float, ledger: Ledger
+) -> Target | None:
+    """Everything from outside, then everything inside; what the tarball says that it is for."""
+    verify_outside.check_digest(tarball, ledger)
+    unpacked = verify_outside.unpack(tarball, scratch / "tarball", ledger)
+    if unpacked is None or unpacked.manifest is None:
+        return None
+    manifest = unpacked.manifest
+    image = verify_inside.build_image(engine, _CONTEXT, base_image, manifest, ledger)
+    if image is not None:
+        provisions = scratch / "materials"
+        provisions.mkdir(mode=0o755)
+        materials.write(provisions)
+        inside = Inside(engine, image, _CONTEXT / "probes", provisions, timeout)
+        verify_inside.check(inside, unpacked, manifest, ledger)
+    return manifest.target

@@ -1,0 +1,325 @@
+"""What is checked of a tarball without running it: the archive, its metadata, its ELF files."""
+
+from __future__ import annotations
+
+import bz2
+import errno
+import hashlib
+import itertools
+import os
+import shutil
+import tarfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from alpypy import elf
+from alpypy.elf import ElfFile, Stack
+from alpypy.errors import ArchiveError, ResourceError
+from alpypy.findings import Ledger
+from alpypy.manifest import FILE_NAME, Manifest
+
+_CHUNK = 1 << 20
+_END = bytes(1024)  # a tar archive ends with two empty blocks of 512 bytes
+_SET_ID = 0o7000  # set-user-ID, set-group-ID, sticky
+# Libraries that only glibc brings. musl's loader answers some of these names itself, so that a
+# program made for glibc starts, and fails later.
+_GLIBC = frozenset(
+    (
+        "libBrokenLocale.so.1",
+        "libanl.so.1",
+        "libc.so.6",
+        "libcrypt.so.1",
+        "libdl.so.2",
+        "libm.so.6",
+        "libmvec.so.1",
+        "libnsl.so.1",
+        "libpthread.so.0",
+        "libresolv.so.2",
+        "librt.so.1",
+        "libthread_db.so.1",
+        "libutil.so.1",
+    )
+)
+
+
+@dataclass(frozen=True)
+class Unpacked:
+    """A tarball's content: the top folder, what it says of itself, its ELF files."""
+
+    folder: Path
+    manifest: Manifest | None
+    elf_files: tuple[ElfFile, ...]
+
+    @property
+    def programs(self) -> dict[str, str]:
+        """Each executable that the metadata names, and the path of the file that it leads to."""
+        names = self.manifest.executables if self.manifest else ()
+        top = os.path.realpath(self.folder)
+        return {name: os.path.relpath(os.path.realpath(self.folder / name), top) for name in names}
+
+
+def check_digest(tarball: Path, ledger: Ledger) -> None:
+    """Compare the tarball with the .sha256 beside it, in the form of sha256sum, if there is one."""
+    beside = tarball.with_name(f"{tarball.name}.sha256")
+    if not beside.is_file():
+        return
+    with tarball.open("rb") as stream:
+        digest = hashlib.file_digest(stream, "sha256").hexdigest()
+    said = beside.read_text(encoding="utf-8", errors="replace").split()
+    good = said == [digest, tarball.name]
+    ledger.check(good, "archive.digest", beside.name, f"says {' '.join(said)}, it is {digest}")
+
+
+def unpack(tarball: Path, scratch: Path, ledger: Ledger) -> Unpacked | None:
+    """Check the archive, unpack what is safe below ``scratch``, check the content.
+
+    Returns None, with a finding that says so, when there is no content to check.
+
+    Raises:
+        ResourceError: the disk is full.
+    """
+    scratch.mkdir(parents=True)
+    plain = scratch / "archive.tar"
+    members = _read_members(tarball, plain, ledger)
+    if members is None:
+        return None
+    for member in members:
+        problem = _danger(member) or _wrong_mode(member)
+        ledger.check(problem is None, "archive.member", member.name, problem or "")
+    _check_reproducible(members, ledger)
+    content = scratch / "content"
+    _extract(plain, content, ledger)
+    plain.unlink()
+    folder = _top_folder(tarball, members, content, ledger)
+    if folder is None:
+        return None
+    _check_links(folder, ledger)
+    manifest = _check_manifest(tarball, folder, ledger)
+    unpacked = Unpacked(folder, manifest, _read_elf_files(folder, ledger))
+    if manifest is not None:
+        _check_packages(manifest, ledger)
+        _check_elf_files(unpacked, manifest, ledger)
+    return unpacked
+
+
+def _read_members(tarball: Path, plain: Path, ledger: Ledger) -> list[tarfile.TarInfo] | None:
+    """All members of an archive that is whole; it is left decompressed at ``plain``."""
+    problem, members = "", None
+    try:
+        with bz2.open(tarball) as stream, plain.open("wb") as output:
+            shutil.copyfileobj(stream, output, _CHUNK)
+        with tarfile.open(plain, "r:") as archive:
+            members = archive.getmembers()
+        if not _is_ended(plain):
+            problem = "it has no end: the archive was cut before it was compressed"
+    # EOFError: cut short; OSError: not bzip2, or a wrong checksum inside.
+    except (EOFError, OSError, tarfile.TarError) as error:
+        _raise_if_full(error, plain)
+        problem = f"it cannot be read to the end: {error} (nothing else was checked)"
+    ledger.check(not problem, "archive.readable", tarball.name, problem)
+    return members
+
+
+def _raise_if_full(error: Exception, place: Path) -> None:
+    """A full disk is no finding."""
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        raise ResourceError(
+            f"the disk is full: {place} cannot be written",
+            remedy="make room, or set TMPDIR to a folder on another disk",
+        ) from error
+
+
+def _is_ended(plain: Path) -> bool:
+    with plain.open("rb") as stream:
+        stream.seek(-len(_END), os.SEEK_END)
+        return stream.read() == _END
+
+
+def _danger(member: tarfile.TarInfo) -> str | None:
+    """Why a member must not be unpacked."""
+    path, link = PurePosixPath(member.name), PurePosixPath(member.linkname)
+    if path.is_absolute() or ".." in path.parts:
+        return "would be written outside the folder"
+    if member.issym() and _leaves(path.parent, link):
+        return f"is a link to {link}, which is outside the folder"
+    if member.islnk() and _leaves(PurePosixPath(), link):
+        return f"is a hard link to {link}, which is outside the folder"
+    if not (member.isfile() or member.isdir() or member.issym() or member.islnk()):
+        return "is a device, a pipe or of an unknown type"
+    return None
+
+
+def _wrong_mode(member: tarfile.TarInfo) -> str | None:
+    """What is wrong with a member's mode; a link has none of its own."""
+    if member.issym():
+        return None
+    if member.mode & _SET_ID:
+        return f"has mode {member.mode:o}: set-user-ID, set-group-ID or sticky"
+    if member.mode & 0o444 != 0o444:
+        return f"has mode {member.mode:o}: other users cannot read it"
+    if member.isdir() and member.mode & 0o111 != 0o111:
+        return f"has mode {member.mode:o}: other users cannot enter it"
+    return None
+
+
+def _leaves(parent: PurePosixPath, target: PurePosixPath) -> bool:
+    """Whether following ``target`` from ``parent`` leads above the top folder."""
+    if target.is_absolute():
+        return True
+    depth = len(parent.parts)
+    for part in target.parts:
+        depth += -1 if part == ".." else 1
+        if depth < 1:
+            return True
+    return False
+
+
+def _check_reproducible(members: Sequence[tarfile.TarInfo], ledger: Ledger) -> None:
+    """Two runs give the same bytes only when order, owner and times do not depend on the run."""
+    # In order of their parts, as paths sort: a folder's content comes before "folder-2".
+    pairs = itertools.pairwise(PurePosixPath(member.name) for member in members)
+    wrong = next((str(later) for one, later in pairs if later <= one), "")
+    ledger.check(not wrong, "archive.order", wrong, "comes twice or is not in order of the names")
+    owners = {(member.uid, member.gid, member.uname, member.gname) for member in members}
+    message = "belongs to {}:{} ({}:{}), not to 0:0".format(*max(owners, default=(0, 0, "", "")))
+    fixed = len(owners) <= 1 and all(owner[:2] == (0, 0) for owner in owners)
+    ledger.check(fixed, "archive.owner", "a member", message)
+    times = sorted({member.mtime for member in members})
+    ledger.check(len(times) <= 1, "archive.times", "members", f"have {len(times)} different times")
+
+
+def _extract(plain: Path, content: Path, ledger: Ledger) -> None:
+    modes = {}
+    with tarfile.open(plain, "r:") as archive:
+        for member in archive:
+            if _danger(member) is not None:  # reported already
+                continue
+            try:
+                archive.extract(member, content, filter="data")
+            except (OSError, tarfile.TarError) as error:
+                _raise_if_full(error, content)
+                ledger.check(False, "archive.member", member.name, f"cannot be unpacked: {error}")
+            modes[content / member.name] = member.mode
+    for folder in (path for path in content.rglob("*") if path.is_dir() and not path.is_symlink()):
+        # In the container another user reads it: the umask here must not decide what it may.
+        folder.chmod(modes.get(folder, 0o755) & 0o755 | 0o700)
+
+
+def _top_folder(
+    tarball: Path, members: Sequence[tarfile.TarInfo], content: Path, ledger: Ledger
+) -> Path | None:
+    """The one top folder; when it has another name than the file, still the one to check."""
+    wanted = tarball.name.removesuffix(".tar.bz2")
+    tops = sorted({PurePosixPath(member.name).parts[0] for member in members if member.name})
+    ledger.check(
+        tops == [wanted],
+        "archive.top",
+        tarball.name,
+        f"has {', '.join(tops)} at its top, not {wanted}",
+    )
+    folders = [content / top for top in (wanted, *tops) if (content / top).is_dir()]
+    if not folders:
+        ledger.check(False, "archive.top", tarball.name, "has no folder (no content was checked)")
+        return None
+    return folders[0]
+
+
+def _check_links(folder: Path, ledger: Ledger) -> None:
+    for path in folder.rglob("*"):
+        if path.is_symlink():
+            name = str(path.relative_to(folder))
+            ledger.check(path.exists(), "archive.link", name, "is a link to what is not there")
+
+
+def _check_manifest(tarball: Path, folder: Path, ledger: Ledger) -> Manifest | None:
+    path = folder / FILE_NAME
+    if not ledger.check(
+        path.is_file(),
+        "manifest.missing",
+        FILE_NAME,
+        "is not there (what depends on it is unchecked)",
+    ):
+        return None
+    try:
+        manifest = Manifest.from_json(path.read_bytes())
+    except ArchiveError as error:
+        ledger.check(False, "manifest.invalid", FILE_NAME, error.what)
+        return None
+    says = manifest.target.tarball
+    ledger.check(says == tarball.name, "manifest.target", FILE_NAME, f"is the metadata of {says}")
+    for name in manifest.executables:
+        program = folder / name
+        good = program.is_file() and program.stat().st_mode & 0o111 == 0o111
+        ledger.check(
+            good, "manifest.executables", name, "is not there or cannot be executed by all"
+        )
+    if manifest.kind == "pypy":
+        ledger.check(manifest.jit, "manifest.jit", FILE_NAME, "says that it was built without JIT")
+    return manifest
+
+
+def _check_packages(manifest: Manifest, ledger: Ledger) -> None:
+    for name in manifest.runtime_packages:
+        build = ledger.policy.is_build_package(name)
+        ledger.check(not build, "manifest.runtime_packages", name, "is a package for building")
+    for need in manifest.needed:
+        listed = need.package in manifest.runtime_packages
+        message = f"{need.soname} comes from it, and runtime_packages does not have it"
+        ledger.check(listed, "manifest.runtime_packages", need.package, message)
+
+
+def _read_elf_files(folder: Path, ledger: Ledger) -> tuple[ElfFile, ...]:
+    files = []
+    for path in elf.find(folder):
+        name = str(path.relative_to(folder))
+        try:
+            files.append(elf.read(path, name))
+        except ArchiveError as error:
+            ledger.check(False, "elf.damaged", name, error.what)
+    return tuple(files)
+
+
+def _check_elf_files(unpacked: Unpacked, manifest: Manifest, ledger: Ledger) -> None:
+    files, programs = unpacked.elf_files, unpacked.programs
+    for file in files:
+        _check_elf_file(file, manifest.target.arch, ledger)
+        if file.name in programs.values():
+            _check_libraries_inside(file, files, ledger)
+    names = {file.name for file in files}
+    for name, real in programs.items():
+        ledger.check(real in names, "elf.missing", name, "is not an ELF file that could be read")
+    says = sorted(need.soname for need in manifest.needed)
+    needs = sorted(elf.outside_needs(files))
+    message = f"says that {says} are needed, the ELF files need {needs}"
+    ledger.check(says == needs, "manifest.needed", FILE_NAME, message)
+
+
+def _check_elf_file(file: ElfFile, arch: str, ledger: Ledger) -> None:
+    name, loader = file.name, elf.loader(arch)
+    ledger.check(file.arch == arch, "elf.machine", name, f"is for {file.arch}, not {arch}")
+    if file.interpreter is not None:
+        good = file.interpreter == loader
+        ledger.check(good, "elf.interpreter", name, f"asks for {file.interpreter}, not {loader}")
+    for soname in file.needed:
+        glibc = soname in _GLIBC or soname.startswith("ld-linux")
+        ledger.check(not glibc, "elf.glibc", name, f"needs {soname}, which is glibc's")
+    versions = [version for version in file.versions if version.startswith("GLIBC_")]
+    ledger.check(not versions, "elf.glibc", name, f"needs symbols of {', '.join(versions)}")
+    ledger.check(not file.text_relocations, "elf.textrel", name, "has text relocations")
+    stack = f"its stack is {file.stack.value}"
+    ledger.check(file.stack is Stack.PLAIN, "elf.execstack", name, stack)
+    for entry, below in zip(file.rpath, file.search_folders(), strict=True):
+        message = f"looks for libraries in {entry!r}, which is not below the top folder"
+        ledger.check(below is not None, "elf.rpath", name, message)
+
+
+def _check_libraries_inside(program: ElfFile, files: Sequence[ElfFile], ledger: Ledger) -> None:
+    """A program must find the tarball's own libraries; a module finds those already loaded."""
+    places = {PurePosixPath(other.name) for other in files}
+    inside = {other.provides for other in files}
+    folders = [folder for folder in program.search_folders() if folder is not None]
+    for soname in inside.intersection(program.needed):
+        found = any(folder / soname in places for folder in folders)
+        message = f"needs {soname}, which is in the tarball but not in its rpath {program.rpath}"
+        ledger.check(found, "elf.needed", program.name, message)

@@ -1,0 +1,45 @@
+"""Run by Python 2.7 in the image that translated: build PyPy's cffi modules and lay out a release.
+
+Calls PyPy's own package.py, with those of the options below that this release has. The folder that
+it lays out is what counts; its archive is not reproducible.
+"""
+from __future__ import print_function
+
+import os
+import subprocess
+import sys
+
+TREE = "/work/tree"
+# Nothing is fetched and linked in: an Alpine package is updated, a copy inside PyPy is not.
+WANTED = [
+    "--no-embedded-dependencies",
+    "--no-keep-debug",
+    "--no-make-portable",
+    "--without-_tkinter",
+    "--without-tk",
+]
+
+
+def remove_stale(folder):
+    """What the translation built was built without the application-level patches."""
+    for place, _, names in os.walk(folder):
+        for name in names:
+            if name.endswith((".so", ".o", "_cffi.c", ".pyc")):
+                os.unlink(os.path.join(place, name))
+
+
+def main(name):
+    remove_stale(os.path.join(TREE, "lib_pypy"))
+    package = [sys.executable, os.path.join(TREE, "pypy/tool/release/package.py")]
+    text = subprocess.check_output(package + ["--help"]).decode("utf-8")
+    known = set(text.replace("[", " ").replace("]", " ").replace(",", " ").split())
+    options = [option for option in WANTED if option in known]
+    os.makedirs("/work/build")
+    options += ["--archive-name=" + name, "--builddir=/work/build"]
+    print("package.py", " ".join(options))
+    sys.stdout.flush()
+    return subprocess.call(package + options)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1]))

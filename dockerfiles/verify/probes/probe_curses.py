@@ -1,0 +1,66 @@
+"""curses: terminal descriptions, and a screen on a pseudo-terminal."""
+
+import curses
+import curses.panel
+import os
+import pty
+import sys
+
+from probing import Probe, equal, expect
+
+probe = Probe("curses")
+
+
+@probe.check
+def capabilities():
+    master, slave = pty.openpty()
+    curses.setupterm("vt100", slave)
+    equal(curses.tigetnum("cols"), 80, "columns of a vt100")
+    equal(curses.tparm(curses.tigetstr("cup"), 4, 9)[:6], b"\033[5;10", "moving to 5, 10")
+    os.close(master)
+
+
+def draw():
+    """Runs with a pseudo-terminal as its terminal."""
+    screen = curses.initscr()
+    curses.start_color()
+    window = curses.newwin(5, 30, 2, 2)
+    panel = curses.panel.new_panel(window)
+    panel.window().addstr(1, 1, "alpypy was here", curses.A_BOLD)
+    curses.panel.update_panels()
+    screen.noutrefresh()
+    curses.doupdate()
+    curses.endwin()
+
+
+@probe.check
+def screen():
+    child, master = pty.fork()
+    if child == 0:
+        os.environ["TERM"] = "xterm"
+        try:
+            draw()
+        except BaseException as error:
+            sys.stderr.write("failed: %s" % error)
+            os._exit(1)
+        os._exit(0)
+    shown = drain(master)
+    equal(os.waitpid(child, 0)[1], 0, "status of a program with a screen (it showed %r)" % shown)
+    expect(b"alpypy was here" in shown, "the screen showed %r" % shown)
+
+
+def drain(master):
+    """Everything that is written to a pseudo-terminal until its program ends."""
+    shown = b""
+    while True:
+        try:
+            piece = os.read(master, 4096)
+        except OSError:  # EIO: how Linux says that the other side is closed
+            return shown
+        if not piece:
+            return shown
+        shown += piece
+
+
+if __name__ == "__main__":
+    probe.run()

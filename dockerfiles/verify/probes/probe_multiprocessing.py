@@ -1,0 +1,107 @@
+"""multiprocessing: pools, queues, semaphores and shared memory, forked and (3.x) spawned."""
+
+import multiprocessing
+import sys
+
+from probing import Probe, equal, expect
+
+probe = Probe("multiprocessing")
+
+
+def square(number):
+    return number * number
+
+
+def add(counter, times):
+    for _ in range(times):
+        with counter.get_lock():
+            counter.value += 1
+
+
+def answer(questions, answers):
+    answers.put(questions.get() * 2)
+
+
+def pool_of(context):
+    pool = context.Pool(2)
+    try:
+        equal(pool.map(square, range(20)), [n * n for n in range(20)], "what the pool gave")
+    finally:
+        pool.terminate()
+        pool.join()
+
+
+@probe.check
+def pool():
+    pool_of(multiprocessing)
+
+
+@probe.check
+def queue():
+    questions, answers = multiprocessing.Queue(), multiprocessing.Queue()
+    process = multiprocessing.Process(target=answer, args=(questions, answers))
+    process.start()
+    questions.put(21)
+    equal(answers.get(timeout=60), 42, "the answer")
+    process.join(60)
+    equal(process.exitcode, 0, "exit code")
+
+
+@probe.check
+def shared_value():
+    counter = multiprocessing.Value("i", 0)
+    processes = [multiprocessing.Process(target=add, args=(counter, 200)) for _ in range(3)]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join(60)
+    equal(counter.value, 600, "the counter")
+
+
+@probe.check
+def semaphore():
+    lock = multiprocessing.Semaphore(2)
+    expect(lock.acquire(False) and lock.acquire(False), "a semaphore of two gave less")
+    expect(not lock.acquire(False), "a semaphore of two gave three")
+
+
+@probe.check
+def manager():
+    running = multiprocessing.Manager()
+    shared = running.dict()
+    shared["key"] = 1
+    equal(shared["key"], 1, "the value")
+    running.shutdown()
+
+
+if sys.version_info[0] > 2:
+
+    @probe.check
+    def spawned_pool():
+        pool_of(multiprocessing.get_context("spawn"))
+
+    @probe.check
+    def executor():
+        from concurrent.futures import ProcessPoolExecutor
+
+        with ProcessPoolExecutor(2) as running:
+            equal(list(running.map(square, [1, 2, 3])), [1, 4, 9], "what the executor gave")
+
+
+if sys.version_info >= (3, 8):
+
+    @probe.check
+    def shared_memory():
+        from multiprocessing import shared_memory as module
+
+        block = module.SharedMemory(create=True, size=100)
+        other = module.SharedMemory(block.name)
+        block.buf[0] = 42
+        equal(other.buf[0], 42, "the byte seen through the other name")
+        other.close()
+        block.close()
+        block.unlink()
+
+
+if __name__ == "__main__":
+    probe.run()

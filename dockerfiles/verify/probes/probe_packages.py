@@ -1,0 +1,56 @@
+"""pip from what the release bundles, and a wheel installed with it, without a network.
+
+3.x: a virtual environment. 2.7 has no venv, and the tree is read-only as on a system: pip goes to
+the user's own folder, and the wheel with it.
+"""
+
+import glob
+import os
+import sys
+import tempfile
+
+from probing import Probe, equal, output_of
+
+probe = Probe("packages")
+# A package that is installed with a wheel that the verifier made: its module and its command.
+WHEEL = glob.glob(os.path.join(probe.request["materials"], "*.whl"))[0]
+CODE = "import alpypy_probe; print(alpypy_probe.ANSWER)"
+OFFLINE = ["install", "--no-index", "--disable-pip-version-check"]
+
+
+def last_line(output):
+    return output.strip().splitlines()[-1]
+
+
+def installed(python, scripts, options):
+    """Install the wheel with ``python``'s pip, then import it and run its command."""
+    output_of([python, "-m", "pip"] + OFFLINE + options + [WHEEL])
+    equal(last_line(output_of([python, "-c", CODE])), "42", "what the module gave")
+    equal(last_line(output_of([os.path.join(scripts, "alpypy-probe")])), "42", "what it printed")
+
+
+def in_user_folder():
+    home = tempfile.mkdtemp()
+    os.environ["PYTHONUSERBASE"] = home
+    os.environ["PIP_NO_WARN_SCRIPT_LOCATION"] = "1"
+    output_of([sys.executable, "-m", "ensurepip", "--user"])
+    installed(sys.executable, os.path.join(home, "bin"), ["--user"])
+
+
+def in_environment():
+    folder = os.path.join(tempfile.mkdtemp(), "environment")
+    output_of([sys.executable, "-m", "venv", folder])
+    scripts = os.path.join(folder, "bin")
+    installed(os.path.join(scripts, "python"), scripts, [])
+    code = "import sys; print(sys.prefix)"
+    prefix = last_line(output_of([os.path.join(scripts, "python"), "-c", code]))
+    equal(os.path.realpath(prefix), os.path.realpath(folder), "sys.prefix")
+
+
+if sys.version_info[0] == 2:
+    probe.add("user_folder", in_user_folder)
+else:
+    probe.add("venv", in_environment)
+
+if __name__ == "__main__":
+    probe.run()

@@ -1,0 +1,171 @@
+"""ALPYPY.json: what is written is what is read, and every complaint is made at once."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from alpypy.errors import ArchiveError
+from alpypy.manifest import (
+    AppliedPatch,
+    BuildImage,
+    Manifest,
+    Need,
+    Origin,
+    PhaseCost,
+    ProgramCheck,
+    Translator,
+)
+from alpypy.spec import Target
+
+DIGEST = "0123456789abcdef" * 4
+PYPY = Manifest(
+    kind="pypy",
+    target=Target("3.6-7.0.0", "3.9", release_version="3.6-7.0.0+mine"),
+    source=Origin(DIGEST, True, url="https://example.org/pypy3.6-v7.0.0-src.tar.bz2"),
+    patches=(AppliedPatch("stdio@3.6-7.0.0", DIGEST),),
+    image=BuildImage("sha256:1", "alpine:3.9", "sha256:2", False),
+    compiler="gcc 8.3.0",
+    musl="1.1.20",
+    translator=Translator("2.7-7.3.22", DIGEST),
+    options=("--opt=jit",),
+    phases=(PhaseCost("annotate", 82.5, 900), PhaseCost("compile", 861, 5900)),
+    executables=("bin/pypy3",),
+    jit=True,
+    needed=(Need("libffi.so.6", "libffi"),),
+    runtime_packages=("libffi",),
+)
+RPYTHON = Manifest(
+    kind="rpython",
+    target=Target("rpython-0.2.1", "3.23"),
+    source=Origin(DIGEST, False, path="/home/me/rpython"),
+    patches=(),
+    image=PYPY.image,
+    compiler="gcc 15.2.0",
+    musl="1.2.5",
+    translator=PYPY.translator,
+    options=(),
+    phases=(),
+    executables=("bin/tinyframe",),
+    jit=True,
+    needed=(),
+    runtime_packages=(),
+    checks=(ProgramCheck(("bin/tinyframe", "loop.tf"), "^Result", {"PYPYLOG": "-"}, jit=True),),
+)
+
+
+@pytest.mark.parametrize("manifest", [PYPY, RPYTHON])
+def test_round_trip(manifest: Manifest) -> None:
+    text = manifest.to_json()
+    assert Manifest.from_json(text) == manifest
+    assert Manifest.from_json(text).to_json() == text
+
+
+def test_the_document_is_the_agreed_one() -> None:
+    document = json.loads(PYPY.to_json())
+    assert document["schema"] == 1
+    assert document["target"] == {
+        "release": "3.6-7.0.0",
+        "version": "3.6-7.0.0+mine",
+        "alpine": "3.9",
+        "arch": "x86_64",
+    }
+    assert document["needed"] == [{"soname": "libffi.so.6", "package": "libffi"}]
+    assert "path" not in document["source"]
+
+
+def changed(manifest: Manifest, path: str, value: Any) -> str:
+    """The document with one field replaced, or removed when the value is ``...``."""
+    document = json.loads(manifest.to_json())
+    *parents, last = path.split(".")
+    place = document
+    for name in parents:
+        place = place[int(name)] if name.isdigit() else place[name]
+    if value is ...:
+        del place[last]
+    else:
+        place[last] = value
+    return json.dumps(document)
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "complaint"),
+    [
+        ("schema", 2, "schema is 2"),
+        ("schema", ..., "schema is None"),
+        ("kind", "cpython", "kind is 'cpython', not pypy or rpython"),
+        ("kind", ["pypy"], "kind is"),
+        ("jit", ..., "jit is missing"),
+        ("jit", "yes", "jit is 'yes', not true or false"),
+        ("jit", 1, "jit is 1"),
+        ("colour", "red", "colour is unknown"),
+        ("target.alpine", "edge", "target: 'edge' is not an Alpine version"),
+        ("target.arch", "mips", "target: 'mips'"),
+        ("target.version", "a/b", "target: 'a/b'"),
+        ("target", None, "target is None, not an object"),
+        ("target.colour", "red", "target.colour is unknown"),
+        ("source.sha256", "abc", "source.sha256 is 'abc', not a SHA-256"),
+        ("source.url", ..., "source has not exactly one of url and path"),
+        ("source.path", "/x", "source has not exactly one of url and path"),
+        ("patches.0.sha256", DIGEST.upper(), r"patches\[0\].sha256 is"),
+        ("patches", ["stdio"], r"patches\[0\] is 'stdio', not an object"),
+        ("phases.0.seconds", "82", r"phases\[0\].seconds is '82', not a number"),
+        ("phases.0.peak_memory_mib", 1.5, r"phases\[0\].peak_memory_mib is 1.5"),
+        ("needed", {"libffi.so.6": "libffi"}, "needed is .*, not a list"),
+        ("runtime_packages", [1], r"runtime_packages\[0\] is 1, not text"),
+        ("executables", [], "executables is empty"),
+        ("executables", ["../pypy3"], "executables has '../pypy3'"),
+        ("executables", ["/usr/bin/pypy3"], "executables has '/usr/bin/pypy3'"),
+    ],
+)
+def test_what_is_wrong_is_named(path: str, value: Any, complaint: str) -> None:
+    with pytest.raises(ArchiveError, match=complaint):
+        Manifest.from_json(changed(PYPY, path, value))
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "complaint"),
+    [
+        ("checks", ..., "checks is empty"),
+        ("checks.0.command", [], "checks run ''"),
+        ("checks.0.command", ["bin/other"], "checks run 'bin/other'"),
+        ("checks.0.expect", "(", r"checks expect '\('"),
+        ("checks.0.environment", {"A": 1}, r"checks\[0\].environment is"),
+        ("checks.0.environment", ["A"], r"checks\[0\].environment is"),
+    ],
+)
+def test_what_is_wrong_with_checks_is_named(path: str, value: Any, complaint: str) -> None:
+    with pytest.raises(ArchiveError, match=complaint):
+        Manifest.from_json(changed(RPYTHON, path, value))
+
+
+def test_every_complaint_is_in_the_message() -> None:
+    document = json.loads(PYPY.to_json()) | {"jit": 1, "musl": None}
+    del document["kind"]
+    with pytest.raises(ArchiveError) as caught:
+        Manifest.from_json(json.dumps(document))
+    for name in ("jit", "musl", "kind"):
+        assert f"{name} is" in caught.value.what
+
+
+@given(st.binary(max_size=50) | st.text(max_size=50))
+def test_anything_else_is_refused(text: str | bytes) -> None:
+    with pytest.raises(ArchiveError):
+        Manifest.from_json(text)
+
+
+@given(
+    st.sampled_from(sorted(json.loads(PYPY.to_json()))),
+    st.recursive(st.none() | st.booleans() | st.integers() | st.text(), st.lists),
+)
+def test_a_field_of_any_other_form_is_refused(name: str, value: Any) -> None:
+    try:
+        read = Manifest.from_json(changed(PYPY, name, value))
+    except ArchiveError as error:
+        assert name in error.what
+    else:
+        assert json.loads(read.to_json())[name] == value

@@ -1,0 +1,122 @@
+"""What the probes share, run under this Python: how failures, crashes and hangs come out."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+PROBES = Path(__file__).resolve().parents[2] / "dockerfiles/verify/probes"
+CHECKS = """
+import os, signal, sys, time
+from probing import Probe, equal, expect, output_of
+probe = Probe("sample")
+
+@probe.check
+def good():
+    print("not part of the document")
+    equal(output_of([sys.executable, "-c", "print(6 * 7)"]).strip(), "42", "the answer")
+
+@probe.check
+def failing():
+    print("a hint")
+    equal(1, 2, "the number")
+
+@probe.check
+def raising():
+    {}["key"]
+
+@probe.check
+def leaving():
+    sys.exit(3)
+
+@probe.check
+def crashing():
+    os.kill(os.getpid(), signal.SIGSEGV)
+
+@probe.check
+def hanging():
+    time.sleep(60)
+
+@probe.check
+def vanishing():
+    os._exit(9)
+
+@probe.check
+def command():
+    output_of([sys.executable, "-c", "print('why'); raise SystemExit(4)"])
+
+probe.run()
+"""
+
+
+def run(script: Path, request: dict[str, Any]) -> dict[str, Any]:
+    done = subprocess.run(
+        [sys.executable, script, json.dumps(request)],
+        env={"PYTHONPATH": str(PROBES), "PYTHONDONTWRITEBYTECODE": "1"},
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=100,
+    )
+    document: dict[str, Any] = json.loads(done.stdout)
+    return document
+
+
+@pytest.fixture(scope="module")
+def document(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    script = tmp_path_factory.mktemp("probe") / "probe_sample.py"
+    script.write_text(CHECKS)
+    return run(script, {"seconds": 3})
+
+
+def test_every_check_is_counted_and_only_failures_are_told(document: dict[str, Any]) -> None:
+    assert document["probe"] == "sample"
+    assert document["checks"] == 8
+    subjects = [failure["subject"] for failure in document["failures"]]
+    assert subjects == [
+        "failing",
+        "raising",
+        "leaving",
+        "crashing",
+        "hanging",
+        "vanishing",
+        "command",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("subject", "message"),
+    [
+        ("failing", "the number: expected 2, got 1\na hint"),
+        ("raising", "KeyError: 'key'"),
+        ("leaving", "SystemExit: 3"),
+        ("crashing", "crashed: killed by SIGSEGV"),
+        ("hanging", "hung: ended after 3 seconds"),
+        ("vanishing", "ended with exit code 9 and no result"),
+        ("command", "ended with 4: why"),
+    ],
+)
+def test_failures_say_what_happened(document: dict[str, Any], subject: str, message: str) -> None:
+    (failure,) = (one for one in document["failures"] if one["subject"] == subject)
+    assert message in failure["message"]
+
+
+def test_a_module_that_is_not_there_is_told() -> None:
+    request = {"modules": ["json", "no_such_module"]}
+    document = run(PROBES / "probe_modules.py", request)
+    messages = {one["subject"]: one["message"] for one in document["failures"]}
+    assert "no_such_module" in messages["no_such_module"]
+    assert "json" not in messages
+    assert document["checks"] > len(sys.builtin_module_names)
+
+
+@pytest.mark.parametrize("name", ["compression", "expat", "threads"])
+def test_a_probe_finds_nothing_in_a_good_python(name: str) -> None:
+    document = run(PROBES / f"probe_{name}.py", {})
+    assert document["checks"] > 1
+    assert document["failures"] == []

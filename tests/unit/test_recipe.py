@@ -1,0 +1,343 @@
+"""The data in versions/, and what a recipe makes of it."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from alpypy.errors import DataError, SpecError
+from alpypy.recipe import Catalog, load_catalog
+from alpypy.spec import PypyVersion, Target
+
+ROOT = Path(__file__).parents[2]
+CATALOG = load_catalog(ROOT)
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """A copy of the data, to be spoilt."""
+    for name in ("versions", "patches"):
+        shutil.copytree(ROOT / name, tmp_path / name)
+    return tmp_path
+
+
+def edit(root: Path, name: str, old: str, new: str) -> None:
+    """Replace the first occurrence in a file of versions/, which must have it."""
+    path = root / "versions" / name
+    text = path.read_text(encoding="utf-8")
+    assert old in text
+    path.write_text(text.replace(old, new, 1), encoding="utf-8")
+
+
+def line(root: Path, name: str, entry: str, key: str) -> str:
+    """The line ``key = ...`` of an entry of a file of versions/."""
+    text = (root / "versions" / name).read_text(encoding="utf-8")
+    match = re.search(rf"^\[{re.escape(entry)}\]\n(?:.+\n)*?({key} = .+\n)", text, re.MULTILINE)
+    assert match is not None
+    return match[1]
+
+
+def test_every_alpine_from_3_9_to_3_23_is_there_with_a_root_file_system() -> None:
+    assert list(CATALOG.alpines) == [f"3.{minor}" for minor in range(9, 24)]
+    for name, alpine in CATALOG.alpines.items():
+        assert alpine.release.startswith(f"{name}.")
+        assert sorted(alpine.rootfs) == ["aarch64", "x86_64"]
+        for arch, rootfs in alpine.rootfs.items():
+            assert rootfs.url == (
+                f"https://dl-cdn.alpinelinux.org/alpine/v{name}/releases/{arch}/"
+                f"alpine-minirootfs-{alpine.release}-{arch}.tar.gz"
+            )
+
+
+def test_every_language_is_there_and_sources_are_named_after_their_release() -> None:
+    languages = {PypyVersion.parse(name).language for name in CATALOG.pypys}
+    assert languages == {"2.7", *(f"3.{minor}" for minor in range(5, 12))}
+    for name, source in CATALOG.pypys.items():
+        language, release = name.split("-")
+        assert source.file_name == f"pypy{language}-v{release}-src.tar.bz2"
+
+
+def test_no_two_files_share_a_digest() -> None:
+    digests = [source.sha256 for source in CATALOG.pypys.values()]
+    digests += [rootfs.sha512 for a in CATALOG.alpines.values() for rootfs in a.rootfs.values()]
+    assert len(set(digests)) == len(digests)
+
+
+def test_the_community_build_that_alpypy_succeeds() -> None:
+    recipe = CATALOG.recipe(Target("3.6-7.0.0", "3.9"))
+    assert recipe.source.url.endswith("/pypy3.6-v7.0.0-src.tar.bz2")
+    assert recipe.rootfs is not None
+    assert recipe.rootfs.file_name == "alpine-minirootfs-3.9.6-x86_64.tar.gz"
+    assert recipe.tls == "openssl"
+    assert recipe.build_packages[-1] == "openssl-dev"
+    assert recipe.translator == "2.7-7.3.22"
+    assert recipe.options[0] == "--opt=jit"
+    assert recipe.target_options == ()
+    assert recipe.environment == {
+        "CFLAGS": "-DTHREAD_STACK_SIZE=0x100000",
+        "PYPY_MULTIARCH": "x86_64-linux-musl",
+    }
+    assert "3.6-7.0.0" in recipe.patches[0].releases
+
+
+def test_the_other_architecture() -> None:
+    recipe = CATALOG.recipe(Target("3.11-7.3.22", "3.20", "aarch64"))
+    assert recipe.rootfs is not None
+    assert recipe.rootfs.file_name == "alpine-minirootfs-3.20.3-aarch64.tar.gz"
+    assert recipe.environment["PYPY_MULTIARCH"] == "aarch64-linux-musl"
+
+
+@pytest.mark.parametrize(
+    ("release", "alpine", "package"),
+    [
+        ("2.7-7.0.0", "3.9", "libressl-dev"),
+        ("2.7-7.1.1", "3.10", "libressl-dev"),
+        ("2.7-7.2.0", "3.9", "openssl-dev"),
+        ("2.7-7.3.22", "3.9", "openssl-dev"),
+        ("2.7-7.3.22", "3.17", "openssl-dev"),
+        ("3.6-7.3.3", "3.16", "openssl-dev"),
+        ("3.6-7.3.3", "3.17", "openssl1.1-compat-dev"),
+        ("3.7-7.3.5", "3.18", "openssl1.1-compat-dev"),
+        ("3.7-7.3.8", "3.23", "openssl-dev"),
+        ("3.11-7.3.22", "3.23", "openssl-dev"),
+    ],
+)
+def test_tls_library(release: str, alpine: str, package: str) -> None:
+    recipe = CATALOG.recipe(Target(release, alpine))
+    assert recipe.build_packages[-1] == package
+    assert sum("ssl" in name for name in recipe.build_packages) == 1
+    assert recipe.tls == package.partition("ssl")[0] + "ssl"
+
+
+@pytest.mark.parametrize(
+    ("release", "alpine", "reason", "pairs"),
+    [
+        ("3.6-7.0.0", "3.23", "OpenSSL 3 has removed", ["3.6-7.0.0 on Alpine 3.18"]),
+        (
+            "2.7-7.1.1",
+            "3.11",
+            "Alpine's OpenSSL is built without",
+            ["2.7-7.1.1 on Alpine 3.10", "2.7-7.2.0 on Alpine 3.11"],
+        ),
+        (
+            "3.7-7.3.5",
+            "3.19",
+            "OpenSSL 3 has removed",
+            ["3.7-7.3.5 on Alpine 3.18", "3.7-7.3.8 on Alpine 3.19"],
+        ),
+    ],
+)
+def test_impossible_pair(release: str, alpine: str, reason: str, pairs: list[str]) -> None:
+    with pytest.raises(SpecError) as caught:
+        CATALOG.recipe(Target(release, alpine))
+    assert reason in caught.value.what
+    assert caught.value.remedy == f"these work: {', or '.join(pairs)}"
+
+
+def test_every_pair_is_a_recipe_or_names_pairs_that_are() -> None:
+    recipes = 0
+    for release in CATALOG.releases:
+        for alpine in CATALOG.alpines:
+            try:
+                recipe = CATALOG.recipe(Target(release, alpine))
+            except SpecError as error:
+                pairs = re.findall(r"(\S+) on Alpine (\d+\.\d+)", error.remedy)
+                assert pairs
+                for pair in pairs:
+                    assert CATALOG.recipe(Target(*pair)).tls
+            else:
+                assert len(set(recipe.build_packages)) == len(recipe.build_packages)
+                recipes += 1
+    assert recipes > len(CATALOG.releases) * len(CATALOG.alpines) / 2
+
+
+@pytest.mark.parametrize(
+    ("release", "near"),
+    [
+        ("3.6-7.3.4", ["3.6-7.3.2", "3.6-7.3.3", "3.7-7.3.2", "3.7-7.3.3"]),
+        ("3.11-7.3.21", ["3.11-7.3.19", "3.11-7.3.20", "3.11-7.3.22"]),
+        ("2.6-7.0.0", ["2.7-7.0.0", "2.7-7.1.0"]),
+        ("3.12-7.3.22", ["3.11-7.3.20", "3.11-7.3.22"]),
+    ],
+)
+def test_unknown_release_names_its_neighbours(release: str, near: list[str]) -> None:
+    with pytest.raises(SpecError) as caught:
+        CATALOG.recipe(Target(release, "3.9"))
+    assert release in caught.value.what
+    assert caught.value.remedy.removeprefix("choose one of the nearest: ").split(", ") == near
+
+
+@pytest.mark.parametrize(
+    ("text", "near"), [("3.6-7.0", "3.6-7.0.0"), ("rpython-0.2", "rpython-0.2.1")]
+)
+def test_misspelt_release_names_what_is_spelt_alike(text: str, near: str) -> None:
+    with pytest.raises(SpecError) as caught:
+        CATALOG.recipe(Target(text, "3.9"))
+    assert near in caught.value.remedy
+
+
+@given(st.text(max_size=15))
+def test_any_text_as_release_is_answered_with_releases_that_exist(text: str) -> None:
+    if text in CATALOG.releases:
+        return
+    with pytest.raises(SpecError) as caught:
+        CATALOG.recipe(Target(text, "3.9"))
+    near = caught.value.remedy.removeprefix("choose one of the nearest: ").split(", ")
+    assert set(near) <= set(CATALOG.releases)
+
+
+@pytest.mark.parametrize(("alpine", "near"), [("3.8", "3.9, 3.10"), ("3.24", "3.22, 3.23")])
+def test_unknown_alpine_names_its_neighbours(alpine: str, near: str) -> None:
+    with pytest.raises(SpecError) as caught:
+        CATALOG.recipe(Target("3.11-7.3.22", alpine))
+    assert caught.value.remedy == f"choose one of the nearest: {near}"
+
+
+def test_unknown_pypy_is_reported_for_an_impossible_alpine_as_unknown() -> None:
+    with pytest.raises(SpecError, match=r"no Alpine 3\.99"):
+        CATALOG.recipe(Target("3.6-9.9.9", "3.99"))
+
+
+def test_translator_shares_the_image_of_its_target() -> None:
+    target = Target("2.7-7.0.0", "3.9", release_version="2.7-7.0.0-r1")
+    recipe, small = CATALOG.recipe(target), CATALOG.translator_recipe(target)
+    assert small.target == Target(str(recipe.translator), "3.9")
+    assert small.target_options == ("--translationmodules",)
+    assert small.translator is None
+    assert small.build_packages == recipe.build_packages
+    assert small.tls == recipe.tls == "libressl"
+    assert small.memory_mib <= recipe.memory_mib
+
+
+@pytest.mark.parametrize(
+    ("alpine", "flags"),
+    [
+        ("3.20", ["-DTHREAD_STACK_SIZE=0x100000"]),
+        ("3.21", ["-DTHREAD_STACK_SIZE=0x100000", "-Wno-error=incompatible-pointer-types"]),
+        (
+            "3.23",
+            [
+                "-DTHREAD_STACK_SIZE=0x100000",
+                "-Wno-error=incompatible-pointer-types",
+                "-std=gnu17",
+            ],
+        ),
+    ],
+)
+def test_compiler_flags_follow_the_compiler_of_the_alpine(alpine: str, flags: list[str]) -> None:
+    recipe = CATALOG.recipe(Target("3.11-7.3.22", alpine))
+    assert recipe.environment["CFLAGS"].split() == flags
+
+
+def test_quickstart_needs_neither_tls_nor_translator() -> None:
+    recipe = CATALOG.recipe(Target("rpython-0.2.1", "3.23"))
+    assert recipe.tls is None
+    assert not any("ssl" in name for name in recipe.build_packages)
+    assert recipe.translator is None
+    assert [source.pypi for source in recipe.requires] == ["py==1.4.34", "pytest==2.9.2"]
+    assert [program.name for program in recipe.programs] == ["pystone", "tinyframe"]
+    names = {path.name for program in recipe.programs for path in program.inputs}
+    used = {
+        argument[1:-1]
+        for program in recipe.programs
+        for check in program.checks
+        for argument in check.arguments
+        if argument.startswith("{")
+    }
+    assert used == names
+
+
+def test_adding_a_release_is_adding_an_entry(root: Path) -> None:
+    path = root / "versions" / "pypy.toml"
+    entry = f"""
+["3.11-7.3.23"]
+url = "https://downloads.python.org/pypy/pypy3.11-v7.3.23-src.tar.bz2"
+sha256 = "{"0123456789abcdef" * 4}"
+"""
+    path.write_text(entry + path.read_text(encoding="utf-8"), encoding="utf-8")
+    catalog = load_catalog(root)
+    assert list(catalog.pypys)[-1] == "3.11-7.3.23"
+    assert catalog.recipe(Target("3.11-7.3.23", "3.23")).tls == "openssl"
+
+
+def test_an_alpine_without_rootfs_is_a_recipe_without_it(root: Path) -> None:
+    path = root / "versions" / "alpine.toml"
+    with path.open("a", encoding="utf-8") as file:
+        file.write('\n["3.24"]\nrelease = "3.24.0"\n')
+    assert load_catalog(root).recipe(Target("3.11-7.3.22", "3.24")).rootfs is None
+
+
+@pytest.mark.parametrize(
+    ("name", "entry", "key"),
+    [
+        ("pypy.toml", '"3.6-7.0.0"', "sha256"),
+        ("python2.toml", '"2.7.18"', "sha256"),
+        ("rpython.toml", '"rpython-0.2.1"', "sha256"),
+        ("rpython.toml", '["rpython-0.2.1".requires]', "sha256"),
+        ("alpine.toml", '"3.9".rootfs.x86_64', "sha512"),
+    ],
+)
+@pytest.mark.parametrize("value", ["", 'KEY = "0123"\n', 'KEY = ""\n', "KEY = 1\n"])
+def test_url_without_digest_is_refused(
+    root: Path, name: str, entry: str, key: str, value: str
+) -> None:
+    edit(root, name, line(root, name, entry, key), value.replace("KEY", key))
+    with pytest.raises(DataError) as caught:
+        load_catalog(root)
+    assert f"versions/{name}" in caught.value.what
+    assert re.search(r'"(.+?)"', entry)[1] in caught.value.what  # type: ignore[index]
+    assert f"{key} is missing or not a digest" in caught.value.what
+
+
+@pytest.mark.parametrize(
+    ("name", "old", "new", "complaint"),
+    [
+        ("pypy.toml", "url = ", "ulr = ", "unknown field ulr"),
+        ("pypy.toml", '["2.7-7.0.0"]', '["pypy-7"]', "'pypy-7' is not a PyPy version"),
+        ("pypy.toml", 'url = "https://', 'url = "http://', "url is 'http:"),
+        ("pypy.toml", 'url = "', "url = 3 # ", "url is 3"),
+        ("pypy.toml", '["2.7-7.0.0"]', "[2.7-7.0.0", "versions/pypy.toml: "),
+        ("alpine.toml", '["3.9"]', '["edge"]', "[edge]: not the name of an Alpine release"),
+        ("alpine.toml", "rootfs.x86_64", "rootfs.mips", "unknown field mips"),
+        ("tls.toml", ">=3.9,<3.17", ">=3.9;<3.17", "alpine: Invalid specifier"),
+        ("tls.toml", 'version = "1.1.1"', 'version = "one"', "version: Invalid version"),
+        ("tls.toml", 'takes = ["libressl<3"]', 'takes = ["<3"]', "takes: "),
+        ("tls.toml", 'language = "3.5"', 'language = "3.4"', "covers 3.5-7.0.0"),
+        ("translation.toml", 'release = "2.7-7.3.22"', 'release = "2.7-9"', "'2.7-9'"),
+        (
+            "translation.toml",
+            'python2 = "2.7.18"',
+            'python2 = "2.7.1"',
+            "versions/python2.toml: 2.7.1 is missing",
+        ),
+        ("translation.toml", "memory_mib = 5000", "memory_mib = true", "memory_mib is True"),
+        ("translation.toml", ">=3.7", ">=3.8", "covers 3.7-7.3.2"),
+        ("rpython.toml", "programs/sum.tf", "programs/none.tf", "none.tf does not exist"),
+        ("rpython.toml", "'Total # of", "'(Total # of", "expect: "),
+        ("packages.toml", 'names = ["gcc"', 'names = [1, "gcc"', "names is [1, "),
+    ],
+)
+def test_unusable_data_is_refused_with_its_place(
+    root: Path, name: str, old: str, new: str, complaint: str
+) -> None:
+    edit(root, name, old, new)
+    with pytest.raises(DataError) as caught:
+        load_catalog(root)
+    assert re.match(r"versions/\w+\.toml", caught.value.what)
+    assert complaint in caught.value.what
+
+
+def test_missing_file_is_named(root: Path) -> None:
+    (root / "versions" / "tls.toml").unlink()
+    with pytest.raises(DataError, match=r"tls\.toml does not exist"):
+        load_catalog(root)
+
+
+def test_catalog_is_a_value() -> None:
+    assert isinstance(CATALOG, Catalog)
+    assert load_catalog(ROOT) == CATALOG

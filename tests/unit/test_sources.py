@@ -1,0 +1,691 @@
+"""Fetching from a real server on loopback, and unpacking real archives."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import multiprocessing
+import os
+import shutil
+import subprocess
+import tarfile
+import threading
+import zipfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+import requests
+
+from alpypy import sources
+from alpypy.errors import ArchiveError, DigestError, DownloadError, ResourceError, SpecError
+from alpypy.recipe import Rootfs, Source
+from alpypy.sources import Fetcher, cache_folder, file_digest, local_source, unpack
+
+CONTENT = bytes(range(256)) * 4000  # a megabyte, in which every offset looks different
+
+
+@dataclass
+class Site:
+    """What a server has, and what was asked of it."""
+
+    files: dict[str, bytes] = field(default_factory=dict)
+    cut_after: dict[str, list[int]] = field(default_factory=dict)
+    statuses: dict[str, list[int]] = field(default_factory=dict)
+    ranges: bool = True
+    asked: list[tuple[str, str | None]] = field(default_factory=list)
+    address: str = ""
+
+    def source(self, name: str = "pypy-src.tar.bz2", content: bytes = CONTENT) -> Source:
+        """A file that the server has."""
+        self.files[f"/{name}"] = content
+        return Source(f"{self.address}/{name}", hashlib.sha256(content).hexdigest())
+
+
+def etag(content: bytes) -> str:
+    return f'"{hashlib.sha256(content).hexdigest()}"'
+
+
+class Handler(BaseHTTPRequestHandler):
+    """Serves a Site: whole files, ranges, errors, connections cut in the middle."""
+
+    protocol_version = "HTTP/1.1"
+    site: Site
+
+    def do_GET(self) -> None:
+        self.site.asked.append((self.path, self.headers.get("Range")))
+        statuses = self.site.statuses.get(self.path)
+        content = self.site.files.get(self.path)
+        if statuses or content is None:
+            self.send_error(statuses.pop(0) if statuses else 404)
+            return
+        start = self._start(content)
+        self.send_header("Content-Length", str(len(content) - start))
+        self.send_header("ETag", etag(content))
+        self.end_headers()
+        cuts = self.site.cut_after.get(self.path)
+        end = start + cuts.pop(0) if cuts else len(content)
+        self.wfile.write(content[start:end])
+        self.close_connection = end < len(content)
+
+    def _start(self, content: bytes) -> int:
+        wanted = self.headers.get("Range")
+        unchanged = self.headers.get("If-Range") in (None, etag(content))
+        if wanted is None or not self.site.ranges or not unchanged:
+            self.send_response(200)
+            return 0
+        start = int(wanted.removeprefix("bytes=").removesuffix("-"))
+        self.send_response(206)
+        self.send_header("Content-Range", f"bytes {start}-{len(content) - 1}/{len(content)}")
+        return start
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing: pytest shows the test's own messages."""
+
+
+class Proxy(BaseHTTPRequestHandler):
+    """A forward proxy that notes what goes through it."""
+
+    seen: list[str]
+
+    def do_GET(self) -> None:
+        self.seen.append(self.path)
+        with requests.Session() as session:
+            session.trust_env = False
+            answer = session.get(self.path, timeout=10)
+        self.send_response(answer.status_code)
+        self.send_header("Content-Length", str(len(answer.content)))
+        self.end_headers()
+        self.wfile.write(answer.content)
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+
+def serve(handler: type[BaseHTTPRequestHandler]) -> Iterator[str]:
+    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    server.server_close()
+    thread.join()
+
+
+@pytest.fixture(autouse=True)
+def direct(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No proxy of this machine between a test and its server; no waiting between attempts."""
+    for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.upper(), raising=False)
+    monkeypatch.setattr(sources, "_PAUSE", 0.0)
+
+
+@pytest.fixture
+def site() -> Iterator[Site]:
+    site = Site()
+    for address in serve(type("SiteHandler", (Handler,), {"site": site})):
+        site.address = address
+        yield site
+
+
+@pytest.fixture
+def mirror() -> Iterator[Site]:
+    mirror = Site()
+    for address in serve(type("MirrorHandler", (Handler,), {"site": mirror})):
+        mirror.address = address
+        yield mirror
+
+
+@pytest.fixture
+def nowhere() -> str:
+    """An address at which nothing answers."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.server_close()
+    return f"http://127.0.0.1:{server.server_port}"
+
+
+def leftovers(cache: Path) -> list[str]:
+    """Files of a cache that look like neither a lock nor a finished file."""
+    return [path.name for path in cache.rglob("*.part")]
+
+
+def test_fetched_once_then_from_the_cache(site: Site, tmp_path: Path) -> None:
+    source = site.source()
+    path = Fetcher(tmp_path).fetch(source)
+    assert path.name == "pypy-src.tar.bz2"
+    assert path.read_bytes() == CONTENT
+    assert Fetcher(tmp_path).fetch(source) == path
+    assert len(site.asked) == 1
+
+
+def test_root_file_system_by_its_sha512(site: Site, tmp_path: Path) -> None:
+    url = site.source("root.tar.gz").url
+    path = Fetcher(tmp_path).fetch(Rootfs(url, hashlib.sha512(CONTENT).hexdigest()))
+    assert path.read_bytes() == CONTENT
+
+
+def test_resumed_after_a_cut(site: Site, tmp_path: Path) -> None:
+    source = site.source()
+    piece = sources._PIECE
+    site.cut_after["/pypy-src.tar.bz2"] = [3 * piece, 1, piece + 1]
+    assert Fetcher(tmp_path).fetch(source).read_bytes() == CONTENT
+    ranges = [asked for _, asked in site.asked]
+    assert ranges == [None, f"bytes={3 * piece}-", f"bytes={3 * piece}-", f"bytes={4 * piece}-"]
+
+
+def test_started_again_when_the_server_knows_no_ranges(site: Site, tmp_path: Path) -> None:
+    source = site.source()
+    site.ranges = False
+    site.cut_after["/pypy-src.tar.bz2"] = [300_000]
+    assert Fetcher(tmp_path).fetch(source).read_bytes() == CONTENT
+    assert len(site.asked) == 2
+
+
+def before_second(site: Site, happen: Callable[[], None]) -> type[Handler]:
+    """A handler of ``site`` that lets something happen before the second answer."""
+
+    class Changing(Handler):
+        def do_GET(self) -> None:
+            if len(site.asked) == 1:
+                happen()
+            super().do_GET()
+
+    Changing.site = site
+    return Changing
+
+
+def test_started_again_when_the_server_refuses_the_range(tmp_path: Path) -> None:
+    site = Site(cut_after={"/a": [sources._PIECE]})
+    for address in serve(before_second(site, lambda: site.statuses.update({"/a": [416]}))):
+        site.address = address
+        assert Fetcher(tmp_path).fetch(site.source("a")).read_bytes() == CONTENT
+    assert [asked for _, asked in site.asked] == [None, f"bytes={sources._PIECE}-", None]
+
+
+def test_started_again_when_the_file_changed_meanwhile(tmp_path: Path) -> None:
+    site = Site(cut_after={"/a": [sources._PIECE]})
+    for address in serve(before_second(site, lambda: site.files.update({"/a": CONTENT}))):
+        site.address = address
+        source = site.source("a")
+        site.files["/a"] = CONTENT[::-1]
+        assert Fetcher(tmp_path).fetch(source).read_bytes() == CONTENT
+    assert [asked for _, asked in site.asked] == [None, f"bytes={sources._PIECE}-"]
+
+
+def test_a_server_that_cuts_again_and_again_is_left(site: Site, tmp_path: Path) -> None:
+    source = site.source()
+    site.cut_after["/pypy-src.tar.bz2"] = [1000] * 9
+    with pytest.raises(DownloadError) as caught:
+        Fetcher(tmp_path).fetch(source)
+    assert "cut 4 times" in caught.value.what
+    assert source.url in caught.value.what
+    assert len(site.asked) == 4
+    assert leftovers(tmp_path) == []
+
+
+def test_a_server_in_trouble_is_asked_again(site: Site, tmp_path: Path) -> None:
+    source = site.source()
+    site.statuses["/pypy-src.tar.bz2"] = [503, 502]
+    assert Fetcher(tmp_path).fetch(source).read_bytes() == CONTENT
+    assert len(site.asked) == 3
+
+
+def test_mirrors_come_first_in_their_order(
+    site: Site, mirror: Site, nowhere: str, tmp_path: Path
+) -> None:
+    source = site.source()
+    mirror.files["/some/pypy-src.tar.bz2"] = CONTENT
+    mirrors = [nowhere, f"{mirror.address}/other", f"{mirror.address}/some/"]
+    assert Fetcher(tmp_path, mirrors).fetch(source).read_bytes() == CONTENT
+    assert [path for path, _ in mirror.asked] == [
+        "/other/pypy-src.tar.bz2",
+        "/some/pypy-src.tar.bz2",
+    ]
+    assert site.asked == []
+
+
+def test_mirror_without_the_file_leads_to_the_publisher(
+    site: Site, mirror: Site, tmp_path: Path
+) -> None:
+    source = site.source()
+    assert Fetcher(tmp_path, [mirror.address]).fetch(source).read_bytes() == CONTENT
+    assert len(mirror.asked) == len(site.asked) == 1
+
+
+def test_mirror_that_is_no_address_is_named(site: Site, tmp_path: Path) -> None:
+    source = replace(site.source(), url=f"{site.address}/missing")
+    with pytest.raises(DownloadError) as caught:
+        Fetcher(tmp_path, ["mirror.example/pypy"]).fetch(source)
+    assert "mirror.example/pypy/missing: Invalid URL" in caught.value.what
+    assert "404" in caught.value.what
+
+
+def test_wrong_file_of_a_mirror_is_not_taken(site: Site, mirror: Site, tmp_path: Path) -> None:
+    source = site.source()
+    mirror.source(content=b"something else")
+    assert Fetcher(tmp_path, [mirror.address]).fetch(source).read_bytes() == CONTENT
+
+
+def test_wrong_file_everywhere_is_a_digest_error(site: Site, mirror: Site, tmp_path: Path) -> None:
+    wanted = hashlib.sha256(CONTENT).hexdigest()
+    mirror.source(content=b"one")
+    source = replace(site.source(content=b"two"), sha256=wanted)
+    with pytest.raises(DigestError) as caught:
+        Fetcher(tmp_path, [mirror.address]).fetch(source)
+    for address, content in ((mirror.address, b"one"), (site.address, b"two")):
+        got = hashlib.sha256(content).hexdigest()
+        line = f"{address}/pypy-src.tar.bz2: sha256 expected {wanted}, got {got}"
+        assert line in caught.value.what
+    assert not list(tmp_path.rglob("pypy-src*"))
+
+
+def test_wrong_file_outweighs_an_address_that_fails(
+    site: Site, mirror: Site, tmp_path: Path
+) -> None:
+    mirror.source(content=b"one")
+    source = site.source()
+    del site.files["/pypy-src.tar.bz2"]
+    with pytest.raises(DigestError, match="404"):
+        Fetcher(tmp_path, [mirror.address]).fetch(source)
+
+
+def test_nothing_reachable_is_a_download_error_that_names_the_option(
+    nowhere: str, tmp_path: Path
+) -> None:
+    with pytest.raises(DownloadError) as caught:
+        Fetcher(tmp_path).fetch(Source(f"{nowhere}/x.tar", "0" * 64))
+    assert f"{nowhere}/x.tar: " in caught.value.what
+    assert "refused" in caught.value.what
+    assert "--mirror" in caught.value.remedy
+
+
+@pytest.mark.parametrize("damaged", [b"", CONTENT[:-1], b"x" + CONTENT[1:]])
+def test_file_damaged_in_the_cache_is_fetched_again(
+    site: Site, tmp_path: Path, damaged: bytes
+) -> None:
+    source = site.source()
+    path = Fetcher(tmp_path).fetch(source)
+    path.write_bytes(damaged)
+    assert Fetcher(tmp_path).fetch(source).read_bytes() == CONTENT
+    assert len(site.asked) == 2
+
+
+def test_a_part_left_by_a_killed_run_does_no_harm(site: Site, tmp_path: Path) -> None:
+    source = site.source()
+    path = Fetcher(tmp_path).fetch(source)
+    path.rename(path.with_name(f"{path.name}.part"))
+    assert Fetcher(tmp_path).fetch(source).read_bytes() == CONTENT
+    assert [asked for _, asked in site.asked] == [None, None]
+    assert leftovers(tmp_path) == []
+
+
+def fetch_in_a_process(cache: Path, source: Source, start: object) -> None:
+    start.wait()  # type: ignore[attr-defined]
+    assert Fetcher(cache).fetch(source).read_bytes() == CONTENT
+
+
+def test_two_processes_fetch_a_file_once(site: Site, tmp_path: Path) -> None:
+    source = site.source()
+    context = multiprocessing.get_context("fork")
+    start = context.Barrier(2)
+    arguments = (tmp_path, source, start)
+    processes = [context.Process(target=fetch_in_a_process, args=arguments) for _ in range(2)]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join(30)
+    assert [process.exitcode for process in processes] == [0, 0]
+    assert len(site.asked) == 1
+
+
+def test_proxy_of_the_environment(
+    site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = site.source()
+    seen: list[str] = []
+    for address in serve(type("SeeingProxy", (Proxy,), {"seen": seen})):
+        monkeypatch.setenv("http_proxy", address)
+        assert Fetcher(tmp_path).fetch(source).read_bytes() == CONTENT
+    assert seen == [source.url]
+
+
+def test_file_in_a_debian_repository(
+    site: Site, nowhere: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program(tmp_path, "apt-get", f"echo {nowhere}/; echo {site.address}/debian/; echo cdrom://x")
+    monkeypatch.setenv("PATH", f"{tmp_path}/bin:{os.environ['PATH']}")
+    site.files["/debian/pool/p.orig.tar.gz"] = CONTENT
+    sha256 = hashlib.sha256(CONTENT).hexdigest()
+    source = Source(f"{nowhere}/Python.tgz", sha256, debian="pool/p.orig.tar.gz")
+    path = Fetcher(tmp_path / "cache").fetch(source)
+    assert path.name == "Python.tgz"
+    assert path.read_bytes() == CONTENT
+
+
+def test_no_debian_repository_on_a_machine_without_apt(
+    nowhere: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    source = Source(f"{nowhere}/Python.tgz", "0" * 64, debian="pool/p.orig.tar.gz")
+    with pytest.raises(DownloadError) as caught:
+        Fetcher(tmp_path / "cache").fetch(source)
+    assert caught.value.what.count("\n") == 1
+
+
+def program(folder: Path, name: str, script: str) -> None:
+    path = folder / "bin" / name
+    path.parent.mkdir()
+    path.write_text(f"#!/bin/sh\n{script}\n", encoding="utf-8")
+    path.chmod(0o755)
+
+
+def wheel(folder: Path) -> Path:
+    """A wheel of one module, such as pip takes from a folder of wheels."""
+    path = folder / "alpypy_nothing-1.0-py3-none-any.whl"
+    info = "alpypy_nothing-1.0.dist-info"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("alpypy_nothing.py", "")
+        archive.writestr(
+            f"{info}/METADATA", "Metadata-Version: 2.1\nName: alpypy-nothing\nVersion: 1.0\n"
+        )
+        archive.writestr(
+            f"{info}/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
+        )
+        archive.writestr(f"{info}/RECORD", "")
+    return path
+
+
+@pytest.fixture
+def index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder of wheels that pip uses instead of any index."""
+    folder = tmp_path / "index"
+    folder.mkdir()
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    monkeypatch.setenv("PIP_FIND_LINKS", str(folder))
+    monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
+    return folder
+
+
+def test_file_that_only_pip_can_reach(index: Path, nowhere: str, tmp_path: Path) -> None:
+    path = wheel(index)
+    pypi = "alpypy-nothing==1.0"
+    source = Source(f"{nowhere}/{path.name}", file_digest(path), pypi=pypi)
+    assert Fetcher(tmp_path / "cache").fetch(source).read_bytes() == path.read_bytes()
+
+
+def test_file_that_pip_cannot_reach_either(index: Path, nowhere: str, tmp_path: Path) -> None:
+    assert list(index.iterdir()) == []
+    source = Source(f"{nowhere}/n-1.0-py3-none-any.whl", "0" * 64, pypi="alpypy-nothing==1.0")
+    with pytest.raises(DownloadError) as caught:
+        Fetcher(tmp_path / "cache").fetch(source)
+    assert "pip download alpypy-nothing==1.0: ERROR: No matching distribution" in caught.value.what
+
+
+def test_one_line_instead_of_a_bar_where_there_is_no_terminal(
+    site: Site, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    source = site.source()
+    Fetcher(tmp_path).fetch(source)
+    assert capfd.readouterr() == ("", f"fetching {source.url}\n")
+
+
+def test_full_disk_is_a_resource_error(site: Site, tmp_path: Path) -> None:
+    if os.geteuid() != 0:
+        pytest.skip("mounting a small disk takes root")
+    source = site.source()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=512k", "tmpfs", str(tmp_path)], check=False
+    )
+    if mounted.returncode:
+        pytest.skip("this machine allows no mount")
+    try:
+        with pytest.raises(ResourceError, match="full"):
+            Fetcher(tmp_path).fetch(source)
+        assert leftovers(tmp_path) == []
+    finally:
+        subprocess.run(["umount", str(tmp_path)], check=True)
+
+
+def test_cache_that_is_a_file_is_a_resource_error(site: Site, tmp_path: Path) -> None:
+    cache = tmp_path / "cache"
+    cache.write_text("", encoding="utf-8")
+    with pytest.raises(ResourceError, match="cannot be used") as caught:
+        Fetcher(cache).fetch(site.source())
+    assert "ALPYPY_CACHE" in caught.value.remedy
+    assert site.asked == []
+
+
+def test_cache_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ALPYPY_CACHE", str(tmp_path))
+    assert cache_folder() == tmp_path
+    monkeypatch.delenv("ALPYPY_CACHE")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    assert cache_folder() == tmp_path / "alpypy"
+
+
+# --- unpacking -----------------------------------------------------------------------------------
+
+Member = tuple[str, bytes | None, dict[str, object]]
+
+
+def archive(path: Path, *members: Member, mode: str = "w:bz2") -> Path:
+    """A tar archive: name, content (None for what is no file), fields of the header."""
+    with tarfile.open(path, mode) as tar:  # type: ignore[call-overload]
+        for name, content, fields in members:
+            info = tarfile.TarInfo(name)
+            info.size = len(content or b"")
+            for key, value in fields.items():
+                setattr(info, key, value)
+            tar.addfile(info, io.BytesIO(content or b""))
+    return path
+
+
+def folder(name: str) -> Member:
+    return name, None, {"type": tarfile.DIRTYPE, "mode": 0o755}
+
+
+def link(name: str, target: str) -> Member:
+    return name, None, {"type": tarfile.SYMTYPE, "linkname": target}
+
+
+def hard_link(name: str, target: str) -> Member:
+    return name, None, {"type": tarfile.LNKTYPE, "linkname": target}
+
+
+def file(name: str, content: bytes = b"x", mode: int = 0o644) -> Member:
+    return name, content, {"mode": mode}
+
+
+@pytest.mark.parametrize("mode", ["w", "w:bz2", "w:gz", "w:xz"])
+def test_unpacked_whole(tmp_path: Path, mode: str) -> None:
+    members = [
+        folder("top"),
+        file("top/bin/run", b"#!", 0o6755),
+        file("top/data", b"12"),
+        link("top/lib", "bin"),
+        link("top/bin/other", "../data"),
+        hard_link("top/same", "top/data"),
+    ]
+    path = archive(tmp_path / "a.tar", *members, mode=mode)
+    top = unpack(path, tmp_path / "out")
+    assert top == tmp_path / "out" / "top"
+    assert (top / "bin" / "run").stat().st_mode & 0o7777 == 0o755
+    assert (top / "lib" / "run").read_bytes() == b"#!"
+    assert (top / "bin" / "other").read_bytes() == b"12"
+    assert (top / "same").read_bytes() == b"12"
+    assert os.listdir(tmp_path / "out") == ["top"]
+
+
+@pytest.mark.parametrize(
+    "members",
+    [
+        [file("top/a"), file("../evil")],
+        [file("top/a"), file("top/../../evil")],
+        [file("top/a"), link("top/l", "../../evil")],
+        [file("top/a"), link("top/l", "..")],
+        [file("top/a"), link("top/l", "/etc/passwd")],
+        [folder("top"), link("top/x", "."), link("top/y", "x/..")],
+        [folder("top"), link("top/y", "x/.."), link("top/x", ".")],
+        [folder("top"), folder("top/d"), link("top/l", "d"), file("top/l/evil")],
+        [folder("top"), folder("top/d"), link("top/d/l", "../.."), file("top/d/l/evil")],
+        [file("top/a"), link("top/l", "a"), hard_link("top/h", "top/l")],
+        [file("top/a"), hard_link("top/h", "../../etc/passwd")],
+        [file("top/a"), ("top/dev", None, {"type": tarfile.CHRTYPE, "devmajor": 1})],
+        [file("top/a"), ("top/pipe", None, {"type": tarfile.FIFOTYPE})],
+        [file("top/a"), file("other/b")],
+        [file("top/a"), file("/abs")],
+        [file("alone")],
+        [link("top", "elsewhere")],
+        [],
+    ],
+    ids=str,
+)
+def test_unfit_archive_leaves_nothing(tmp_path: Path, members: list[Member]) -> None:
+    path = archive(tmp_path / "a.tar.bz2", *members)
+    with pytest.raises(ArchiveError) as caught:
+        unpack(path, tmp_path / "deep" / "out")
+    assert str(path) in caught.value.what
+    assert sorted(item.name for item in tmp_path.rglob("*")) == ["a.tar.bz2", "deep", "out"]
+
+
+@pytest.mark.parametrize("mode", ["w", "w:bz2", "w:gz", "w:xz"])
+@pytest.mark.parametrize("part", [0.0, 0.05, 0.5, 0.95])
+def test_truncated_archive_leaves_nothing(tmp_path: Path, mode: str, part: float) -> None:
+    content = os.urandom(200_000)
+    path = archive(tmp_path / "a.tar", file("top/a", content), file("top/b"), mode=mode)
+    whole = path.read_bytes()
+    path.write_bytes(whole[: int(len(whole) * part)])
+    with pytest.raises(ArchiveError) as caught:
+        unpack(path, tmp_path / "out")
+    assert f"{path} is truncated or damaged" in caught.value.what
+    assert os.listdir(tmp_path / "out") == []
+
+
+@pytest.mark.parametrize("mode", ["w:bz2", "w:gz", "w:xz"])
+def test_damaged_archive_leaves_nothing(tmp_path: Path, mode: str) -> None:
+    path = archive(tmp_path / "a.tar", file("top/a", os.urandom(200_000)), mode=mode)
+    whole = bytearray(path.read_bytes())
+    whole[len(whole) // 2] ^= 0xFF
+    path.write_bytes(whole)
+    with pytest.raises(ArchiveError, match="damaged"):
+        unpack(path, tmp_path / "out")
+    assert os.listdir(tmp_path / "out") == []
+
+
+def test_what_is_there_already_is_kept(tmp_path: Path) -> None:
+    path = archive(tmp_path / "a.tar.bz2", file("top/a"))
+    top = unpack(path, tmp_path)
+    (top / "a").write_text("patched", encoding="utf-8")
+    with pytest.raises(ArchiveError, match="there already"):
+        unpack(path, tmp_path)
+    assert (top / "a").read_text(encoding="utf-8") == "patched"
+
+
+# --- --source ------------------------------------------------------------------------------------
+
+GOAL = "pypy/goal/targetpypystandalone.py"
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Path:
+    """A tree that looks like PyPy's."""
+    tree = tmp_path / "mine"
+    for name in (GOAL, "rpython/rlib/x.py", ".hg/store", "sub/.git/config"):
+        path = tree / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(name, encoding="utf-8")
+    (tree / "run").write_text("#!", encoding="utf-8")
+    (tree / "run").chmod(0o755)
+    (tree / "link").symlink_to("run")
+    (tree / "folder").symlink_to("pypy")
+    return tree
+
+
+def names(tree: Path) -> list[str]:
+    found = [path for path in tree.rglob("*") if path.is_symlink() or path.is_file()]
+    return sorted(str(path.relative_to(tree)) for path in found)
+
+
+def test_folder_is_copied_without_its_history(checkout: Path, tmp_path: Path) -> None:
+    local = local_source(checkout, tmp_path / "work")
+    assert local.tree == tmp_path / "work" / "mine"
+    assert local.path == checkout
+    expected = ["folder", "link", GOAL, "rpython/rlib/x.py", "run"]
+    assert names(local.tree) == expected
+    assert os.listdir(tmp_path / "work") == ["mine"]
+    assert (local.tree / "run").stat().st_mode & 0o777 == 0o755
+    assert os.readlink(local.tree / "folder") == "pypy"
+
+
+def git(tree: Path, *arguments: str) -> None:
+    subprocess.run(["git", "-C", str(tree), *arguments], check=True, capture_output=True)
+
+
+def test_of_a_git_checkout_what_is_tracked_is_taken_as_it_is(
+    checkout: Path, tmp_path: Path
+) -> None:
+    git(checkout, "init")
+    git(checkout, "add", GOAL, "rpython", "run")
+    (checkout / "rpython" / "rlib" / "x.py").write_text("changed", encoding="utf-8")
+    (checkout / "run").unlink()
+    local = local_source(checkout, tmp_path / "work")
+    assert names(local.tree) == [GOAL, "rpython/rlib/x.py"]
+    assert (local.tree / "rpython" / "rlib" / "x.py").read_text(encoding="utf-8") == "changed"
+
+
+def chmod(tree: Path) -> None:
+    (tree / "run").chmod(0o644)
+
+
+def edit(tree: Path) -> None:
+    (tree / "rpython" / "rlib" / "x.py").write_text("y", encoding="utf-8")
+
+
+def rename(tree: Path) -> None:
+    (tree / "run").rename(tree / "walk")
+
+
+def relink(tree: Path) -> None:
+    (tree / "link").unlink()
+    shutil.copy2(tree / "run", tree / "link")
+
+
+@pytest.mark.parametrize("change", [chmod, edit, rename, relink])
+def test_digest_of_a_tree_tells_every_change(
+    checkout: Path, tmp_path: Path, change: Callable[[Path], None]
+) -> None:
+    before = local_source(checkout, tmp_path / "before").sha256
+    assert local_source(checkout, tmp_path / "same").sha256 == before
+    change(checkout)
+    assert local_source(checkout, tmp_path / "after").sha256 != before
+
+
+def test_local_archive(checkout: Path, tmp_path: Path) -> None:
+    path = tmp_path / "mine.tar.gz"
+    with tarfile.open(path, "w:gz") as tar:
+        tar.add(checkout, "pypy-mine")
+    local = local_source(path, tmp_path / "work")
+    assert local.tree == tmp_path / "work" / "pypy-mine"
+    assert local.sha256 == file_digest(path)
+    assert (local.tree / GOAL).is_file()
+
+
+def test_something_else_than_pypy_is_refused(tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    (other / "src").mkdir(parents=True)
+    with pytest.raises(SpecError, match="not a source tree of PyPy"):
+        local_source(other, tmp_path / "work")
+    path = archive(tmp_path / "other.tar", file("other/src"), mode="w")
+    with pytest.raises(SpecError, match="not a source tree of PyPy"):
+        local_source(path, tmp_path / "work")
+    with pytest.raises(SpecError, match="does not exist"):
+        local_source(tmp_path / "none", tmp_path / "work")
+
+
+def test_broken_git_checkout_says_what_git_says(checkout: Path, tmp_path: Path) -> None:
+    (checkout / ".git").write_text("gitdir: nowhere", encoding="utf-8")
+    with pytest.raises(SpecError, match="nowhere"):
+        local_source(checkout, tmp_path / "work")

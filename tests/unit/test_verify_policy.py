@@ -1,0 +1,189 @@
+"""The policy: what versions/verify.toml accepts and expects, and what it may not say."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from alpypy.errors import DataError
+from alpypy.findings import Finding, Policy, load_policy
+from alpypy.recipe import load_catalog
+from alpypy.spec import Target
+from alpypy.verify import Report
+from alpypy.verify_inside import read_system, unknown_packages
+
+ROOT = Path(__file__).resolve().parents[2]
+PY2, PY3 = Target("2.7-7.3.22", "3.23"), Target("3.6-7.0.0", "3.9")
+QUICKSTART = Target("rpython-0.2.1", "3.23")
+WINDOWS = Finding("module.import", "_winapi", "ImportError: only available on Windows")
+
+
+@pytest.fixture(scope="module")
+def policy() -> Policy:
+    return load_policy(ROOT)
+
+
+def test_every_accepted_finding_has_a_reason(policy: Policy) -> None:
+    assert policy.allowed
+    assert all(len(entry.why) > 20 for entry in policy.allowed)
+
+
+def test_expected_modules_differ_by_language(policy: Policy) -> None:
+    assert {"gdbm", "ssl"} <= set(policy.expected_modules(PY2))
+    assert {"dbm.gnu", "lzma", "_blake2"} <= set(policy.expected_modules(PY3))
+    assert "lzma" not in policy.expected_modules(PY2)
+    assert "contextvars" not in policy.expected_modules(PY3)
+
+
+def test_every_release_has_expected_modules(policy: Policy) -> None:
+    for release in load_catalog(ROOT).pypys:
+        names = policy.expected_modules(Target(release, "3.23"))
+        assert {"ssl", "_sqlite3", "_curses", "pyexpat", "ctypes"} <= set(names)
+
+
+def test_other_programs_have_none(policy: Policy) -> None:
+    assert policy.expected_modules(QUICKSTART) == ()
+
+
+def test_an_accepted_finding_stays_with_its_reason(policy: Policy) -> None:
+    (judged,) = policy.judge([WINDOWS], PY3)
+    assert judged.allowed
+    assert judged.message == WINDOWS.message
+
+
+@pytest.mark.parametrize(
+    "finding",
+    [
+        Finding("module.import", "_winapi", "crashed: killed by SIGSEGV"),
+        Finding("module.import", "_ssl", WINDOWS.message),
+        Finding("elf.needed", "_winapi", WINDOWS.message),
+        Finding("module.import", "_testcapi", "crashed: killed by SIGSEGV"),
+        Finding("module.import", "_dbm", "AttributeError: dbm_open"),
+    ],
+)
+def test_what_the_entry_does_not_name_is_not_accepted(policy: Policy, finding: Finding) -> None:
+    assert policy.judge([finding], PY3) == (finding,)
+
+
+def test_without_a_target_or_for_another_program_nothing_is_accepted(policy: Policy) -> None:
+    assert policy.judge([WINDOWS], None) == (WINDOWS,)
+    assert policy.judge([WINDOWS], QUICKSTART) == (WINDOWS,)
+
+
+@pytest.mark.parametrize("name", ["gcc", "musl-dev", "openssl-dev", "make", "binutils", "g++"])
+def test_build_packages(policy: Policy, name: str) -> None:
+    assert policy.is_build_package(name)
+
+
+@pytest.mark.parametrize("name", ["libgcc", "musl", "libffi", "ncurses-libs", "ca-certificates"])
+def test_run_time_packages(policy: Policy, name: str) -> None:
+    assert not policy.is_build_package(name)
+
+
+GOOD = {
+    "check": '"run.ssl"',
+    "subjects": '["handshake"]',
+    "message": '"refused"',
+    "why": '"the cause"',
+}
+
+
+def write(folder: Path, **fields: str | None) -> Path:
+    entry = {name: value for name, value in {**GOOD, **fields}.items() if value is not None}
+    lines = [f"{name} = {value}" for name, value in entry.items()]
+    text = "\n".join(["build_packages = []", "modules = []", "[[allowed]]", *lines])
+    (folder / "versions").mkdir(exist_ok=True)
+    (folder / "versions/verify.toml").write_text(text)
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("fields", "complaint"),
+    [
+        ({"why": None}, "why is missing"),
+        ({"why": '" "'}, "why is empty"),
+        ({"message": '"("'}, "message: "),
+        ({"message": None}, "message is missing"),
+        ({"subjects": '"handshake"'}, "subjects is 'handshake'"),
+        ({"releases": '"7.0.0..7.3.1"'}, "releases: "),
+        ({"languages": '">=3.6"'}, "unknown field languages"),
+    ],
+)
+def test_a_bad_entry_is_refused(
+    tmp_path: Path, fields: dict[str, str | None], complaint: str
+) -> None:
+    with pytest.raises(DataError, match=re.escape(complaint)) as caught:
+        load_policy(write(tmp_path, **fields))
+    assert "versions/verify.toml [allowed] number 1" in caught.value.what
+
+
+@pytest.mark.parametrize(
+    ("fields", "covered"),
+    [
+        ({}, [PY2, PY3, QUICKSTART]),
+        ({"language": '">=3"'}, [PY3]),
+        ({"releases": '">=7.3"'}, [PY2]),
+        ({"alpine": '">=3.17"'}, [PY2, QUICKSTART]),
+        ({"language": '"<3"', "alpine": '"<3.17"'}, []),
+    ],
+)
+def test_ranges(tmp_path: Path, fields: dict[str, str | None], covered: list[Target]) -> None:
+    policy = load_policy(write(tmp_path, **fields))
+    finding = Finding("run.ssl", "handshake", "refused")
+    targets = [PY2, PY3, QUICKSTART]
+    accepted = [one for one in targets if policy.judge([finding], one)[0].allowed == "the cause"]
+    assert accepted == covered
+
+
+def test_a_report_fails_only_for_what_is_not_accepted() -> None:
+    accepted = Finding("module.import", "_winapi", "ImportError", "made for Windows")
+    failed = Finding("elf.textrel", "bin/pypy3", "has text relocations")
+    good = Report("a.tar.bz2", (accepted,), 10, 1.0)
+    bad = Report("a.tar.bz2", (accepted, failed), 10, 1.0)
+    assert (good.exit_code, bad.exit_code) == (0, 1)
+    assert "is good" in good.to_text()
+    assert "made for Windows" in good.to_text()
+    assert bad.to_text().startswith("FAIL  elf.textrel")
+
+
+APK = "ERROR: unable to select packages:\n  libnope (no such package):\n    required by: world"
+
+
+def test_unknown_packages_are_told_from_a_repository_out_of_reach() -> None:
+    assert unknown_packages(APK) == ("libnope",)
+    unreachable = "WARNING: opening https://mirror/APKINDEX.tar.gz: temporary error\n"
+    assert unknown_packages(unreachable + APK) == ()
+
+
+SYSTEM = """\
+== release
+3.23.6
+== arch
+x86_64
+== libraries
+/lib/libc.musl-x86_64.so.1
+/usr/lib/libz.so.1
+/usr/lib/libz.so.1.3.1
+== installed
+C:Q1abc=
+P:musl
+V:1.2.5-r21
+p:so:libc.musl-x86_64.so.1=1
+F:lib
+R:libc.musl-x86_64.so.1
+
+C:Q1def=
+P:zlib
+V:1.3.1-r2
+p:so:libz.so.1=1.3.1 cmd:nothing=1
+"""
+
+
+def test_what_the_image_says_of_itself() -> None:
+    system = read_system(SYSTEM)
+    assert (system.release, system.arch) == ("3.23.6", "x86_64")
+    assert "libz.so.1" in system.libraries
+    assert system.packages == {"musl", "zlib"}
+    assert system.providers == {"libc.musl-x86_64.so.1": "musl", "libz.so.1": "zlib"}
