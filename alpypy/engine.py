@@ -281,6 +281,18 @@ def connect(cache: Path) -> Iterator[Engine]:
         yield Engine(client, lease)
 
 
+def engine_answers() -> bool:
+    """Whether an engine is running already.
+
+    Raises:
+        EngineError: ``DOCKER_HOST`` names one that does not answer.
+    """
+    client = _answering()
+    if client:
+        client.close()
+    return client is not None
+
+
 def _answering() -> docker.DockerClient | None:
     host = os.environ.get("DOCKER_HOST")
     if host:

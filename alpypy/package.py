@@ -118,7 +118,10 @@ def _lay_out_pypy(
     release = recipe.target.release
     patches.apply([one for one in recipe.patches if one.application_level], work / "tree", release)
     script = root / "dockerfiles/package/build.py"
-    command = ["sh", "-c", 'exec "$TRANSLATOR" "$@"', "sh", "/package.py", recipe.target.folder]
+    # The small PyPy that only translates has no module that cffi's own are built with.
+    more = ["--without-cffi"] if "--translationmodules" in recipe.target_options else []
+    words = ["/package.py", recipe.target.folder, *more]
+    command = ["sh", "-c", 'exec "$TRANSLATOR" "$@"', "sh", *words]
     mounts = [Mount(work, "/work", writable=True), Mount(script, "/package.py")]
     environment = {
         **recipe.environment,

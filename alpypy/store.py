@@ -6,11 +6,12 @@ import contextlib
 import hashlib
 import json
 import shutil
+import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock
+from filelock import FileLock, Timeout
 
 _RECORD = "record.json"
 
@@ -60,7 +61,7 @@ class Store:
         """
         self._folder.mkdir(parents=True, exist_ok=True)
         work = self.work_folder(key)
-        with FileLock(self._folder / f"{key[:24]}.lock"):
+        with _one_at_a_time(self._folder / f"{key[:24]}.lock"):
             shutil.rmtree(work, ignore_errors=True)
             work.mkdir()
             failed = True
@@ -77,3 +78,17 @@ class Store:
         (work / _RECORD).write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
         work.rename(folder)
         return folder
+
+
+@contextlib.contextmanager
+def _one_at_a_time(path: Path) -> Iterator[None]:
+    lock = FileLock(path)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        print("another run is making this stage; waiting for it", file=sys.stderr, flush=True)
+        lock.acquire()
+    try:
+        yield
+    finally:
+        lock.release()

@@ -45,7 +45,7 @@ _PROBES_PLACE = "/probes"
 _MATERIALS_PLACE = "/materials"
 _NOBODY = "65534:65534"
 _ENVIRONMENT = {
-    "HOME": "/tmp",  # the one folder in the container that everybody may write to
+    "HOME": "/tmp",  # noqa: S108 - the container's, the one folder there to write to
     "LANG": "C.UTF-8",
     "PYTHONDONTWRITEBYTECODE": "1",
 }

@@ -28,12 +28,12 @@ def remove_stale(folder):
                 os.unlink(os.path.join(place, name))
 
 
-def main(name):
+def main(name, *more):
     remove_stale(os.path.join(TREE, "lib_pypy"))
     package = [sys.executable, os.path.join(TREE, "pypy/tool/release/package.py")]
     text = subprocess.check_output(package + ["--help"]).decode("utf-8")
     known = set(text.replace("[", " ").replace("]", " ").replace(",", " ").split())
-    options = [option for option in WANTED if option in known]
+    options = list(more) + [option for option in WANTED if option in known]
     os.makedirs("/work/build")
     options += ["--archive-name=" + name, "--builddir=/work/build"]
     print("package.py", " ".join(options))
@@ -42,4 +42,4 @@ def main(name):
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1]))
+    sys.exit(main(*sys.argv[1:]))
