@@ -16,7 +16,6 @@ from alpypy.kit import prepare
 from alpypy.recipe import load_catalog
 from alpypy.sources import Fetcher, cache_folder
 from alpypy.spec import Target, alpine_of
-from alpypy.translate import default_jobs
 from alpypy.verify import verify as verify_tarball
 
 _HELP = {
@@ -33,18 +32,29 @@ _HELP = {
 
 
 def _order(
-    pypy: str, alpine: str, arch: str, release_version: str, source: list[str], mirror: list[str],
-    base_image: str, jobs: int, keep: bool, *, direct: bool = False, with_pypy: str | None = None,
+    pypy: str,
+    alpine: str,
+    arch: str,
+    release_version: str,
+    source: list[str],
+    mirror: list[str],
+    base_image: str,
+    jobs: int,
+    *,
+    keep: bool = False,
+    direct: bool = False,
+    with_pypy: str | None = None,
 ) -> Order:
+    version = release_version or os.environ.get("PYPY_RELEASE_VERSION") or None
     return Order(
-        target=Target(pypy, alpine, arch, release_version or os.environ.get("PYPY_RELEASE_VERSION")),
+        target=Target(pypy, alpine, arch, version),
         sources=tuple(map(Path, source)),
         mirrors=tuple(mirror),
         base_image=base_image or None,
         with_pypy=with_pypy,
         direct=direct,
         keep=keep,
-        jobs=jobs or default_jobs(),
+        jobs=jobs or None,
     )
 
 
@@ -77,8 +87,8 @@ def bootstrap(
     """Build, package and verify a PyPy for an Alpine, starting from nothing."""
     with cli.command():
         _carry_out(
-            _order(pypy, alpine, arch, release_version, source, mirror, base_image, jobs, keep,
-                   direct=direct)
+            _order(pypy, alpine, arch, release_version, source, mirror, base_image, jobs,
+                   keep=keep, direct=direct)
         )
 
 
@@ -103,8 +113,8 @@ def build(
     """Build, package and verify a PyPy with a PyPy 2.7 that is there already."""
     with cli.command():
         _carry_out(
-            _order(pypy, alpine, arch, release_version, source, mirror, base_image, jobs, keep,
-                   with_pypy=with_pypy)
+            _order(pypy, alpine, arch, release_version, source, mirror, base_image, jobs,
+                   keep=keep, with_pypy=with_pypy)
         )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from alpypy import archive, image, package, plan, translate, verify
@@ -25,7 +25,7 @@ from alpypy.verify import Report
 @dataclass(frozen=True)
 class Order:
     """What is asked for. ``with_pypy`` is a tarball's path or a PyPy version; ``jobs`` how many C
-    compilers run at once."""
+    compilers run at once, by default as many as there are processors for them."""
 
     target: Target
     sources: Sequence[Path] = ()
@@ -34,7 +34,7 @@ class Order:
     with_pypy: str | None = None
     direct: bool = False
     keep: bool = False
-    jobs: int = field(default_factory=translate.default_jobs)
+    jobs: int | None = None
 
 
 @dataclass(frozen=True)
@@ -67,6 +67,7 @@ class Builder:
         self._engine = engine
         self._order = order
         self._say = say
+        self._jobs = order.jobs or min(translate.default_jobs(), engine.processors)
         self._store = Store(cache)
         self._fetcher = Fetcher(cache, order.mirrors)
         self._locals: list[Local] = [identify(path, cache) for path in order.sources]
@@ -152,7 +153,7 @@ class Builder:
     ) -> list[Stage]:
         packaged = package.finished(self._store, packaging) is not None
         translated = packaged or translate.finished(self._store, translation) is not None
-        phases = self._durations.phases(recipe, translator, self._order.jobs)
+        phases = self._durations.phases(recipe, translator, self._jobs)
         return [
             Stage(translate.title(recipe), translation, translated, sum(phases.values())),
             Stage(
@@ -192,8 +193,8 @@ class Builder:
             source=self._sources[recipe.target.release].lay_out,
             key=key,
             translator=builder.kind,
-            expected=self._durations.phases(recipe, builder.kind, self._order.jobs),
-            jobs=self._order.jobs,
+            expected=self._durations.phases(recipe, builder.kind, self._jobs),
+            jobs=self._jobs,
             keep=self._order.keep,
             say=self._say,
         )
@@ -211,7 +212,7 @@ class Builder:
         self._say("bootstrap image: Alpine, build packages, CPython 2.7")
         return image.build_bootstrap(
             self._engine, self._fetcher, self._root, self.plan.recipe, self.plan.base, key,
-            self._say_step, self._order.jobs,
+            self._say_step, self._jobs,
         )
 
     def _self_hosted_builder(self, key: str) -> _BuildImage:

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import docker
+import docker.types
 import requests
 from docker.errors import APIError, BuildError, DockerException, ImageNotFound, NotFound
 from docker.models.containers import Container
@@ -85,6 +86,11 @@ class Engine:
         """Whether root in a container is an ordinary user outside."""
         options = self.client.info().get("SecurityOptions") or []
         return any("rootless" in option for option in options)
+
+    @property
+    def processors(self) -> int:
+        """How many processors containers may use."""
+        return int(self.client.info()["NCPU"])
 
     @property
     def user(self) -> str:
@@ -204,10 +210,12 @@ class Engine:
             "image": job.image,
             "command": [*_GUARD, *job.command],
             "entrypoint": [],
-            "volumes": {
-                str(mount.source): {"bind": mount.target, "mode": "rw" if mount.writable else "ro"}
+            "mounts": [
+                docker.types.Mount(
+                    mount.target, str(mount.source), type="bind", read_only=not mount.writable
+                )
                 for mount in mounts
-            },
+            ],
             "environment": dict(job.environment or {}),
             "user": job.user or self.user,
             "working_dir": job.workdir,

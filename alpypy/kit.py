@@ -22,21 +22,23 @@ from alpypy.apk import KEY_NAME, Package, write_index
 from alpypy.engine import Engine, Job, Mount
 from alpypy.errors import KitError
 from alpypy.kit_packages import ARCH, Contents, Library, Openssl
-from alpypy.recipe import Source
 from alpypy.sources import Fetcher, unpack
 
 LABEL = "org.alpypy.kit"
+_CONTENT_LABEL = "org.alpypy.kit.content"
 _REVISION = "1"  # part of the kit's identity: raise it when the code below makes other packages
 _NEEDS = {"qemu-img": "qemu-utils", "debugfs": "e2fsprogs"}
 
 
 @dataclass(frozen=True)
 class Kit:
-    """A kit's image, and the digest of all that went into it."""
+    """A kit's image. ``identity`` is a digest of what builds with it depend on, ``content`` one of
+    all that is in it."""
 
     reference: str
     base: str
-    digest: str
+    identity: str
+    content: str
 
 
 def reference(alpine: str) -> str:
@@ -58,23 +60,28 @@ def prepare(
     Raises:
         KitError: no base image is at hand, or a step of the making failed.
     """
-    contents = kit_packages.load_contents(root / "versions/kit.toml")
+    contents = kit_packages.load_contents(root / "versions")
     base = base or f"alpine:{alpine}"
     if engine.image_id(base) is None:
         _import_wheel(engine, fetcher, contents, alpine, base, say)
-    digest = _digest(root, engine.image_id(base) or "")
-    kit = Kit(reference(alpine), base, digest)
-    if engine.label(kit.reference, LABEL) != digest:
+    identity = _identity(root, engine.image_id(base) or "")
+    kit = Kit(reference(alpine), base, identity, _content(root, identity))
+    if engine.label(kit.reference, _CONTENT_LABEL) != kit.content:
         with tempfile.TemporaryDirectory(prefix="alpypy-kit-") as scratch:
             _Making(engine, fetcher, root, contents, kit, Path(scratch), say).run()
     return kit
 
 
-def _digest(root: Path, base_id: str) -> str:
+def _identity(root: Path, base_id: str) -> str:
     parts = [_REVISION, base_id, (root / "versions/kit.toml").read_text(encoding="utf-8")]
     folder = root / "dockerfiles/kit"
     parts += [path.read_text(encoding="utf-8") for path in sorted(folder.iterdir())]
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()
+
+
+def _content(root: Path, identity: str) -> str:
+    data = (root / "versions/kit-data.toml").read_text(encoding="utf-8")
+    return hashlib.sha256(f"{identity}\0{data}".encode()).hexdigest()
 
 
 class _Making:
@@ -107,7 +114,8 @@ class _Making:
         shutil.copytree(built / "gcc", trees["gcc"], dirs_exist_ok=True)
         packages = self._write_tools(trees, repository)
         packages += self._write_libraries(built, repository)
-        self._image(self._kit.reference, repository, packages, labels={LABEL: self._kit.digest})
+        labels = {LABEL: self._kit.identity, _CONTENT_LABEL: self._kit.content}
+        self._image(self._kit.reference, repository, packages, labels=labels)
         self._say(f"kit: {len(packages)} packages in {self._kit.reference}")
 
     def _tool_trees(self) -> dict[str, Path]:
@@ -182,7 +190,11 @@ class _Making:
         packages: list[Package] = []
         for library in self._contents.libraries:
             tree = built / library.name
-            packages += kit_packages.write_library(library, tree, repository, owned)
+            data = self._contents.data_for(library.runtime)
+            packages += kit_packages.write_library(library, tree, repository, owned, data)
+        for one in self._contents.data:
+            place, deb = self._scratch / "data" / one.name, self._fetcher.fetch(one.source)
+            packages.append(kit_packages.write_data(one, deb, place, repository))
         for openssl in self._contents.openssl:
             if openssl.soname in owned:
                 packages.append(self._write_openssl(openssl, repository, owned))

@@ -119,6 +119,20 @@ class Openssl:
 
 
 @dataclass(frozen=True)
+class Data:
+    """A package of files that programs read, out of a Debian package; ``keep`` tells which of its
+    folders go where. The package ``needed_by`` depends on it."""
+
+    name: str
+    version: str
+    description: str
+    license: str
+    needed_by: str
+    source: Source
+    keep: Mapping[str, str]
+
+
+@dataclass(frozen=True)
 class Wheel:
     """The PyPI wheel with a disk of Alpine in it; ``world`` is what stays on it."""
 
@@ -130,42 +144,69 @@ class Wheel:
 
 @dataclass(frozen=True)
 class Contents:
-    """All of versions/kit.toml."""
+    """All of versions/kit.toml and versions/kit-data.toml."""
 
     wheel: Wheel
     tools: tuple[Tool, ...]
     libraries: tuple[Library, ...]
     openssl: tuple[Openssl, ...]
+    data: tuple[Data, ...]
 
     @property
     def sources(self) -> tuple[Source, ...]:
         """Every file but the wheel."""
         debs = (deb for tool in self.tools for deb in tool.debs)
         libraries = (library.source for library in self.libraries)
-        return (*debs, *libraries, *(openssl.headers for openssl in self.openssl))
+        headers = (openssl.headers for openssl in self.openssl)
+        return (*debs, *libraries, *headers, *(data.source for data in self.data))
+
+    def data_for(self, package: str) -> tuple[str, ...]:
+        """Names of the data packages that a package needs."""
+        return tuple(one.name for one in self.data if one.needed_by == package)
 
 
-def load_contents(path: Path) -> Contents:
-    """Read versions/kit.toml.
+def load_contents(folder: Path) -> Contents:
+    """Read kit.toml and kit-data.toml of versions/.
 
     Raises:
         DataError: a key is missing; a digest counts as one.
     """
+    kit, more = _read(folder / "kit.toml"), _read(folder / "kit-data.toml")
     try:
-        data = tomllib.loads(path.read_text(encoding="utf-8"))
         return Contents(
-            wheel=_load_wheel(data["wheel"]),
-            tools=tuple(_load_tool(entry) for entry in data["tools"]),
-            libraries=tuple(_load_library(entry) for entry in data["libraries"]),
+            wheel=_load_wheel(kit["wheel"]),
+            tools=tuple(_load_tool(entry) for entry in kit["tools"]),
+            libraries=tuple(_load_library(entry) for entry in kit["libraries"]),
             openssl=tuple(
                 Openssl(entry["soname"], entry["version"], _debian(entry))
-                for entry in data["openssl"]
+                for entry in kit["openssl"]
             ),
+            data=tuple(_load_data(entry) for entry in more["data"]),
         )
-    except (tomllib.TOMLDecodeError, KeyError) as error:
+    except KeyError as error:
         raise DataError(
-            f"{path} is not usable: {error}", remedy="compare the entry with its neighbours"
+            f"{folder}/kit.toml or kit-data.toml: {error} is missing or not usable",
+            remedy="compare the entry with its neighbours",
         ) from error
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except tomllib.TOMLDecodeError as error:
+        raise DataError(f"{path} is not TOML: {error}", remedy="correct that line") from error
+
+
+def _load_data(entry: Mapping[str, Any]) -> Data:
+    return Data(
+        name=entry["name"],
+        version=entry["version"],
+        description=entry["description"],
+        license=entry["license"],
+        needed_by=entry["needed_by"],
+        source=_debian(entry),
+        keep=dict(entry["keep"]),
+    )
 
 
 def _load_wheel(entry: Mapping[str, Any]) -> Wheel:
@@ -224,13 +265,26 @@ def write_tool(tool: Tool, tree: Path, repository: Path) -> Package:
     return write_package(info, tree, repository)
 
 
+def write_data(data: Data, deb: Path, tree: Path, repository: Path) -> Package:
+    """Pack the folders of a Debian package that a data package keeps."""
+    whole = tree.with_name(f"{tree.name}.deb")
+    _unpack_deb(deb, whole)
+    for place, target in data.keep.items():
+        (tree / target).parent.mkdir(parents=True, exist_ok=True)
+        (whole / place).rename(tree / target)
+    info = PackageInfo(data.name, data.version, data.description, data.license, ARCH)
+    return write_package(info, tree, repository)
+
+
 def write_library(
-    library: Library, tree: Path, repository: Path, owned: Mapping[str, str]
+    library: Library, tree: Path, repository: Path, owned: Mapping[str, str],
+    data: Sequence[str],
 ) -> list[Package]:
     """Pack a built library as Alpine does: shared objects, programs and headers apart.
 
     ``owned`` has the sonames that the base image brings and where: of those only headers and the
-    link for the linker are packed, so that what is built runs with Alpine's own library.
+    link for the linker are packed, so that what is built runs with Alpine's own library. ``data``
+    are packages that the shared objects need.
     """
     runtime, programs = _split(tree)
     mine = {elf.read(path, path.name).provides: path for path in _objects(runtime)}
@@ -243,7 +297,7 @@ def write_library(
         _link_to_owned(tree, {name: owned[name] for name in mine})
     else:
         provides = tuple(f"so:{name}={_so_version(path)}" for name, path in mine.items())
-        shared = replace(info, name=library.runtime, depends=(), provides=provides)
+        shared = replace(info, name=library.runtime, depends=data, provides=provides)
         packages.append(write_package(shared, runtime, repository))
     if programs.is_dir():
         packages.append(write_package(info, programs, repository))

@@ -155,7 +155,8 @@ def _lay_out_programs(
         shutil.copy(translation.folder / "out" / program.output, folder / "bin" / program.name)
         for path in program.inputs:
             shutil.copy(path, folder / "share" / path.name)
-    shutil.copy(translation.folder / "tree/LICENSE", folder)
+    # The release on PyPI names its license there and brings no LICENSE file.
+    shutil.copy(translation.folder / "tree/PKG-INFO", folder)
     names = [f"/work/build/{recipe.target.folder}/bin/{one.name}" for one in recipe.programs]
     done = engine.run(Job(made.image, ["strip", *names], [Mount(work, "/work", writable=True)]))
     if done.exit_code:

@@ -15,10 +15,12 @@ from typing import IO
 import requests
 from docker import DockerClient
 from docker.errors import DockerException
+from filelock import FileLock
 
 from alpypy.errors import EngineError
 
 _START_SECONDS = 60
+_LONGEST_SOCKET = 107  # bytes; unix(7)
 _INSTALL = "install one: apt-get install -y docker.io iptables   (or podman, or Docker Desktop)"
 
 
@@ -45,16 +47,28 @@ def private_engine(folder: Path) -> Iterator[str]:
         EngineError: none is installed, or it did not come up.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    address = f"unix://{folder / 'engine.sock'}"
+    address = f"unix://{_socket(folder)}"
+    changing = FileLock(folder / "changing.lock")
     with (folder / "users").open("a") as users:
-        fcntl.flock(users, fcntl.LOCK_EX)
-        if not _answers(address):
-            _start(folder, address)
-        fcntl.flock(users, fcntl.LOCK_SH)
+        with changing:
+            if not _answers(address):
+                _start(folder, address)
+            fcntl.flock(users, fcntl.LOCK_SH)
         try:
             yield address
         finally:
-            _stop_if_last(folder, users)
+            with changing:
+                _stop_if_last(folder, users)
+
+
+def _socket(folder: Path) -> Path:
+    path = folder / "engine.sock"
+    if len(os.fsencode(path)) > _LONGEST_SOCKET:
+        raise EngineError(
+            f"a private engine's socket would be {path}, longer than Linux allows",
+            remedy="set ALPYPY_CACHE to a folder with a shorter path",
+        )
+    return path
 
 
 def _start(folder: Path, address: str) -> None:

@@ -63,16 +63,16 @@ class _Attempt:
     get: Callable[[Path], None]
 
 
-class _Unreachable(Exception):
+class _UnreachableError(Exception):
     """This address does not give the file; the next may."""
 
 
-class _Cut(Exception):
+class _CutError(Exception):
     """The transfer broke off, and going on may help."""
 
 
 _CUTS = (
-    _Cut,
+    _CutError,
     requests.ConnectionError,
     requests.Timeout,
     requests.exceptions.ChunkedEncodingError,
@@ -125,7 +125,7 @@ class Fetcher:
                     return
                 wrong = True
                 failures.append(f"{attempt.address}: {algorithm} expected {wanted}, got {got}")
-            except _Unreachable as error:
+            except _UnreachableError as error:
                 failures.append(f"{attempt.address}: {error}")
             finally:
                 part.unlink(missing_ok=True)
@@ -205,7 +205,7 @@ class _Download:
         """Fill the part file; after a cut go on up to three more times.
 
         Raises:
-            _Unreachable: the address does not give the file, or is cut again and again.
+            _UnreachableError: the address does not give the file, or is cut again and again.
         """
         self._part.write_bytes(b"")
         for attempt in range(_ATTEMPTS):
@@ -218,11 +218,11 @@ class _Download:
             except _CUTS as error:
                 # An address that never answered is left at once: others may be reachable.
                 if self._part.stat().st_size == 0 and isinstance(error, requests.ConnectionError):
-                    raise _Unreachable(_brief(error)) from error
+                    raise _UnreachableError(_brief(error)) from error
                 cut = error
             except requests.RequestException as error:
-                raise _Unreachable(_brief(error)) from error
-        raise _Unreachable(f"cut {_ATTEMPTS} times, last by {_brief(cut)}") from cut
+                raise _UnreachableError(_brief(error)) from error
+        raise _UnreachableError(f"cut {_ATTEMPTS} times, last by {_brief(cut)}") from cut
 
     def _ask(self) -> requests.Response:
         # "identity": a server that sees .gz must not have it unpacked on the way.
@@ -237,9 +237,9 @@ class _Download:
     def _check(self, response: requests.Response) -> None:
         if response.status_code == requests.codes.requested_range_not_satisfiable:
             os.truncate(self._part, 0)
-            raise _Cut("the server cannot go on from there")
+            raise _CutError("the server cannot go on from there")
         if response.status_code >= 500:
-            raise _Cut(f"{response.status_code} {response.reason}")
+            raise _CutError(f"{response.status_code} {response.reason}")
         response.raise_for_status()
         etag = response.headers.get("ETag", "")
         # A weak one does not promise the same bytes.
@@ -297,7 +297,7 @@ def _pip_download(source: Source, part: Path) -> None:
         path = folder / source.file_name
         if not path.is_file():
             lines = done.stderr.strip().splitlines() or [f"no {source.file_name}"]
-            raise _Unreachable(lines[-1])
+            raise _UnreachableError(lines[-1])
         path.replace(part)
 
 
@@ -337,7 +337,7 @@ def _extract(archive: Path, scratch: Path) -> None:
     guard = _Guard(archive)
     try:
         with tarfile.open(archive) as tar:
-            tar.extractall(scratch, filter=guard)
+            tar.extractall(scratch, filter=guard)  # noqa: S202 - the guard refuses
             # tarfile stops at the end of the last member; the checksum comes after it.
             while tar.fileobj and tar.fileobj.read(_PIECE):
                 pass
@@ -510,6 +510,6 @@ def unpack_wheel(wheel: Path, folder: Path) -> None:
     """
     try:
         with zipfile.ZipFile(wheel) as archive:
-            archive.extractall(folder)
+            archive.extractall(folder)  # noqa: S202 - zipfile keeps members inside
     except (zipfile.BadZipFile, EOFError, zlib.error) as error:
         raise _bad(wheel, f"is truncated or damaged: {error}") from error

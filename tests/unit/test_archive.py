@@ -1,0 +1,105 @@
+"""Tarballs: the same bytes for the same content, whatever made the folder."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import random
+import socket
+import stat
+import tarfile
+import tempfile
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from alpypy.archive import publish, write_tarball
+
+FILES = {
+    "bin/pypy3": (b"\x7fELF program", 0o755),
+    "lib/pypy3/os.py": (b"import sys\n", 0o644),
+    "lib/pypy3/a b/\u00fc.py": (b"", 0o640),
+    "LICENSE": (b"MIT\n" * 1000, 0o600),
+}
+LINKS = {"bin/pypy": "pypy3", "lib/current": "pypy3"}
+
+
+def make(folder: Path, seed: int) -> Path:
+    """The same tree, made in another order, at another time, with other unneeded bits."""
+    chance = random.Random(seed)
+    names = [*FILES, *LINKS]
+    chance.shuffle(names)
+    for name in names:
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if name in LINKS:
+            path.symlink_to(LINKS[name])
+            continue
+        content, mode = FILES[name]
+        path.write_bytes(content)
+        path.chmod(mode | chance.choice((0, stat.S_IWGRP)))
+        if os.getuid() == 0:
+            os.chown(path, chance.randrange(2000), chance.randrange(2000))
+        os.utime(path, (chance.randrange(10**9), chance.randrange(10**9)))
+    return folder
+
+
+def test_two_trees_of_one_content_give_the_same_bytes(tmp_path: Path) -> None:
+    digests = set()
+    for seed in range(4):
+        folder = make(tmp_path / str(seed) / "pypy-alpine3.9", seed)
+        digests.add(write_tarball(folder, tmp_path / f"{seed}.tar.bz2"))
+    assert len(digests) == 1
+    content = (tmp_path / "0.tar.bz2").read_bytes()
+    assert digests == {hashlib.sha256(content).hexdigest()}
+    assert all((tmp_path / f"{seed}.tar.bz2").read_bytes() == content for seed in range(4))
+
+
+@given(st.sampled_from(sorted(FILES)), st.binary(min_size=1, max_size=5))
+def test_other_content_gives_other_bytes(name: str, more: bytes) -> None:
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = make(Path(scratch) / "pypy", 1)
+        before = write_tarball(folder, Path(scratch) / "t.tar.bz2")
+        path = folder / name
+        path.write_bytes(path.read_bytes() + more)
+        assert write_tarball(folder, Path(scratch) / "t.tar.bz2") != before
+
+
+def test_members_are_sorted_and_belong_to_root(tmp_path: Path) -> None:
+    folder = make(tmp_path / "pypy-alpine3.9", 1)
+    write_tarball(folder, tmp_path / "t.tar.bz2")
+    with tarfile.open(tmp_path / "t.tar.bz2") as tar:
+        members = tar.getmembers()
+    names = [member.name for member in members]
+    assert names[0] == "pypy-alpine3.9"
+    assert set(names) >= {f"pypy-alpine3.9/{name}" for name in (*FILES, *LINKS)}
+    assert [Path(name) for name in names] == sorted(map(Path, names))
+    assert {(one.uid, one.gid, one.uname, one.gname) for one in members} == {(0, 0, "root", "root")}
+    assert len({member.mtime for member in members}) == 1
+    modes = {member.name.partition("/")[2]: member.mode for member in members}
+    assert modes["bin/pypy3"] == modes["lib"] == 0o755
+    assert modes["LICENSE"] == modes["lib/pypy3/os.py"] == 0o644
+    links = {one.name.partition("/")[2]: one.linkname for one in members if one.issym()}
+    assert links == LINKS
+
+
+def test_a_tarball_has_its_name_only_when_it_is_whole(tmp_path: Path) -> None:
+    folder = make(tmp_path / "pypy", 1)
+    with socket.socket(socket.AF_UNIX) as unpackable:  # tarfile knows no member for it
+        unpackable.bind(str(folder / "s"))
+        with pytest.raises(AttributeError):
+            write_tarball(folder, tmp_path / "t.tar.bz2")
+    assert not (tmp_path / "t.tar.bz2").exists()
+
+
+def test_a_published_tarball_has_its_digest_beside_it(tmp_path: Path) -> None:
+    source = tmp_path / "pypy-3.6-7.0.0-alpine3.9.tar.bz2"
+    source.write_bytes(b"content")
+    for _ in range(2):
+        target = publish(source, tmp_path / "artifacts")
+        assert target.read_bytes() == b"content"
+        digest = hashlib.sha256(b"content").hexdigest()
+        assert target.with_name(f"{target.name}.sha256").read_text() == f"{digest}  {target.name}\n"
+    assert len(list((tmp_path / "artifacts").iterdir())) == 2

@@ -1,0 +1,69 @@
+"""How long stages are expected to take."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from alpypy.durations import Durations
+from alpypy.progress import TITLES
+from alpypy.recipe import load_catalog
+from alpypy.spec import Target
+from alpypy.store import Store, key_of
+from alpypy.translate import title
+
+ROOT = Path(__file__).parents[2]
+CATALOG = load_catalog(ROOT)
+RECIPE = CATALOG.recipe(Target("3.6-7.0.0", "3.9"))
+
+
+def record(store: Store, name: str, translator: str, seconds: float) -> None:
+    key = key_of(name=name, translator=translator, seconds=seconds)
+    phases = [{"name": "annotate", "seconds": seconds, "peak_memory_mib": 1}]
+    with store.making(key, keep=False):
+        store.finish(key, {"title": name, "translator": translator, "phases": phases})
+
+
+@pytest.mark.parametrize("name", ["bootstrap", "self_hosted", "package", "verify"])
+def test_every_other_stage_has_a_time(name: str, tmp_path: Path) -> None:
+    assert Durations(ROOT, Store(tmp_path)).stage(name) > 0
+
+
+@pytest.mark.parametrize("translator", ["cpython", "pypy"])
+@pytest.mark.parametrize("release", CATALOG.pypys)
+def test_every_release_has_times_for_every_phase(
+    release: str, translator: str, tmp_path: Path
+) -> None:
+    recipe = replace(RECIPE, target=Target(release, "3.9"))
+    phases = Durations(ROOT, Store(tmp_path)).phases(recipe, translator, 1)
+    assert set(phases) == {"start", *TITLES.values()}
+    assert all(seconds > 0 for seconds in phases.values())
+
+
+def test_the_c_compiler_is_faster_with_more_jobs(tmp_path: Path) -> None:
+    durations = Durations(ROOT, Store(tmp_path))
+    one, four = (durations.phases(RECIPE, "pypy", jobs) for jobs in (1, 4))
+    assert four["compile"] == one["compile"] / 4
+    assert {name for name in one if one[name] != four[name]} == {"compile"}
+
+
+def test_an_earlier_run_tells_better_and_the_last_one_best(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    record(store, title(RECIPE), "pypy", 11.0)
+    record(store, title(RECIPE), "cpython", 33.0)
+    record(store, "translate something-else", "pypy", 44.0)
+    assert Durations(ROOT, store).phases(RECIPE, "pypy", 1) == {"annotate": 11.0}
+    record(store, title(RECIPE), "pypy", 22.0)
+    assert Durations(ROOT, store).phases(RECIPE, "pypy", 1) == {"annotate": 22.0}
+    assert Durations(ROOT, store).phases(RECIPE, "cpython", 1) == {"annotate": 33.0}
+
+
+def test_the_small_translation_is_told_from_the_whole_one(tmp_path: Path) -> None:
+    small = CATALOG.translator_recipe(Target("2.7-7.3.22", "3.23"))
+    whole = CATALOG.recipe(Target("2.7-7.3.22", "3.23"))
+    store = Store(tmp_path)
+    record(store, title(small), "cpython", 11.0)
+    assert Durations(ROOT, store).phases(small, "cpython", 1) == {"annotate": 11.0}
+    assert "compile" in Durations(ROOT, store).phases(whole, "cpython", 1)

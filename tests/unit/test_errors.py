@@ -1,0 +1,151 @@
+"""Errors: a code and a remedy each, in one file; what a user's mistakes look like in a terminal."""
+
+from __future__ import annotations
+
+import ast
+import os
+import subprocess
+import sys
+import tarfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from alpypy import errors
+from alpypy.errors import AlpypyError
+
+ROOT = Path(__file__).parents[2]
+MODULES = sorted((ROOT / "alpypy").glob("*.py"))
+CLASSES = [one for one in vars(errors).values() if isinstance(one, type)]
+# Signals between functions of one module, which turn them into errors, and what protocols ask for.
+INTERNAL = {
+    "_UnreachableError", "_CutError", "KeyboardInterrupt", "BuildError", "AssertionError", "KeyError",
+}
+
+
+def test_every_error_has_an_exit_code_of_its_own() -> None:
+    codes = {one.exit_code for one in CLASSES}
+    assert len(codes) == len(CLASSES)
+    # 0: success, 1: findings, 126 and more: the shell's and signals'.
+    assert codes <= set(range(2, 126))
+    assert all(issubclass(one, AlpypyError) and one.__doc__ for one in CLASSES)
+
+
+def test_an_error_cannot_be_made_without_a_remedy() -> None:
+    with pytest.raises(TypeError, match="remedy"):
+        errors.SpecError("what")  # type: ignore[call-arg]
+    assert str(errors.SpecError("what", remedy="do")) == "what\n  do"
+
+
+def raised(tree: ast.Module) -> Iterator[tuple[ast.Raise, str]]:
+    """Every raise of something new, and the name of what makes it."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Raise) and node.exc is not None:
+            made = node.exc.func if isinstance(node.exc, ast.Call) else node.exc
+            yield node, made.attr if isinstance(made, ast.Attribute) else ast.unparse(made)
+
+
+def makers(tree: ast.Module) -> dict[str, ast.FunctionDef]:
+    """The functions of a module by name; some make errors for others."""
+    return {node.name: node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)}
+
+
+def makes_error(function: ast.FunctionDef) -> bool:
+    """Whether a function says that it gives one of alpypy's errors."""
+    names = {one.__name__ for one in CLASSES}
+    words = ast.unparse(function.returns).split(" | ") if function.returns else []
+    return bool(words) and set(words) <= names
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: path.stem)
+def test_what_is_raised_is_an_error_of_alpypy(path: Path) -> None:
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    tables = ast.parse((ROOT / "alpypy/tables.py").read_text(encoding="utf-8"))
+    known = {one.__name__ for one in CLASSES} | INTERNAL
+    known |= {name for name, one in (makers(tree) | makers(tables)).items() if makes_error(one)}
+    for node, name in raised(tree):
+        assert name in known, f"{path.name}:{node.lineno} raises {name}"
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: path.stem)
+def test_every_error_that_is_made_has_a_remedy(path: Path) -> None:
+    names = {one.__name__ for one in CLASSES}
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Call) and ast.unparse(node.func) in names:
+            [remedy] = [one.value for one in node.keywords if one.arg == "remedy"]
+            empty = isinstance(remedy, ast.Constant) and not remedy.value
+            assert not empty, f"{path.name}:{node.lineno}"
+
+
+def invoke(*words: str, cache: Path) -> subprocess.CompletedProcess[str]:
+    """Run a task where no engine answers."""
+    environment = {
+        **os.environ,
+        "ALPYPY_CACHE": str(cache),
+        "DOCKER_HOST": f"unix://{cache}/none.sock",
+    }
+    return subprocess.run(
+        [sys.executable, "-m", "invoke", *words],
+        cwd=ROOT, env=environment, capture_output=True, text=True, timeout=120, check=False,
+    )
+
+
+@pytest.fixture(scope="module")
+def truncated(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An archive cut in the middle."""
+    folder = tmp_path_factory.mktemp("truncated")
+    (folder / "version.py").write_bytes(os.urandom(100_000))
+    path = folder / "pypy.tar.bz2"
+    with tarfile.open(path, "w:bz2") as tar:
+        tar.add(folder / "version.py", "pypy/version.py")
+    path.write_bytes(path.read_bytes()[:50_000])
+    return path
+
+
+MISTAKES: dict[str, tuple[str, int, tuple[str, ...]]] = {
+    "unknown_pypy": (
+        "bootstrap --pypy 3.6-7.0.1 --alpine 3.9", 2, ("3.6-7.0.1", "3.6-7.0.0", "3.6-7.1.0"),
+    ),
+    "not_a_pypy": ("bootstrap --pypy pypy3 --alpine 3.9", 2, ("'pypy3'", "nearest")),
+    "unknown_alpine": (
+        "bootstrap --pypy 3.6-7.0.0 --alpine 3.99", 2, ("no Alpine 3.99", "3.22, 3.23"),
+    ),
+    "not_an_alpine": ("bootstrap --pypy 3.6-7.0.0 --alpine edge", 2, ("'edge'", "3.9 or 3.23")),
+    "other_digits": ("bootstrap --pypy 3.6-7.0.0 --alpine 3.\u0663", 2, ("3.9 or 3.23",)),
+    "impossible_pair": (
+        "bootstrap --pypy 2.7-7.0.0 --alpine 3.23", 2,
+        ("2.7-7.0.0 cannot be built on Alpine 3.23", "these work: 2.7-7.0.0 on Alpine 3."),
+    ),
+    "unknown_arch": (
+        "bootstrap --pypy 3.6-7.0.0 --alpine 3.9 --arch mips", 2, ("'mips'", "x86_64, aarch64"),
+    ),
+    "missing_source": (
+        "bootstrap --pypy 3.6-7.0.0 --alpine 3.9 --source none.tar.bz2", 2,
+        ("none.tar.bz2 does not exist", "--source"),
+    ),
+    "truncated_source": (
+        "bootstrap --pypy 3.6-7.0.0 --alpine 3.9 --source {truncated}", 6,
+        ("pypy.tar.bz2 is truncated or damaged", "again"),
+    ),
+    "no_engine": (
+        "bootstrap --pypy 3.6-7.0.0 --alpine 3.9", 8,
+        ("no container engine answers at DOCKER_HOST=unix:///", "unset DOCKER_HOST"),
+    ),
+    "no_engine_for_plan": ("plan --pypy 3.6-7.0.0 --alpine 3.9", 8, ("no container engine",)),
+    "no_engine_for_kit": ("kit", 8, ("no container engine",)),
+    "not_a_tarball": ("verify README.md", 2, ("README.md", "-alpine3.23.tar.bz2")),
+}
+
+
+@pytest.mark.parametrize("name", MISTAKES)
+def test_a_mistake_is_told_in_plain_words(name: str, truncated: Path, tmp_path: Path) -> None:
+    command, code, words = MISTAKES[name]
+    done = invoke(*command.format(truncated=truncated).split(), cache=tmp_path)
+    assert "Traceback" not in done.stderr + done.stdout
+    assert done.returncode == code, done.stderr
+    message, _, remedy = done.stderr.partition("\n")
+    assert message.startswith("alpypy: error: ")
+    assert remedy.strip()
+    for word in words:
+        assert word in done.stderr

@@ -1,0 +1,47 @@
+"""A module of alpypy imports only modules to its left, so that data flows one way."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parents[2] / "alpypy"
+ORDER = (
+    "__init__", "errors", "spec", "tables", "patches", "recipe", "sources", "store", "elf",
+    "manifest", "findings", "archive", "apk", "private_engine", "engine", "kit_packages", "kit",
+    "image", "progress", "translate", "package", "durations", "materials", "verify_outside",
+    "verify_inside", "verify", "plan", "local", "bootstrap", "cli", "needs",
+)
+
+
+def imported(module: Path) -> Iterator[str]:
+    """The modules of alpypy that a module imports, wherever in its code."""
+    for node in ast.walk(ast.parse(module.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{module.name} has a relative import"
+            top, _, name = (node.module or "").partition(".")
+            if top == "alpypy":
+                yield from [name] if name else [alias.name for alias in node.names]
+        elif isinstance(node, ast.Import):
+            yield from (
+                alias.name.partition(".")[2]
+                for alias in node.names
+                if alias.name.partition(".")[0] == "alpypy"
+            )
+
+
+def test_every_module_has_its_place() -> None:
+    assert sorted(path.stem for path in PACKAGE.glob("*.py")) == sorted(ORDER)
+
+
+@pytest.mark.parametrize("name", ORDER)
+def test_a_module_imports_only_from_its_left(name: str) -> None:
+    left = ORDER[: ORDER.index(name)]
+    assert set(imported(PACKAGE / f"{name}.py")) <= set(left)
+
+
+def test_what_is_imported_is_seen() -> None:
+    assert {"errors", "engine", "kit"} <= set(imported(PACKAGE / "image.py"))

@@ -1,0 +1,163 @@
+"""The kit's list of files, and how Debian's trees become Alpine's packages."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import re
+import shutil
+import tarfile
+from pathlib import Path
+
+import pytest
+
+from alpypy.apk import Package
+from alpypy.errors import DataError
+from alpypy.kit_packages import Library, load_contents, owned_sonames, write_library
+from alpypy.recipe import Source
+
+VERSIONS = Path(__file__).parents[2] / "versions"
+KIT = VERSIONS / "kit.toml"
+DATA = "kit-data.toml"
+PROGRAM = Path(str(shutil.which("true"))).resolve()
+LIBRARY = Library("zlib", "1.2.13-r0", "zlib-libs", "compression", "Zlib", Source("", "0" * 64))
+# Out of /lib/apk/db/installed of Alpine 3.23: of each package what counts here.
+INSTALLED = """\
+C:Q1aLuX6lJV53qpdOZUdtZIMq1WKIo=
+P:zlib
+V:1.3.2-r0
+A:x86_64
+D:so:libc.musl-x86_64.so.1
+p:so:libz.so.1=1.3.2
+F:usr
+F:usr/lib
+R:libz.so.1
+a:0:0:777
+Z:Q1tB+V0rGZ237TINW/WVwfykixU6w=
+R:libz.so.1.3.2
+a:0:0:755
+Z:Q1WbBYB/VjxCEYKB5G0DnNnR3P7L8=
+
+P:musl
+V:1.2.5-r23
+p:so:libc.musl-x86_64.so.1=1
+F:lib
+R:ld-musl-x86_64.so.1
+a:0:0:755
+R:libc.musl-x86_64.so.1
+a:0:0:777
+
+P:busybox-binsh
+V:1.37.0-r30
+p:/bin/sh cmd:sh=1.37.0-r30
+F:bin
+R:sh
+a:0:0:777
+
+P:libapk
+V:3.0.8-r0
+p:libapk2=3.0.8-r0 so:libapk.so.3.0.0=3.0.0
+F:usr
+F:usr/lib
+R:libapk.so.3.0.0
+"""
+
+
+def test_the_kit_s_list_loads_and_every_file_is_pinned() -> None:
+    contents = load_contents(VERSIONS)
+    sources = [contents.wheel.source, *contents.sources]
+    assert len(sources) > 40
+    assert all(re.fullmatch(r"[0-9a-f]{64}", source.sha256) for source in sources)
+    assert all(source.pypi or source.debian for source in sources)
+    names = [tool.name for tool in contents.tools]
+    assert {"gcc", "binutils", "make", "musl-dev"} <= set(names)
+    assert all(set(tool.depends) <= set(names) for tool in contents.tools)
+    needing = {library.runtime for library in contents.libraries}
+    assert {one.needed_by for one in contents.data} <= needing
+
+
+def refusal(folder: Path, text: str) -> str:
+    """What is said of a kit.toml with this text."""
+    shutil.copy(VERSIONS / DATA, folder)
+    (folder / "kit.toml").write_text(text)
+    with pytest.raises(DataError) as caught:
+        load_contents(folder)
+    assert caught.value.remedy
+    return caught.value.what
+
+
+@pytest.mark.parametrize("entry", ["[wheel]", "[[tools]]", "[[libraries]]", "[[openssl]]"])
+@pytest.mark.parametrize("digest", ['sha256 = ""', 'sha256 = "abc"', 'sha512 = "{}"'])
+def test_a_file_without_a_digest_is_refused(entry: str, digest: str, tmp_path: Path) -> None:
+    text = KIT.read_text()
+    place = text.index(entry)
+    spoilt = re.sub(r'sha256 = "([0-9a-f]{64})"', digest.format(r"\1"), text[place:], count=1)
+    what = refusal(tmp_path, text[:place] + spoilt)
+    assert "sha256" in what
+    assert str(tmp_path) in what
+
+
+@pytest.mark.parametrize(
+    "key", ["pypi", "disk", "world", "version", "depends", "runtime", "soname"]
+)
+def test_an_entry_that_lacks_a_key_is_refused(key: str, tmp_path: Path) -> None:
+    spoilt = re.sub(rf"^{key} = ", f"other_{key} = ", KIT.read_text(), flags=re.MULTILINE)
+    assert key in refusal(tmp_path, spoilt)
+
+
+def test_not_toml_is_refused(tmp_path: Path) -> None:
+    assert "line 1" in refusal(tmp_path, "[wheel\n")
+
+
+def test_owned_sonames_are_those_that_packages_provide_and_where() -> None:
+    assert owned_sonames(INSTALLED) == {
+        "libz.so.1": "usr/lib/libz.so.1",
+        "libc.musl-x86_64.so.1": "lib/libc.musl-x86_64.so.1",
+        "libapk.so.3.0.0": "usr/lib/libapk.so.3.0.0",
+    }
+    assert owned_sonames("") == {}
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Path:
+    """What installing a library leaves: a shared object, its links, a header, a program."""
+    folder = tmp_path / "built"
+    for name in ("usr/lib/pkgconfig", "usr/include", "usr/bin"):
+        (folder / name).mkdir(parents=True)
+    shutil.copy(PROGRAM, folder / "usr/lib/libz.so.1")
+    (folder / "usr/lib/libz.so").symlink_to("libz.so.1")
+    (folder / "usr/lib/pkgconfig/zlib.pc").write_text("Name: zlib\n")
+    (folder / "usr/include/zlib.h").write_text("#pragma once\n")
+    (folder / "usr/bin/minigzip").write_bytes(PROGRAM.read_bytes())
+    return folder
+
+
+def paths(package: Package) -> dict[str, str]:
+    """The files and links of a package, with what links point to."""
+    with tarfile.open(fileobj=io.BytesIO(gzip.decompress(package.path.read_bytes()))) as tar:
+        return {
+            one.name: one.linkname for one in tar if not one.isdir() and one.name != ".PKGINFO"
+        }
+
+
+def test_a_library_becomes_three_packages(tree: Path, tmp_path: Path) -> None:
+    written = write_library(LIBRARY, tree, tmp_path / "repository", {}, ("terminfo",))
+    made = {package.info.name: package for package in written}
+    assert paths(made["zlib-libs"]) == {"usr/lib/libz.so.1": ""}
+    assert paths(made["zlib"]) == {"usr/bin/minigzip": ""}
+    assert paths(made["zlib-dev"]) == {
+        "usr/include/zlib.h": "",
+        "usr/lib/libz.so": "libz.so.1",
+        "usr/lib/pkgconfig/zlib.pc": "",
+    }
+    assert made["zlib-libs"].info.provides == ("so:libz.so.1=1",)
+    assert made["zlib-libs"].info.depends == ("terminfo",)
+    assert made["zlib-dev"].info.depends == ("so:libz.so.1",)
+
+
+def test_a_library_that_alpine_brings_is_not_packed_again(tree: Path, tmp_path: Path) -> None:
+    owned = {"libz.so.1": "lib/libz.so.1"}
+    made = write_library(LIBRARY, tree, tmp_path / "repository", owned, ())
+    assert [one.info.name for one in made] == ["zlib", "zlib-dev"]
+    assert paths(made[-1])["usr/lib/libz.so"] == "/lib/libz.so.1"
+    assert made[-1].info.depends == ("so:libz.so.1",)

@@ -1,0 +1,131 @@
+"""Sources that the user brings: archives and checkouts made here."""
+
+from __future__ import annotations
+
+import io
+import shutil
+import subprocess
+import tarfile
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from alpypy.errors import ArchiveError, SpecError
+from alpypy.local import Local, identify, open_source, refuse_unused
+from alpypy.recipe import PYPY_GOAL, load_catalog
+from alpypy.sources import Fetcher, file_digest
+from alpypy.spec import Target
+
+RECIPE = load_catalog(Path(__file__).parents[2]).recipe(Target("3.6-7.0.0", "3.9"))
+VERSION = "pypy/module/sys/version.py"
+TEXT = (
+    "#XXX # sync CPYTHON_VERSION with patchlevel.h\n"
+    'CPYTHON_VERSION            = (3, 6, 1, "final", 42)\n'
+    'PYPY_VERSION               = (7, 0, 0, "final", 0)\n'
+)
+FILES = {VERSION: TEXT, PYPY_GOAL: "", "rpython/__init__.py": ""}
+
+
+def write_archive(path: Path, files: Mapping[str, str]) -> Path:
+    with tarfile.open(path, f"w:{path.suffix[1:]}") as tar:
+        for name, text in files.items():
+            member = tarfile.TarInfo(f"pypy-release/{name}")
+            member.size = len(text)
+            tar.addfile(member, io.BytesIO(text.encode()))
+    return path
+
+
+def write_tree(folder: Path, files: Mapping[str, str]) -> Path:
+    for name, text in files.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(text)
+    return folder
+
+
+@pytest.mark.parametrize("kind", ["bz2", "gz", "xz"])
+def test_an_archive_says_which_release_it_is(kind: str, tmp_path: Path) -> None:
+    path = write_archive(tmp_path / f"mine.tar.{kind}", FILES)
+    assert identify(path, tmp_path / "cache") == Local("3.6-7.0.0", str(path), file_digest(path))
+
+
+def test_the_answer_is_kept_for_the_bytes_and_not_for_the_path(tmp_path: Path) -> None:
+    path, cache = write_archive(tmp_path / "one.tar.bz2", FILES), tmp_path / "cache"
+    one = identify(path, cache)
+    copy = Path(shutil.copy(path, tmp_path / "two.tar.bz2"))
+    two = identify(copy, cache)
+    assert (two.release, two.sha256, two.path) == (one.release, one.sha256, str(copy))
+    assert len(list((cache / "identified").iterdir())) == 1
+    write_archive(path, {**FILES, VERSION: TEXT.replace("7, 0, 0", "7, 1, 1")})
+    assert identify(path, cache).release == "3.6-7.1.1"
+
+
+def test_a_checkout_says_which_release_it_is_and_changes_digest_with_its_files(
+    tmp_path: Path,
+) -> None:
+    tree = write_tree(tmp_path / "pypy", FILES)
+    one = identify(tree, tmp_path / "cache")
+    assert (one.release, one.path) == ("3.6-7.0.0", str(tree))
+    (tree / "rpython/__init__.py").write_text("changed = 1\n")
+    two = identify(tree, tmp_path / "cache")
+    assert two.sha256 != one.sha256
+
+
+def test_of_a_git_checkout_only_what_git_tracks_counts(tmp_path: Path) -> None:
+    tree = write_tree(tmp_path / "pypy", FILES)
+    for words in (["init", "-q"], ["add", "."]):
+        subprocess.run(["git", "-C", str(tree), *words], check=True)
+    one = identify(tree, tmp_path / "cache")
+    (tree / "usession").write_text("left by a translation")
+    assert identify(tree, tmp_path / "cache").sha256 == one.sha256
+
+
+def test_nothing_at_the_path(tmp_path: Path) -> None:
+    with pytest.raises(SpecError, match=r"none\.tar\.bz2 does not exist"):
+        identify(tmp_path / "none.tar.bz2", tmp_path)
+
+
+@pytest.mark.parametrize("kind", ["bz2", "gz", "xz"])
+def test_a_truncated_archive(kind: str, tmp_path: Path) -> None:
+    path = write_archive(tmp_path / f"mine.tar.{kind}", FILES)
+    path.write_bytes(path.read_bytes()[:60])
+    with pytest.raises(ArchiveError, match="truncated or damaged"):
+        identify(path, tmp_path / "cache")
+    assert not list(tmp_path.glob("cache/identified/*"))
+
+
+def test_not_an_archive(tmp_path: Path) -> None:
+    path = tmp_path / "mine.tar.bz2"
+    path.write_bytes(b"<html>not found</html>")
+    with pytest.raises(ArchiveError, match="truncated or damaged"):
+        identify(path, tmp_path / "cache")
+
+
+@pytest.mark.parametrize("files", [{"README": ""}, {VERSION: "nothing"}])
+def test_another_project_is_refused(files: Mapping[str, str], tmp_path: Path) -> None:
+    for path in (
+        write_archive(tmp_path / "mine.tar.gz", files),
+        write_tree(tmp_path / "tree", {**files, PYPY_GOAL: ""}),
+    ):
+        with pytest.raises(SpecError, match=r"version\.py"):
+            identify(path, tmp_path / "cache")
+
+
+def test_a_local_source_takes_the_place_of_the_listed_one(tmp_path: Path) -> None:
+    fetcher = Fetcher(tmp_path / "cache")
+    listed = open_source(RECIPE, [], fetcher)
+    assert listed.digest == listed.origin.sha256 == RECIPE.source.sha256
+    assert (listed.origin.verified, listed.origin.url) == (True, RECIPE.source.url)
+    local = identify(write_archive(tmp_path / "mine.tar.bz2", FILES), tmp_path / "cache")
+    opened = open_source(RECIPE, [local], fetcher)
+    assert opened.digest == opened.origin.sha256 == local.sha256
+    assert (opened.origin.verified, opened.origin.path) == (False, "mine.tar.bz2")
+    tree = opened.lay_out(tmp_path / "work")
+    assert (tree / VERSION).read_text() == TEXT
+
+
+def test_a_source_that_nothing_translates_is_refused(tmp_path: Path) -> None:
+    local = Local("3.6-7.0.0", "mine.tar.bz2", "0" * 64)
+    refuse_unused([local], {"3.6-7.0.0": 1, "2.7-7.3.22": 1})
+    with pytest.raises(SpecError, match=r"is PyPy 3\.6-7\.0\.0, and .* 3\.11-7\.3\.22 and 2\.7"):
+        refuse_unused([local], {"3.11-7.3.22": 1, "2.7-7.3.22": 1})
