@@ -9,6 +9,7 @@ from pathlib import Path
 from alpypy import image, package, translate
 from alpypy.image import Base
 from alpypy.recipe import Recipe
+from alpypy.store import key_of
 
 
 @dataclass(frozen=True)
@@ -77,7 +78,7 @@ def make(
         digest = digests[small.target.release]
         small_translation = translate.translation_key(small, bootstrap, digest)
         small_package = package.package_key(root, small, small_translation)
-    pypy = given.sha256 if given else small_package
+    pypy = given.sha256 if given else _identity(small, small_translation)
     if pypy is not None:
         self_hosted = image.self_hosted_key(root, recipe, base, pypy)
     builder = self_hosted or bootstrap or ""
@@ -94,3 +95,11 @@ def make(
         translation,
         package.package_key(root, recipe, translation),
     )
+
+
+def _identity(small: Recipe | None, translation: str | None) -> str | None:
+    """What the PyPy that translates is, for keys: how it is laid out and packed does not count."""
+    if small is None or translation is None:
+        return None
+    patches = [patch.digest for patch in small.patches if patch.application_level]
+    return key_of(translation=translation, patches=patches)
