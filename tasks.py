@@ -87,8 +87,18 @@ def bootstrap(
     """Build, package and verify a PyPy for an Alpine, starting from nothing."""
     with cli.command():
         _carry_out(
-            _order(pypy, alpine, arch, release_version, source, mirror, base_image, jobs,
-                   keep=keep, direct=direct)
+            _order(
+                pypy,
+                alpine,
+                arch,
+                release_version,
+                source,
+                mirror,
+                base_image,
+                jobs,
+                keep=keep,
+                direct=direct,
+            )
         )
 
 
@@ -113,8 +123,18 @@ def build(
     """Build, package and verify a PyPy with a PyPy 2.7 that is there already."""
     with cli.command():
         _carry_out(
-            _order(pypy, alpine, arch, release_version, source, mirror, base_image, jobs,
-                   keep=keep, with_pypy=with_pypy)
+            _order(
+                pypy,
+                alpine,
+                arch,
+                release_version,
+                source,
+                mirror,
+                base_image,
+                jobs,
+                keep=keep,
+                with_pypy=with_pypy,
+            )
         )
 
 
@@ -142,8 +162,19 @@ def plan(
 ) -> None:
     """Print the stages of a build, which are done, and how long the rest should take."""
     with cli.command():
-        order = _order(pypy, alpine, arch, release_version, source, mirror, base_image, jobs,
-                       keep=False, direct=direct, with_pypy=with_pypy or None)
+        order = _order(
+            pypy,
+            alpine,
+            arch,
+            release_version,
+            source,
+            mirror,
+            base_image,
+            jobs,
+            keep=False,
+            direct=direct,
+            with_pypy=with_pypy or None,
+        )
         with cli.builder(order) as builder:
             for line in cli.stage_lines(builder.stages()):
                 say(line)
@@ -186,6 +217,7 @@ def kit(
 ) -> None:
     """Make the base image that builds where only PyPI and Debian mirrors are in reach."""
     with cli.command(), cli.engine() as engine:
-        made = prepare(engine, Fetcher(cache_folder(), mirror), ROOT, alpine, base_image or None,
-                       say)
+        made = prepare(
+            engine, Fetcher(cache_folder(), mirror), ROOT, alpine, base_image or None, say
+        )
         say(f"{made.reference} is ready, made on {made.base}")

@@ -122,7 +122,11 @@ class Builder:
             self._sources[release] = open_source(one, self._locals, self._fetcher)
         refuse_unused(self._locals, self._sources)
         base = image.find_base(
-            self._engine, self._fetcher, recipe.alpine, recipe.target.arch, order.base_image,
+            self._engine,
+            self._fetcher,
+            recipe.alpine,
+            recipe.target.arch,
+            order.base_image,
             self._say,
         )
         digests = {release: opened.digest for release, opened in self._sources.items()}
@@ -179,8 +183,15 @@ class Builder:
         made = Made(origin, self.plan.base, builder.id, builder.translator)
         translation = self._translate(recipe, translation_key, builder)
         return package.package(
-            self._engine, self._store, self._root, recipe, translation, made,
-            key=package_key, keep=self._order.keep, say=self._say,
+            self._engine,
+            self._store,
+            self._root,
+            recipe,
+            translation,
+            made,
+            key=package_key,
+            keep=self._order.keep,
+            say=self._say,
         )
 
     def _translate(self, recipe: Recipe, key: str, builder: _BuildImage) -> Translation:
@@ -188,7 +199,10 @@ class Builder:
         if done:
             return done
         return translate.translate(
-            self._engine, self._fetcher, self._store, recipe,
+            self._engine,
+            self._fetcher,
+            self._store,
+            recipe,
             image=builder.id,
             source=self._sources[recipe.target.release].lay_out,
             key=key,
@@ -211,8 +225,14 @@ class Builder:
             return done
         self._say("bootstrap image: Alpine, build packages, CPython 2.7")
         return image.build_bootstrap(
-            self._engine, self._fetcher, self._root, self.plan.recipe, self.plan.base, key,
-            self._say_step, self._jobs,
+            self._engine,
+            self._fetcher,
+            self._root,
+            self.plan.recipe,
+            self.plan.base,
+            key,
+            self._say_step,
+            self._jobs,
         )
 
     def _self_hosted_builder(self, key: str) -> _BuildImage:
@@ -222,7 +242,12 @@ class Builder:
         if built is None:
             self._say(f"self-hosted image: Alpine, build packages, {translator.name}")
             built = image.build_self_hosted(
-                self._engine, self._root, self.plan.recipe, self.plan.base, key, pypy.path,
+                self._engine,
+                self._root,
+                self.plan.recipe,
+                self.plan.base,
+                key,
+                pypy.path,
                 self._say_step,
             )
         return _BuildImage(built, translator, "pypy")
@@ -250,9 +275,7 @@ class Builder:
         if record:
             return Report.from_record(record["report"])
         self._say(f"verify {tarball.path.name}")
-        report = verify.verify(
-            tarball.path, self._engine, base_image=self.plan.base.reference
-        )
+        report = verify.verify(tarball.path, self._engine, base_image=self.plan.base.reference)
         if report.exit_code == 0:
             with self._store.making(key, keep=False):
                 self._store.finish(key, {"title": "verify", "report": report.to_record()})

@@ -35,8 +35,9 @@ def command() -> Iterator[None]:
         print(f"alpypy: error: {error}", file=sys.stderr)
         sys.exit(error.exit_code)
     except KeyboardInterrupt:
-        print("alpypy: interrupted; finished stages are kept, run it again to go on",
-              file=sys.stderr)
+        print(
+            "alpypy: interrupted; finished stages are kept, run it again to go on", file=sys.stderr
+        )
         sys.exit(130)
 
 

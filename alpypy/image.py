@@ -30,7 +30,11 @@ class Base:
 
 
 def find_base(
-    engine: Engine, fetcher: Fetcher, alpine: Alpine, arch: str, chosen: str | None,
+    engine: Engine,
+    fetcher: Fetcher,
+    alpine: Alpine,
+    arch: str,
+    chosen: str | None,
     say: Callable[[str], None],
 ) -> Base:
     """The Alpine to build on: the chosen image, the kit's, the engine's own, else Alpine's root
@@ -110,8 +114,14 @@ def built(engine: Engine, key: str) -> str | None:
 
 
 def build_bootstrap(
-    engine: Engine, fetcher: Fetcher, root: Path, recipe: Recipe, base: Base, key: str,
-    on_line: Callable[[str], None], jobs: int,
+    engine: Engine,
+    fetcher: Fetcher,
+    root: Path,
+    recipe: Recipe,
+    base: Base,
+    key: str,
+    on_line: Callable[[str], None],
+    jobs: int,
 ) -> str:
     """Build the image with CPython 2.7 and give its ID.
 
@@ -139,7 +149,12 @@ def build_bootstrap(
 
 
 def build_self_hosted(
-    engine: Engine, root: Path, recipe: Recipe, base: Base, key: str, pypy: Path,
+    engine: Engine,
+    root: Path,
+    recipe: Recipe,
+    base: Base,
+    key: str,
+    pypy: Path,
     on_line: Callable[[str], None],
 ) -> str:
     """Build the image with a PyPy 2.7 out of its tarball, and give its ID.

@@ -47,7 +47,11 @@ def reference(alpine: str) -> str:
 
 
 def prepare(
-    engine: Engine, fetcher: Fetcher, root: Path, alpine: str, base: str | None,
+    engine: Engine,
+    fetcher: Fetcher,
+    root: Path,
+    alpine: str,
+    base: str | None,
     say: Callable[[str], None],
 ) -> Kit:
     """Make the kit's image for an Alpine, unless the engine has this very one.
@@ -88,8 +92,14 @@ class _Making:
     """The making of one kit, in a scratch folder."""
 
     def __init__(
-        self, engine: Engine, fetcher: Fetcher, root: Path, contents: Contents, kit: Kit,
-        scratch: Path, say: Callable[[str], None],
+        self,
+        engine: Engine,
+        fetcher: Fetcher,
+        root: Path,
+        contents: Contents,
+        kit: Kit,
+        scratch: Path,
+        say: Callable[[str], None],
     ) -> None:
         self._engine = engine
         self._fetcher = fetcher
@@ -140,8 +150,13 @@ class _Making:
         return tag
 
     def _image(
-        self, tag: str, repository: Path, packages: Sequence[Package], *,
-        labels: Mapping[str, str], arguments: Mapping[str, str] | None = None,
+        self,
+        tag: str,
+        repository: Path,
+        packages: Sequence[Package],
+        *,
+        labels: Mapping[str, str],
+        arguments: Mapping[str, str] | None = None,
     ) -> None:
         key = write_index(packages, repository, ARCH)
         with tempfile.TemporaryDirectory(dir=self._scratch) as name:
@@ -240,7 +255,11 @@ def _exported(library: Path) -> frozenset[str]:
 
 
 def _import_wheel(
-    engine: Engine, fetcher: Fetcher, contents: Contents, alpine: str, base: str,
+    engine: Engine,
+    fetcher: Fetcher,
+    contents: Contents,
+    alpine: str,
+    base: str,
     say: Callable[[str], None],
 ) -> None:
     wheel = contents.wheel
@@ -314,8 +333,9 @@ def _keep_world(engine: Engine, image: str, world: Sequence[str], scratch: Path)
         " && tar -c -C / --exclude=./proc --exclude=./sys --exclude=./dev --exclude=./out"
         " --exclude=./run -f /out/rootfs.tar ."
     )
-    job = Job(image, ["sh", "-c", script, "sh", *world], [Mount(out, "/out", writable=True)],
-              user="0:0")
+    job = Job(
+        image, ["sh", "-c", script, "sh", *world], [Mount(out, "/out", writable=True)], user="0:0"
+    )
     done = engine.run(job)
     if done.exit_code:
         raise KitError(

@@ -277,7 +277,10 @@ def write_data(data: Data, deb: Path, tree: Path, repository: Path) -> Package:
 
 
 def write_library(
-    library: Library, tree: Path, repository: Path, owned: Mapping[str, str],
+    library: Library,
+    tree: Path,
+    repository: Path,
+    owned: Mapping[str, str],
     data: Sequence[str],
 ) -> list[Package]:
     """Pack a built library as Alpine does: shared objects, programs and headers apart.
@@ -289,7 +292,11 @@ def write_library(
     runtime, programs = _split(tree)
     mine = {elf.read(path, path.name).provides: path for path in _objects(runtime)}
     info = PackageInfo(
-        library.name, library.version, library.description, library.license, ARCH,
+        library.name,
+        library.version,
+        library.description,
+        library.license,
+        ARCH,
         depends=tuple(f"so:{name}" for name in mine),
     )
     packages = []
@@ -305,8 +312,14 @@ def write_library(
     return [*packages, write_package(headers, tree, repository)]
 
 
-def write_openssl(openssl: Openssl, deb: Path, tree: Path, repository: Path,
-                  owned: Mapping[str, str], symbols: frozenset[str]) -> Package:
+def write_openssl(
+    openssl: Openssl,
+    deb: Path,
+    tree: Path,
+    repository: Path,
+    owned: Mapping[str, str],
+    symbols: frozenset[str],
+) -> Package:
     """Pack Debian's headers of OpenSSL for the library that Alpine brings.
 
     ``symbols`` are what that library exports: what it was built without, the headers must not
@@ -337,8 +350,12 @@ def write_openssl(openssl: Openssl, deb: Path, tree: Path, repository: Path,
 def _unpack_deb(deb: Path, tree: Path) -> None:
     tree.mkdir(parents=True, exist_ok=True)
     try:
-        done = subprocess.run(["dpkg-deb", "--extract", str(deb), str(tree)],
-                              capture_output=True, text=True, check=False)
+        done = subprocess.run(
+            ["dpkg-deb", "--extract", str(deb), str(tree)],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
     except FileNotFoundError as error:
         raise KitError(
             "dpkg-deb is not installed", remedy="install it: apt-get install -y dpkg"
@@ -430,12 +447,17 @@ def owned_sonames(installed: str) -> Mapping[str, str]:
         lines = package.splitlines()
         provided = {
             word[3:].partition("=")[0]
-            for line in lines if line.startswith("p:")
-            for word in line[2:].split() if word.startswith("so:")
+            for line in lines
+            if line.startswith("p:")
+            for word in line[2:].split()
+            if word.startswith("so:")
         }
         owned.update(
-            {place.rpartition("/")[2]: place for place in _paths(lines)
-             if place.rpartition("/")[2] in provided}
+            {
+                place.rpartition("/")[2]: place
+                for place in _paths(lines)
+                if place.rpartition("/")[2] in provided
+            }
         )
     return owned
 

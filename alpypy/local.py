@@ -48,8 +48,10 @@ def identify(path: Path, cache: Path) -> Local:
         ArchiveError: the archive is truncated or damaged.
     """
     if not path.exists():
-        raise SpecError(f"{path} does not exist", remedy="give --source the path of an archive"
-                        " or checkout of PyPy")
+        raise SpecError(
+            f"{path} does not exist",
+            remedy="give --source the path of an archive or checkout of PyPy",
+        )
     if path.is_dir():
         return _identify_checkout(path)
     digest = file_digest(path)
@@ -65,8 +67,10 @@ def identify(path: Path, cache: Path) -> Local:
 def _identify_checkout(path: Path) -> Local:
     version = path / _VERSION_FILE
     if not version.is_file():
-        raise SpecError(f"{path} is no checkout of PyPy: it has no {_VERSION_FILE}",
-                        remedy="give the folder that holds pypy/ and rpython/")
+        raise SpecError(
+            f"{path} is no checkout of PyPy: it has no {_VERSION_FILE}",
+            remedy="give the folder that holds pypy/ and rpython/",
+        )
     with tempfile.TemporaryDirectory(prefix="alpypy-source-") as scratch:
         digest = local_source(path, Path(scratch)).sha256
     return Local(_release(version.read_bytes(), path), str(path), digest)
@@ -80,17 +84,22 @@ def _member(archive: Path) -> bytes:
                     content = stream.extractfile(member)
                     return content.read() if content else b""
     except (tarfile.TarError, EOFError, OSError) as error:
-        raise ArchiveError(f"{archive} is truncated or damaged: {error}",
-                           remedy="make or fetch the archive again") from error
-    raise SpecError(f"{archive} is no source of PyPy: it has no {_VERSION_FILE}",
-                    remedy="give an archive of a release tag, with one top folder")
+        raise ArchiveError(
+            f"{archive} is truncated or damaged: {error}", remedy="make or fetch the archive again"
+        ) from error
+    raise SpecError(
+        f"{archive} is no source of PyPy: it has no {_VERSION_FILE}",
+        remedy="give an archive of a release tag, with one top folder",
+    )
 
 
 def _release(text: bytes, path: Path) -> str:
     language, release = _LANGUAGE.search(text), _RELEASE.search(text)
     if not language or not release:
-        raise SpecError(f"{path} does not say which PyPy it is in {_VERSION_FILE}",
-                        remedy="give an archive of a release tag")
+        raise SpecError(
+            f"{path} does not say which PyPy it is in {_VERSION_FILE}",
+            remedy="give an archive of a release tag",
+        )
     words = [part.decode() for part in (*language.groups(), *release.groups())]
     return f"{words[0]}.{words[1]}-{'.'.join(words[2:])}"
 

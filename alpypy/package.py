@@ -111,8 +111,14 @@ def package(
 
 
 def _lay_out_pypy(
-    engine: Engine, store: Store, root: Path, recipe: Recipe, translation: Translation,
-    made: Made, work: Path, keep: bool,
+    engine: Engine,
+    store: Store,
+    root: Path,
+    recipe: Recipe,
+    translation: Translation,
+    made: Made,
+    work: Path,
+    keep: bool,
 ) -> Path:
     shutil.copytree(translation.folder / "tree", work / "tree", symlinks=True)
     release = recipe.target.release
@@ -145,8 +151,14 @@ def _lay_out_pypy(
 
 
 def _lay_out_programs(
-    engine: Engine, store: Store, root: Path, recipe: Recipe, translation: Translation,
-    made: Made, work: Path, keep: bool,
+    engine: Engine,
+    store: Store,
+    root: Path,
+    recipe: Recipe,
+    translation: Translation,
+    made: Made,
+    work: Path,
+    keep: bool,
 ) -> Path:
     folder = work / "build" / recipe.target.folder
     (folder / "bin").mkdir(parents=True)

@@ -98,8 +98,9 @@ class Display:
     ``expected`` has the seconds of each phase, from an earlier run or versions/durations.toml.
     """
 
-    def __init__(self, title: str, expected: Mapping[str, float],
-                 say: Callable[[str], None]) -> None:
+    def __init__(
+        self, title: str, expected: Mapping[str, float], say: Callable[[str], None]
+    ) -> None:
         self._title = title
         self._expected = expected
         self._say = say

@@ -147,9 +147,7 @@ def _log_path(store: Store, recipe: Recipe, key: str) -> Path:
     return store.logs / f"{title(recipe).replace(' ', '-')}-alpine{target.alpine}-{key[:8]}.log"
 
 
-def _lay_out(
-    fetcher: Fetcher, recipe: Recipe, source: Callable[[Path], Path], work: Path
-) -> None:
+def _lay_out(fetcher: Fetcher, recipe: Recipe, source: Callable[[Path], Path], work: Path) -> None:
     source(work).rename(work / "tree")
     core = [patch for patch in recipe.patches if not patch.application_level]
     patches.apply(core, work / "tree", recipe.target.release)
@@ -178,14 +176,16 @@ class _Run:
         """Every phase of every command, in order."""
         done: list[Phase] = []
         say(f"{title(self._recipe)}: log {self._log}")
-        with self._log.open("w", encoding="utf-8") as log, Display(
-            title(self._recipe), expected, say
-        ) as display:
+        with (
+            self._log.open("w", encoding="utf-8") as log,
+            Display(title(self._recipe), expected, say) as display,
+        ):
             watch = Stopwatch()
             for job, prefix in self._jobs_and_prefixes():
                 phases = self._one(job, log, display, watch, keep=keep)
-                done += [Phase(prefix + one.name, one.seconds, one.peak_memory_mib)
-                         for one in phases]
+                done += [
+                    Phase(prefix + one.name, one.seconds, one.peak_memory_mib) for one in phases
+                ]
         return tuple(done)
 
     def _jobs_and_prefixes(self) -> list[tuple[Job, str]]:
@@ -260,7 +260,11 @@ class _Run:
 
 
 def _tick(
-    stop: threading.Event, running: Running, phases: Phases, display: Display, watch: Stopwatch,
+    stop: threading.Event,
+    running: Running,
+    phases: Phases,
+    display: Display,
+    watch: Stopwatch,
     offset: float,
 ) -> None:
     while not stop.wait(1.0):
