@@ -198,15 +198,12 @@ class Builder:
         done = translate.finished(self._store, key)
         if done:
             return done
+        source = self._sources[recipe.target.release].lay_out
         return translate.translate(
             self._engine,
             self._fetcher,
             self._store,
-            recipe,
-            image=builder.id,
-            source=self._sources[recipe.target.release].lay_out,
-            key=key,
-            translator=builder.kind,
+            translate.Task(key, recipe, builder.id, builder.kind, source),
             expected=self._durations.phases(recipe, builder.kind, self._jobs),
             jobs=self._jobs,
             keep=self._order.keep,

@@ -44,7 +44,8 @@ crtendS.o%s /usr/lib/crtn.o
 
 *link:
 -dynamic-linker {_LOADER} -nostdlib %{{shared:-shared}} %{{static:-static}} \
-%{{rdynamic:-export-dynamic}} -z relro -z now --hash-style=gnu --eh-frame-hdr
+%{{rdynamic:-export-dynamic}} -z relro -z now --hash-style=gnu --eh-frame-hdr \
+-rpath-link /lib:/usr/lib:/usr/local/lib
 
 *esp_link:
 

@@ -58,26 +58,32 @@ def finished(store: Store, key: str) -> Translation | None:
     return Translation(key, store.folder(key), tuple(Phase(**one) for one in record["phases"]))
 
 
+@dataclass(frozen=True)
+class Task:
+    """A translation to do: ``source`` puts the source into a folder and gives its top folder,
+    ``translator`` is what the image translates with, ``cpython`` or ``pypy``."""
+
+    key: str
+    recipe: Recipe
+    image: str
+    translator: str
+    source: Callable[[Path], Path]
+
+
 def translate(
     engine: Engine,
     fetcher: Fetcher,
     store: Store,
-    recipe: Recipe,
+    task: Task,
     *,
-    image: str,
-    source: Callable[[Path], Path],
-    key: str,
-    translator: str,
     expected: Mapping[str, float],
     jobs: int,
     keep: bool,
     say: Callable[[str], None],
 ) -> Translation:
-    """Run RPython in a container of ``image``.
+    """Run RPython in a container.
 
     Args:
-        source: puts the source into a folder and gives its top folder.
-        translator: ``cpython`` or ``pypy``, for the record.
         expected: seconds by phase, for what is shown.
         jobs: C compilers at once.
         keep: leave the working directory after a failure.
@@ -87,22 +93,23 @@ def translate(
         PatchError: a patch does not apply.
         TranslationError: RPython or the C compiler failed.
     """
-    with store.making(key, keep=keep) as work:
-        done = finished(store, key)
+    with store.making(task.key, keep=keep) as work:
+        done = finished(store, task.key)
         if done:  # by a run that this one waited for
             return done
-        check_resources(recipe, work)
-        _lay_out(fetcher, recipe, source, work)
-        run = _Run(engine, recipe, image, work, _log_path(store, recipe, key), jobs)
-        phases = run.all(expected, say, keep=keep)
+        check_resources(task.recipe, work)
+        _lay_out(fetcher, task, work)
+        phases = _Run(engine, task, work, _log_path(store, task), jobs).all(
+            expected, say, keep=keep
+        )
         shutil.rmtree(work / "usession", ignore_errors=True)
         record = {
-            "title": title(recipe),
-            "translator": translator,
+            "title": title(task.recipe),
+            "translator": task.translator,
             "jobs": jobs,
             "phases": [asdict(one) for one in phases],
         }
-        return Translation(key, store.finish(key, record), phases)
+        return Translation(task.key, store.finish(task.key, record), phases)
 
 
 def title(recipe: Recipe) -> str:
@@ -141,14 +148,15 @@ def default_jobs() -> int:
     return len(os.sched_getaffinity(0))
 
 
-def _log_path(store: Store, recipe: Recipe, key: str) -> Path:
+def _log_path(store: Store, task: Task) -> Path:
     store.logs.mkdir(parents=True, exist_ok=True)
-    target = recipe.target
-    return store.logs / f"{title(recipe).replace(' ', '-')}-alpine{target.alpine}-{key[:8]}.log"
+    name = title(task.recipe).replace(" ", "-")
+    return store.logs / f"{name}-alpine{task.recipe.target.alpine}-{task.key[:8]}.log"
 
 
-def _lay_out(fetcher: Fetcher, recipe: Recipe, source: Callable[[Path], Path], work: Path) -> None:
-    source(work).rename(work / "tree")
+def _lay_out(fetcher: Fetcher, task: Task, work: Path) -> None:
+    recipe = task.recipe
+    task.source(work).rename(work / "tree")
     core = [patch for patch in recipe.patches if not patch.application_level]
     patches.apply(core, work / "tree", recipe.target.release)
     for name in ("usession", "out", "site"):
@@ -160,12 +168,10 @@ def _lay_out(fetcher: Fetcher, recipe: Recipe, source: Callable[[Path], Path], w
 class _Run:
     """The run of translate.py, once for a PyPy, once a program for RPython's."""
 
-    def __init__(
-        self, engine: Engine, recipe: Recipe, image: str, work: Path, log: Path, jobs: int
-    ) -> None:
+    def __init__(self, engine: Engine, task: Task, work: Path, log: Path, jobs: int) -> None:
         self._engine = engine
-        self._recipe = recipe
-        self._image = image
+        self._recipe = task.recipe
+        self._image = task.image
         self._work = work
         self._log = log
         self._jobs = jobs

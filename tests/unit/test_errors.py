@@ -18,9 +18,10 @@ from alpypy.errors import AlpypyError
 ROOT = Path(__file__).parents[2]
 MODULES = sorted((ROOT / "alpypy").glob("*.py"))
 CLASSES = [one for one in vars(errors).values() if isinstance(one, type)]
-# Signals between functions of one module, which turn them into errors, and what protocols ask for.
+# Signals between functions of one module, which turns them into errors, and impossible states.
 INTERNAL = {
-    "_UnreachableError", "_CutError", "KeyboardInterrupt", "BuildError", "AssertionError", "KeyError",
+    "_UnreachableError", "_CutError", "KeyError", "BuildError", "KeyboardInterrupt",
+    "AssertionError",
 }
 
 
