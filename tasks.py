@@ -9,10 +9,10 @@ from pathlib import Path
 from invoke import Context, task
 
 from alpypy import cli
-from alpypy.bootstrap import Order
 from alpypy.cli import ROOT, say
 from alpypy.image import find_base
 from alpypy.kit import prepare
+from alpypy.order import Order
 from alpypy.recipe import load_catalog
 from alpypy.sources import Fetcher, cache_folder
 from alpypy.spec import Target, alpine_of

@@ -2,39 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from alpypy import archive, image, package, plan, translate, verify
 from alpypy.durations import Durations
 from alpypy.engine import Engine
-from alpypy.errors import SpecError
-from alpypy.local import Local, Opened, identify, open_source, refuse_unused
 from alpypy.manifest import Translator
+from alpypy.order import Build
 from alpypy.package import Made, Tarball
 from alpypy.plan import Plan, PypyTwo, Stage
-from alpypy.recipe import Catalog, Recipe, load_catalog
+from alpypy.recipe import Recipe
 from alpypy.sources import Fetcher, file_digest
-from alpypy.spec import Target
 from alpypy.store import Store, key_of
 from alpypy.translate import Translation
 from alpypy.verify import Report
-
-
-@dataclass(frozen=True)
-class Order:
-    """What is asked for. ``with_pypy`` is a tarball's path or a PyPy version; ``jobs`` how many C
-    compilers run at once, by default as many as there are processors for them."""
-
-    target: Target
-    sources: Sequence[Path] = ()
-    mirrors: Sequence[str] = ()
-    base_image: str | None = None
-    with_pypy: str | None = None
-    direct: bool = False
-    keep: bool = False
-    jobs: int | None = None
 
 
 @dataclass(frozen=True)
@@ -61,19 +44,24 @@ class Builder:
     """
 
     def __init__(
-        self, root: Path, cache: Path, engine: Engine, order: Order, say: Callable[[str], None]
+        self,
+        root: Path,
+        cache: Path,
+        engine: Engine,
+        fetcher: Fetcher,
+        build: Build,
+        say: Callable[[str], None],
     ) -> None:
         self._root = root
         self._engine = engine
-        self._order = order
+        self._fetcher = fetcher
+        self._order = build.order
         self._say = say
-        self._jobs = order.jobs or min(translate.default_jobs(), engine.processors)
+        self._jobs = build.order.jobs or min(translate.default_jobs(), engine.processors)
         self._store = Store(cache)
-        self._fetcher = Fetcher(cache, order.mirrors)
-        self._locals: list[Local] = [identify(path, cache) for path in order.sources]
         self._durations = Durations(root, self._store)
-        self._sources: dict[str, Opened] = {}
-        self.plan = self._make_plan(load_catalog(root))
+        self._sources = build.sources
+        self.plan = self._make_plan(build)
 
     @property
     def artifacts(self) -> Path:
@@ -111,42 +99,13 @@ class Builder:
             archive.publish(tarball.path, self.artifacts)
         return Outcome(target if report.exit_code == 0 else tarball.path, report)
 
-    def _make_plan(self, catalog: Catalog) -> Plan:
-        order = self._order
-        recipe = catalog.recipe(order.target)
-        given = self._given_pypy(recipe)
-        staged = recipe.translator is not None and not order.direct and given is None
-        small = catalog.translator_recipe(order.target) if staged else None
-        for one in filter(None, (recipe, small)):
-            release = one.target.release
-            self._sources[release] = open_source(one, self._locals, self._fetcher)
-        refuse_unused(self._locals, self._sources)
+    def _make_plan(self, build: Build) -> Plan:
+        recipe, chosen = build.recipe, build.order.base_image
         base = image.find_base(
-            self._engine,
-            self._fetcher,
-            recipe.alpine,
-            recipe.target.arch,
-            order.base_image,
-            self._say,
+            self._engine, self._fetcher, recipe.alpine, recipe.target.arch, chosen, self._say
         )
-        digests = {release: opened.digest for release, opened in self._sources.items()}
-        return plan.make(self._root, recipe, small, base, digests, given)
-
-    def _given_pypy(self, recipe: Recipe) -> PypyTwo | None:
-        asked = self._order.with_pypy
-        if asked is None:
-            return None
-        path = Path(asked)
-        if not path.is_file():
-            alpine = recipe.target.alpine
-            path = self.artifacts / Target(asked, alpine, recipe.target.arch).tarball
-        if not path.is_file():
-            raise SpecError(
-                f"--with-pypy {asked}: there is no such file, and no {path.name} in artifacts/",
-                remedy="give the path of a PyPy 2.7 tarball for this Alpine, or build one:"
-                f" invoke bootstrap --pypy {asked} --alpine {recipe.target.alpine}",
-            )
-        return PypyTwo(path, file_digest(path))
+        digests = {release: opened.digest for release, opened in build.sources.items()}
+        return plan.make(self._root, recipe, build.small, base, digests, build.given)
 
     def _image_stage(self, name: str, key: str, duration: str) -> Stage:
         done = image.built(self._engine, key) is not None

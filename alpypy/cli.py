@@ -10,12 +10,13 @@ from pathlib import Path
 from types import FrameType
 from typing import NoReturn
 
-from alpypy.bootstrap import Builder, Order
+from alpypy.bootstrap import Builder
 from alpypy.engine import Engine, connect
 from alpypy.errors import AlpypyError
+from alpypy.order import Order, understand
 from alpypy.plan import Stage
 from alpypy.progress import clock
-from alpypy.sources import cache_folder
+from alpypy.sources import Fetcher, cache_folder
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -54,9 +55,12 @@ def engine() -> Iterator[Engine]:
 
 @contextlib.contextmanager
 def builder(order: Order) -> Iterator[Builder]:
-    """A build that is planned and not begun."""
+    """A build that is planned and not begun. What is wrong with the order is said first."""
+    cache = cache_folder()
+    fetcher = Fetcher(cache, order.mirrors)
+    build = understand(ROOT, cache, fetcher, order)
     with engine() as found:
-        yield Builder(ROOT, cache_folder(), found, order, say)
+        yield Builder(ROOT, cache, found, fetcher, build, say)
 
 
 def stage_lines(stages: tuple[Stage, ...]) -> Iterator[str]:

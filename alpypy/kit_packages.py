@@ -211,7 +211,8 @@ def _load_data(entry: Mapping[str, Any]) -> Data:
 
 
 def _load_wheel(entry: Mapping[str, Any]) -> Wheel:
-    source = Source("", entry["sha256"], pypi=entry["pypi"], name=entry["file_name"])
+    digest = _digest(entry, entry["pypi"])
+    source = Source("", digest, pypi=entry["pypi"], name=entry["file_name"])
     return Wheel(entry["alpine"], source, entry["disk"], tuple(entry["world"]))
 
 
@@ -238,9 +239,13 @@ def _load_library(entry: Mapping[str, Any]) -> Library:
 
 
 def _debian(entry: Mapping[str, Any]) -> Source:
+    return Source("", _digest(entry, entry["path"]), debian=entry["path"])
+
+
+def _digest(entry: Mapping[str, Any], name: str) -> str:
     if not re.fullmatch(r"[0-9a-f]{64}", entry["sha256"]):
-        raise KeyError(f"sha256 of {entry['path']}")
-    return Source("", entry["sha256"], debian=entry["path"])
+        raise KeyError(f"sha256 of {name}")
+    return str(entry["sha256"])
 
 
 def lay_out_tool(tool: Tool, files: Callable[[Source], Path], tree: Path) -> None:

@@ -57,8 +57,12 @@ def package_key(root: Path, recipe: Recipe, translation_key: str) -> str:
         script=script,
         patches=[patch.digest for patch in recipe.patches],
         name=recipe.target.folder,
-        checks=[(one.name, one.checks) for one in recipe.programs],
+        programs=[(one.name, one.checks, _texts(one)) for one in recipe.programs],
     )
+
+
+def _texts(program: Program) -> list[tuple[str, str]]:
+    return [(path.name, path.read_text(encoding="utf-8")) for path in program.inputs]
 
 
 def finished(store: Store, key: str) -> Tarball | None:

@@ -13,8 +13,8 @@ from packaging.version import Version
 from alpypy.errors import SpecError
 
 ARCHITECTURES = ("x86_64", "aarch64")
-_PYPY = re.compile(r"(?P<language>[23]\.\d+)-(?P<release>\d+\.\d+\.\d+)")
-_ALPINE = re.compile(r"3\.\d+")
+_PYPY = re.compile(r"(?P<language>[23]\.\d+)-(?P<release>\d+\.\d+\.\d+)", re.ASCII)
+_ALPINE = re.compile(r"3\.\d+", re.ASCII)
 _RELEASE_VERSION = re.compile(r"[0-9A-Za-z][0-9A-Za-z.+_-]*")
 
 

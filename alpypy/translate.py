@@ -24,7 +24,7 @@ from alpypy.store import Store, key_of
 _STARTER = "/work/tree/rpython/bin/rpython"
 _TRANSLATE = "/work/tree/rpython/translator/goal/translate.py"
 _MEBI = 1 << 20
-_TELLING = re.compile(r"Traceback|\[translation:ERROR\]|\berror:|\bError\b|undefined reference")
+_TELLING = re.compile(r"Traceback|\[translation:ERROR\]|\berror:|Error\b|undefined reference")
 
 
 @dataclass(frozen=True)
@@ -283,5 +283,7 @@ def telling_lines(tail: Sequence[str], most: int = 30) -> Sequence[str]:
     telling = [number for number, line in enumerate(tail) if _TELLING.search(line)]
     if not telling:
         return tail[-most:]
-    first = next((n for n in telling if n > telling[-1] - most), telling[-1])
-    return tail[max(0, first - 2) :][:most]
+    last = telling[-1]
+    first = next(number for number in telling if number > last - most)
+    start = max(0, first - 2, last - most + 1)
+    return tail[start : start + most]

@@ -20,8 +20,13 @@ from alpypy.apk import KEY_NAME, Package, PackageInfo, write_index, write_packag
 
 ARCH = "x86_64"
 INFO = PackageInfo(
-    "zlib", "1.2.13-r0", "compression", "Zlib", ARCH,
-    depends=("so:libc.musl-x86_64.so.1", "musl"), provides=("so:libz.so.1=1.2.13",),
+    "zlib",
+    "1.2.13-r0",
+    "compression",
+    "Zlib",
+    ARCH,
+    depends=("so:libc.musl-x86_64.so.1", "musl"),
+    provides=("so:libz.so.1=1.2.13",),
 )
 
 

@@ -20,7 +20,11 @@ MODULES = sorted((ROOT / "alpypy").glob("*.py"))
 CLASSES = [one for one in vars(errors).values() if isinstance(one, type)]
 # Signals between functions of one module, which turns them into errors, and impossible states.
 INTERNAL = {
-    "_UnreachableError", "_CutError", "KeyError", "BuildError", "KeyboardInterrupt",
+    "_UnreachableError",
+    "_CutError",
+    "KeyError",
+    "BuildError",
+    "KeyboardInterrupt",
     "AssertionError",
 }
 
@@ -88,7 +92,12 @@ def invoke(*words: str, cache: Path) -> subprocess.CompletedProcess[str]:
     }
     return subprocess.run(
         [sys.executable, "-m", "invoke", *words],
-        cwd=ROOT, env=environment, capture_output=True, text=True, timeout=120, check=False,
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
     )
 
 
@@ -106,31 +115,41 @@ def truncated(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 MISTAKES: dict[str, tuple[str, int, tuple[str, ...]]] = {
     "unknown_pypy": (
-        "bootstrap --pypy 3.6-7.0.1 --alpine 3.9", 2, ("3.6-7.0.1", "3.6-7.0.0", "3.6-7.1.0"),
+        "bootstrap --pypy 3.6-7.0.1 --alpine 3.9",
+        2,
+        ("3.6-7.0.1", "3.6-7.0.0", "3.6-7.1.0"),
     ),
     "not_a_pypy": ("bootstrap --pypy pypy3 --alpine 3.9", 2, ("'pypy3'", "nearest")),
     "unknown_alpine": (
-        "bootstrap --pypy 3.6-7.0.0 --alpine 3.99", 2, ("no Alpine 3.99", "3.22, 3.23"),
+        "bootstrap --pypy 3.6-7.0.0 --alpine 3.99",
+        2,
+        ("no Alpine 3.99", "3.22, 3.23"),
     ),
     "not_an_alpine": ("bootstrap --pypy 3.6-7.0.0 --alpine edge", 2, ("'edge'", "3.9 or 3.23")),
     "other_digits": ("bootstrap --pypy 3.6-7.0.0 --alpine 3.\u0663", 2, ("3.9 or 3.23",)),
     "impossible_pair": (
-        "bootstrap --pypy 2.7-7.0.0 --alpine 3.23", 2,
+        "bootstrap --pypy 2.7-7.0.0 --alpine 3.23",
+        2,
         ("2.7-7.0.0 cannot be built on Alpine 3.23", "these work: 2.7-7.0.0 on Alpine 3."),
     ),
     "unknown_arch": (
-        "bootstrap --pypy 3.6-7.0.0 --alpine 3.9 --arch mips", 2, ("'mips'", "x86_64, aarch64"),
+        "bootstrap --pypy 3.6-7.0.0 --alpine 3.9 --arch mips",
+        2,
+        ("'mips'", "x86_64, aarch64"),
     ),
     "missing_source": (
-        "bootstrap --pypy 3.6-7.0.0 --alpine 3.9 --source none.tar.bz2", 2,
+        "bootstrap --pypy 3.6-7.0.0 --alpine 3.9 --source none.tar.bz2",
+        2,
         ("none.tar.bz2 does not exist", "--source"),
     ),
     "truncated_source": (
-        "bootstrap --pypy 3.6-7.0.0 --alpine 3.9 --source {truncated}", 6,
+        "bootstrap --pypy 3.6-7.0.0 --alpine 3.9 --source {truncated}",
+        6,
         ("pypy.tar.bz2 is truncated or damaged", "again"),
     ),
     "no_engine": (
-        "bootstrap --pypy 3.6-7.0.0 --alpine 3.9", 8,
+        "bootstrap --pypy 3.6-7.0.0 --alpine 3.9",
+        8,
         ("no container engine answers at DOCKER_HOST=unix:///", "unset DOCKER_HOST"),
     ),
     "no_engine_for_plan": ("plan --pypy 3.6-7.0.0 --alpine 3.9", 8, ("no container engine",)),

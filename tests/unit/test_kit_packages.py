@@ -135,9 +135,7 @@ def tree(tmp_path: Path) -> Path:
 def paths(package: Package) -> dict[str, str]:
     """The files and links of a package, with what links point to."""
     with tarfile.open(fileobj=io.BytesIO(gzip.decompress(package.path.read_bytes()))) as tar:
-        return {
-            one.name: one.linkname for one in tar if not one.isdir() and one.name != ".PKGINFO"
-        }
+        return {one.name: one.linkname for one in tar if not one.isdir() and one.name != ".PKGINFO"}
 
 
 def test_a_library_becomes_three_packages(tree: Path, tmp_path: Path) -> None:

@@ -22,7 +22,12 @@ from alpypy.spec import Target
 ROOT = Path(__file__).parents[2]
 CATALOG = load_catalog(ROOT)
 STAGES = (
-    "bootstrap", "small_translation", "small_package", "self_hosted", "translation", "package",
+    "bootstrap",
+    "small_translation",
+    "small_package",
+    "self_hosted",
+    "translation",
+    "package",
 )
 ALL, NONE = set(STAGES), set[str]()
 BASE = Base("alpine:3.9", "sha256:1", "sha256:1", False)
@@ -46,8 +51,16 @@ def make(parts: Ingredients) -> Plan:
 
 def patch(*files: str, body: bytes = b"--- a/x\n") -> Patch:
     return Patch(
-        path=Path("x.patch"), name="x", title="t", why="w", releases=(), origin="own",
-        upstream="not fixed", alpine=SpecifierSet(), body=body, files=files,
+        path=Path("x.patch"),
+        name="x",
+        title="t",
+        why="w",
+        releases=(),
+        origin="own",
+        upstream="not fixed",
+        alpine=SpecifierSet(),
+        body=body,
+        files=files,
     )
 
 
@@ -103,31 +116,36 @@ CHANGES: dict[str, tuple[Callable[[Ingredients], Ingredients], set[str]]] = {
     "patch_of_both_levels": (with_patch("recipe", APPLICATION, CORE), {"translation", "package"}),
     "frozen_module": (with_patch("recipe", FROZEN), {"translation", "package"}),
     "application_level_patch_of_translator": (
-        with_patch("small", APPLICATION), {"small_package", *LATE},
+        with_patch("small", APPLICATION),
+        {"small_package", *LATE},
     ),
     "core_patch_of_translator": (
-        with_patch("small", CORE), {"small_translation", "small_package", *LATE},
+        with_patch("small", CORE),
+        {"small_translation", "small_package", *LATE},
     ),
     "option": (of_target(options=("--opt=2",)), {"translation", "package"}),
     "target_option": (of_target(target_options=("--withoutmod-_ssl",)), {"translation", "package"}),
     "option_of_translator": (
-        of_small(target_options=()), {"small_translation", "small_package", *LATE},
+        of_small(target_options=()),
+        {"small_translation", "small_package", *LATE},
     ),
     "source": (with_source("3.6-7.0.0"), {"translation", "package"}),
     "source_of_translator": (
-        with_source("2.7-7.3.22"), {"small_translation", "small_package", *LATE},
+        with_source("2.7-7.3.22"),
+        {"small_translation", "small_package", *LATE},
     ),
     "bootstrap_dockerfile": (with_edited("bootstrap/Dockerfile"), ALL),
     "bootstrap_check": (with_edited("bootstrap/check.py"), ALL),
     "self_hosted_dockerfile": (with_edited("self-hosted/Dockerfile"), LATE),
-    "packaging_script": (with_edited("package/build.py"), {"small_package", *LATE}),
+    "packaging_script": (with_edited("package/build.py"), {"small_package", "package"}),
     "verify_dockerfile": (with_edited("verify/Dockerfile"), NONE),
     "base_image": (lambda parts: replace(parts, base=replace(BASE, identity="sha256:2")), ALL),
     "base_image_made_anew": (lambda parts: replace(parts, base=replace(BASE, id="sha256:2")), NONE),
     "build_packages": (of_target(build_packages=("gcc",)), ALL),
     "memory": (of_target(memory_mib=1, disk_mib=1), NONE),
     "release_version": (
-        of_target(target=Target("3.6-7.0.0", "3.9", release_version="mine")), {"package"},
+        of_target(target=Target("3.6-7.0.0", "3.9", release_version="mine")),
+        {"package"},
     ),
 }
 
@@ -190,8 +208,14 @@ def test_a_given_pypy_takes_the_place_of_bootstrap_image_and_translator(
     parts: Ingredients,
 ) -> None:
     plans = [
-        plan.make(parts.root, parts.recipe, None, parts.base, parts.digests,
-                  PypyTwo(Path("any"), digest * 64))
+        plan.make(
+            parts.root,
+            parts.recipe,
+            None,
+            parts.base,
+            parts.digests,
+            PypyTwo(Path("any"), digest * 64),
+        )
         for digest in "12"
     ]
     assert all(one.bootstrap is None and one.translator == "pypy" for one in plans)

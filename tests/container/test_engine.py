@@ -1,0 +1,216 @@
+"""Containers: what they may do, how they end, what they leave."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from docker.models.containers import Container
+
+from alpypy.engine import Engine, Job, Mount, connect
+from alpypy.errors import EngineError
+
+pytestmark = pytest.mark.timeout(300)
+Shell = Callable[[str], str]
+
+
+@pytest.fixture
+def shell(engine: Engine, base_image: str) -> Shell:
+    """Output of a line of shell in a container."""
+
+    def run(script: str) -> str:
+        done = engine.run(Job(base_image, ["sh", "-c", script]))
+        assert done.exit_code == 0, done.output
+        return done.output
+
+    return run
+
+
+def test_output_and_exit_code(engine: Engine, base_image: str) -> None:
+    done = engine.run(Job(base_image, ["sh", "-c", "echo out; echo err >&2; exit 3"]))
+    assert done.exit_code == 3
+    assert sorted(done.output.splitlines()) == ["err", "out"]
+
+
+@pytest.mark.parametrize("attempt", range(4))
+def test_a_last_line_without_an_end_counts(engine: Engine, base_image: str, attempt: int) -> None:
+    script = "echo out; printf 'half' >&2; printf 'no end'; exit 3"
+    done = engine.run(Job(base_image, ["sh", "-c", script]))
+    assert sorted(done.output.splitlines()) == ["half", "no end", "out"]
+
+
+def test_words_of_a_command_are_no_shell(engine: Engine, base_image: str) -> None:
+    words = ["$(id)", "a b", "", "'", "*"]
+    done = engine.run(Job(base_image, ["printf", "%s\n", *words]))
+    assert done.output.splitlines() == words
+
+
+def test_environment_and_working_directory(engine: Engine, base_image: str) -> None:
+    job = Job(base_image, ["sh", "-c", 'echo "$A"; pwd'], environment={"A": "b c"}, workdir="/etc")
+    assert engine.run(job).output == "b c\n/etc\n"
+
+
+def test_a_command_that_takes_too_long_ends_as_with_timeout(
+    engine: Engine, base_image: str
+) -> None:
+    started = time.monotonic()
+    done = engine.run(Job(base_image, ["sh", "-c", "echo begun; sleep 200"], timeout=2))
+    assert (done.exit_code, done.output) == (124, "begun\n")
+    assert time.monotonic() - started < 60
+
+
+def test_an_image_that_is_not_there_is_an_error(engine: Engine) -> None:
+    with pytest.raises(EngineError, match=r"alpypy-test:none"):
+        engine.run(Job("alpypy-test:none", ["true"]))
+
+
+def test_a_command_that_is_not_there_fails(engine: Engine, base_image: str) -> None:
+    done = engine.run(Job(base_image, ["/no/such/program"]))
+    assert done.exit_code == 127
+    assert "/no/such/program" in done.output
+
+
+def test_there_is_no_network(shell: Shell) -> None:
+    assert shell("ls /sys/class/net") == "lo\n"
+
+
+def test_there_is_no_capability_and_none_to_be_had(shell: Shell) -> None:
+    status = dict(line.split(":\t") for line in shell("cat /proc/self/status").splitlines())
+    for name in ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"):
+        assert int(status[name], 16) == 0, name
+    assert status["NoNewPrivs"] == "1"
+
+
+def test_files_in_a_mounted_folder_belong_to_the_caller(
+    engine: Engine, base_image: str, tmp_path: Path
+) -> None:
+    job = Job(base_image, ["touch", "/work/made"], [Mount(tmp_path, "/work", writable=True)])
+    assert engine.run(job).exit_code == 0
+    status = (tmp_path / "made").stat()
+    assert (status.st_uid, status.st_gid) == (os.getuid(), os.getgid())
+
+
+def test_a_mount_is_read_only_unless_said_otherwise(
+    engine: Engine, base_image: str, tmp_path: Path
+) -> None:
+    (tmp_path / "file").write_text("content")
+    mounts = [Mount(tmp_path, "/work")]
+    job = Job(base_image, ["sh", "-c", "cat /work/file; ! touch /work/made"], mounts)
+    done = engine.run(job)
+    assert done.exit_code == 0
+    assert "content" in done.output.splitlines()
+    assert "Read-only file system" in done.output
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+@pytest.fixture
+def tag(engine: Engine) -> Iterator[str]:
+    """A name for an image; the image goes after the test."""
+    name = f"alpypy-test:{uuid.uuid4().hex}"
+    yield name
+    engine.remove_image(name)
+
+
+def test_proxy_settings_reach_a_build_and_stay_out_of_the_image(
+    engine: Engine, base_image: str, tag: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    address = "http://user:secret@127.0.0.1:9"
+    monkeypatch.setenv("HTTPS_PROXY", address)
+    (tmp_path / "Dockerfile").write_text(
+        "ARG BASE_IMAGE\nFROM ${BASE_IMAGE}\n"
+        'RUN test "$https_proxy" = "$HTTPS_PROXY" && echo "$https_proxy" | sha256sum\n'
+    )
+    lines: list[str] = []
+    engine.build(
+        tmp_path,
+        tag=tag,
+        arguments={"BASE_IMAGE": base_image},
+        labels={},
+        network=True,
+        on_line=lines.append,
+    )
+    digest = subprocess.run(
+        ["sha256sum"], input=f"{address}\n", capture_output=True, text=True, check=True
+    ).stdout
+    assert digest.strip() in lines
+    image = engine.client.images.get(tag)
+    assert "secret" not in str(image.history()) + str(image.attrs)
+
+
+# Runs a container that never ends by itself, as a task does.
+OWNER = """\
+import sys
+from alpypy import cli
+from alpypy.engine import Job
+image, token = sys.argv[1:]
+with cli.command(), cli.engine() as engine:
+    with engine.started(Job(image, ["sh", "-c", "echo up; sleep 500", token])) as running:
+        for line in running.lines():
+            print(line, flush=True)
+"""
+
+
+@pytest.fixture
+def owner(base_image: str, cache: Path) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """A process whose container is up, and the word that its container has in its command."""
+    token = f"alpypy-test-{uuid.uuid4().hex}"
+    process = subprocess.Popen(
+        [sys.executable, "-c", OWNER, base_image, token],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "ALPYPY_CACHE": str(cache)},
+        cwd=Path(__file__).parents[2],
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == "up\n"
+    yield process, token
+    process.kill()
+    process.communicate()
+
+
+def containers(engine: Engine, token: str, *, stopped: bool) -> list[Container]:
+    return [
+        one
+        for one in engine.client.containers.list(all=stopped, ignore_removed=True)
+        if token in one.attrs["Config"]["Cmd"]
+    ]
+
+
+def test_a_killed_run_leaves_no_container_running_and_the_next_one_sweeps(
+    engine: Engine, owner: tuple[subprocess.Popen[str], str], cache: Path
+) -> None:
+    process, token = owner
+    [container] = containers(engine, token, stopped=False)
+    lease = Path(container.labels["org.alpypy.lease"])
+    with connect(cache):  # another run spares what is in use
+        assert containers(engine, token, stopped=False)
+    process.kill()
+    process.wait()
+    deadline = time.monotonic() + 30
+    while containers(engine, token, stopped=False) and time.monotonic() < deadline:
+        time.sleep(0.2)
+    assert not containers(engine, token, stopped=False)
+    with connect(cache):
+        assert not containers(engine, token, stopped=True)
+    assert not lease.exists()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_removes_the_container_at_once(
+    engine: Engine, owner: tuple[subprocess.Popen[str], str], number: signal.Signals
+) -> None:
+    process, token = owner
+    process.send_signal(number)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "interrupted" in said
+    assert "Traceback" not in said
+    assert not containers(engine, token, stopped=True)

@@ -1,0 +1,105 @@
+"""Images: built from the Dockerfiles, found again by key, failures with what they said."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from alpypy.engine import Engine
+from alpypy.errors import ImageError
+from alpypy.image import KEY_LABEL, Base, build_bootstrap, built, find_base
+from alpypy.recipe import Recipe, load_catalog
+from alpypy.sources import Fetcher
+from alpypy.spec import Target
+from alpypy.store import key_of
+
+pytestmark = pytest.mark.timeout(600)
+ROOT = Path(__file__).parents[2]
+CATALOG = load_catalog(ROOT)
+# The bootstrap image's interface, without the compiling.
+SMALL = """\
+ARG BASE_IMAGE
+FROM ${BASE_IMAGE}
+ARG PACKAGES
+ARG CFLAGS
+ARG JOBS
+COPY Python-2.7.tgz /tmp/
+COPY wheels /tmp/wheels
+RUN echo "$PACKAGES / $CFLAGS / $JOBS" && ls /tmp/wheels && sha256sum /tmp/Python-2.7.tgz
+"""
+
+
+@pytest.fixture
+def recipe(alpine_version: str) -> Recipe:
+    """The quickstart's recipe, under a name that no other image has."""
+    recipe = CATALOG.recipe(Target("rpython-0.2.1", alpine_version))
+    return replace(recipe, target=Target(f"test-{uuid.uuid4().hex}", alpine_version))
+
+
+@pytest.fixture
+def base(engine: Engine, cache: Path, base_image: str, alpine_version: str) -> Base:
+    """The Alpine that images here stand on."""
+    alpine = CATALOG.alpine(alpine_version)
+    return find_base(engine, Fetcher(cache), alpine, "x86_64", base_image, print)
+
+
+@pytest.fixture
+def root(tmp_path: Path, engine: Engine, recipe: Recipe) -> Iterator[Path]:
+    """A project with the small Dockerfile; the image goes after the test."""
+    (tmp_path / "dockerfiles/bootstrap").mkdir(parents=True)
+    (tmp_path / "dockerfiles/bootstrap/Dockerfile").write_text(SMALL)
+    yield tmp_path
+    engine.remove_image(recipe.target.bootstrap_tag())
+
+
+def test_the_base_is_the_chosen_image(base: Base, engine: Engine, base_image: str) -> None:
+    assert (base.reference, base.kit) == (base_image, True)
+    assert base.id == engine.image_id(base_image)
+    assert base.identity != base.id
+
+
+def test_a_chosen_image_that_is_nowhere_is_an_error(engine: Engine, cache: Path) -> None:
+    alpine = CATALOG.alpine("3.23")
+    with pytest.raises(ImageError, match="alpypy-test/none:1"):
+        find_base(engine, Fetcher(cache), alpine, "x86_64", "localhost:9/alpypy-test/none:1", print)
+
+
+def test_an_image_gets_what_the_recipe_says_and_is_found_by_its_key(
+    engine: Engine, cache: Path, root: Path, recipe: Recipe, base: Base
+) -> None:
+    key, lines = key_of(test=recipe.target.release), list[str]()
+    assert built(engine, key) is None
+    made = build_bootstrap(engine, Fetcher(cache), root, recipe, base, key, lines.append, 3)
+    assert built(engine, key) == made == engine.image_id(recipe.target.bootstrap_tag())
+    assert built(engine, key[:-1]) is None
+    assert engine.label(made, KEY_LABEL) == key
+    words = f"{' '.join(recipe.build_packages)} / {recipe.environment['CFLAGS']} / 3"
+    assert words in lines
+    assert any(line.startswith(recipe.cpython.sha256) for line in lines)
+    assert {wheel.file_name for wheel in recipe.cpython_wheels} <= set(lines)
+
+
+def test_a_step_that_fails_is_an_error_with_its_last_lines(
+    engine: Engine, cache: Path, root: Path, recipe: Recipe, base: Base
+) -> None:
+    failing = 'RUN echo "the reason"; echo "on stderr" >&2; exit 3\n'
+    (root / "dockerfiles/bootstrap/Dockerfile").write_text(SMALL + failing)
+    key = key_of(test=recipe.target.release)
+    with pytest.raises(ImageError) as caught:
+        build_bootstrap(engine, Fetcher(cache), root, recipe, base, key, print, 1)
+    for words in (recipe.target.bootstrap_tag(), "the reason", "on stderr", "code: 3"):
+        assert words in caught.value.what
+    assert built(engine, key) is None
+    assert engine.image_id(recipe.target.bootstrap_tag()) is None
+
+
+def test_a_dockerfile_that_is_wrong_is_an_error(
+    engine: Engine, cache: Path, root: Path, recipe: Recipe, base: Base
+) -> None:
+    (root / "dockerfiles/bootstrap/Dockerfile").write_text("NONSENSE\n")
+    with pytest.raises(ImageError, match="NONSENSE"):
+        build_bootstrap(engine, Fetcher(cache), root, recipe, base, "key", print, 1)

@@ -1,0 +1,131 @@
+"""An engine of alpypy's own: started when none answers, shared, stopped by the last."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from docker import DockerClient
+
+from alpypy.errors import EngineError
+from alpypy.private_engine import private_engine
+
+needs_dockerd = pytest.mark.skipif(
+    os.getuid() != 0 or shutil.which("dockerd") is None,
+    reason="needs root and dockerd: apt-get install -y docker.io iptables",
+)
+pytestmark = pytest.mark.timeout(300)
+# Uses the engine until its input ends.
+USER = """\
+import sys
+from pathlib import Path
+from alpypy.private_engine import private_engine
+with private_engine(Path(sys.argv[1])) as address:
+    print(address, flush=True)
+    sys.stdin.read()
+"""
+
+
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    """A folder whose path is short enough for a socket's name."""
+    path = Path(tempfile.mkdtemp(prefix="alpypy-", dir="/tmp"))
+    yield path
+    shutil.rmtree(path, ignore_errors=True)
+
+
+@pytest.fixture
+def other(folder: Path) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """Another process that has started the engine, and the engine's address."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", USER, str(folder)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        cwd=Path(__file__).parents[2],
+    )
+    assert process.stdout is not None
+    yield process, process.stdout.readline().strip()
+    process.communicate()
+
+
+def processes(folder: Path) -> list[str]:
+    """Commands of the processes that name the folder and are not the test's own helper."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            command = path.read_bytes().replace(b"\0", b" ").decode()
+        except OSError:  # it ended meanwhile
+            continue
+        if str(folder) in command and "-c import sys" not in command:
+            found.append(command)
+    return found
+
+
+def answers(address: str) -> bool:
+    client = DockerClient(base_url=address, version="auto", timeout=30)
+    try:
+        return bool(client.ping())
+    finally:
+        client.close()
+
+
+@needs_dockerd
+def test_two_share_one_and_the_last_stops_it(
+    folder: Path, other: tuple[subprocess.Popen[str], str]
+) -> None:
+    process, address = other
+    assert address == f"unix://{folder}/engine.sock"
+    with private_engine(folder) as mine:
+        assert mine == address
+        process.communicate()
+        assert process.returncode == 0
+        assert answers(address)
+        assert processes(folder)
+    assert processes(folder) == []
+    assert not (folder / "engine.sock").exists()
+
+
+@needs_dockerd
+def test_the_engine_of_a_killed_run_is_taken_over_and_stopped(
+    folder: Path, other: tuple[subprocess.Popen[str], str]
+) -> None:
+    process, address = other
+    pid = (folder / "pid").read_text()
+    process.kill()
+    process.wait()
+    with private_engine(folder) as mine:
+        assert answers(address)
+        assert mine == address
+        assert (folder / "pid").read_text() == pid
+    assert processes(folder) == []
+
+
+@needs_dockerd
+def test_an_engine_that_does_not_come_up_is_an_error_that_names_its_log(folder: Path) -> None:
+    (folder / "data").write_text("not a folder")
+    with pytest.raises(EngineError, match=f"its log is {folder}/log"), private_engine(folder):
+        pass
+    assert (folder / "log").read_text()
+    assert processes(folder) == []
+
+
+def test_none_installed_is_an_error_with_the_command_that_installs_one(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(folder))
+    with pytest.raises(EngineError) as caught, private_engine(folder):
+        pass
+    assert "apt-get install -y docker.io iptables" in caught.value.remedy
+
+
+def test_a_path_too_long_for_a_socket_is_an_error_at_once(folder: Path) -> None:
+    with pytest.raises(EngineError) as caught, private_engine(folder / ("long" * 30)):
+        pass
+    assert "ALPYPY_CACHE" in caught.value.remedy
