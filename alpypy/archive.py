@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import tarfile
 from pathlib import Path
 
@@ -44,8 +45,23 @@ def publish(tarball: Path, folder: Path) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     target = folder / tarball.name
     temporary = folder / f".{tarball.name}.part"
-    temporary.write_bytes(tarball.read_bytes())
+    shutil.copyfile(tarball, temporary)
+    _digest_file(target).write_text(_digest_line(target, file_digest(temporary)), encoding="ascii")
     temporary.rename(target)
-    digest = folder / f"{target.name}.sha256"
-    digest.write_text(f"{file_digest(target)}  {target.name}\n", encoding="ascii")
     return target
+
+
+def published(target: Path, sha256: str) -> bool:
+    """Whether the tarball with this digest is there, and its ``.sha256`` too."""
+    if not (target.is_file() and _digest_file(target).is_file()):
+        return False
+    line = _digest_file(target).read_text(encoding="ascii")
+    return line == _digest_line(target, sha256) and file_digest(target) == sha256
+
+
+def _digest_file(target: Path) -> Path:
+    return target.with_name(f"{target.name}.sha256")
+
+
+def _digest_line(target: Path, sha256: str) -> str:
+    return f"{sha256}  {target.name}\n"

@@ -14,7 +14,7 @@ from alpypy.order import Build
 from alpypy.package import Made, Tarball
 from alpypy.plan import Plan, PypyTwo, Stage
 from alpypy.recipe import Recipe
-from alpypy.sources import Fetcher, file_digest
+from alpypy.sources import Fetcher
 from alpypy.store import Store, key_of
 from alpypy.translate import Translation
 from alpypy.verify import Report
@@ -95,7 +95,7 @@ class Builder:
         tarball = package.finished(self._store, self.plan.package) or self._build()
         report = self._verify(tarball)
         target = self.artifacts / tarball.path.name
-        if report.exit_code == 0 and not _same(target, tarball.sha256):
+        if report.exit_code == 0 and not archive.published(target, tarball.sha256):
             archive.publish(tarball.path, self.artifacts)
         return Outcome(target if report.exit_code == 0 else tarball.path, report)
 
@@ -234,9 +234,8 @@ class Builder:
         report = verify.verify(tarball.path, self._engine, base_image=self.plan.base.reference)
         if report.exit_code == 0:
             with self._store.making(key, keep=False):
-                self._store.finish(key, {"title": "verify", "report": report.to_record()})
+                if self._store.record(key):  # by a run that this one waited for
+                    return report
+                record = {"stage": "verify", "seconds": report.seconds}
+                self._store.finish(key, {**record, "report": report.to_record()})
         return report
-
-
-def _same(path: Path, sha256: str) -> bool:
-    return path.is_file() and file_digest(path) == sha256

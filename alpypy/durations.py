@@ -25,6 +25,9 @@ class Durations:
 
     def stage(self, name: str) -> float:
         """Seconds of a stage that is no translation: ``bootstrap``, ``self_hosted``, ..."""
+        for record in reversed(self._records):
+            if record.get("stage") == name:
+                return float(record["seconds"])
         return float(self._table["stages"][name])
 
     def phases(self, recipe: Recipe, translator: str, jobs: int) -> Mapping[str, float]:
@@ -32,14 +35,20 @@ class Durations:
         for record in reversed(self._records):
             if record.get("title") == title(recipe) and record.get("translator") == translator:
                 return {one["name"]: one["seconds"] for one in record["phases"]}
-        phases = dict(self._listed(recipe, translator))
-        phases["compile"] /= jobs
-        return phases
+        listed = self._listed(recipe, translator)
+        return {
+            name: seconds / (jobs if name.endswith("compile") else 1)
+            for name, seconds in listed.items()
+        }
 
     def _listed(self, recipe: Recipe, translator: str) -> Mapping[str, float]:
         if recipe.programs:
-            listed: Mapping[str, float] = self._table["rpython"]["phases"]
-            return listed
+            phases: Mapping[str, Mapping[str, float]] = self._table["rpython"]
+            return {
+                f"{program} {phase}": seconds
+                for program, listed in phases.items()
+                for phase, seconds in listed.items()
+            }
         language = PypyVersion.parse(recipe.target.release).language
         entries = self._table["translations"]
         fitting = (

@@ -31,6 +31,7 @@ LEASE_LABEL = "org.alpypy.lease"
 _LEASE = "/run/alpypy.lease"
 # Blocks until the lease's owner is gone, then ends all that runs beside the init process.
 _GUARD = ("sh", "-c", 'flock "$0" kill -KILL -1 & exec "$@"', _LEASE)
+_ARCHITECTURES = {"amd64": "x86_64", "arm64": "aarch64"}
 _PROXY_NAMES = ("HTTP_PROXY", "HTTPS_PROXY", "FTP_PROXY", "NO_PROXY")
 
 
@@ -103,6 +104,11 @@ class Engine:
             return str(self.client.images.get(reference).id)
         except ImageNotFound:
             return None
+
+    def architecture(self, reference: str) -> str:
+        """The architecture of an image that the engine holds, as uname(1) calls it."""
+        name = str(self.client.images.get(reference).attrs["Architecture"])
+        return _ARCHITECTURES.get(name, name)
 
     def label(self, reference: str, name: str) -> str | None:
         """A label of an image that the engine holds, or None."""
@@ -193,8 +199,10 @@ class Engine:
                 remedy="see the engine's log; `docker info` shows what it supports",
             ) from error
         try:
+            # Attached before the start: who follows the log may miss a last line without an end.
+            pieces = container.attach(stream=True, demux=True)
             container.start()
-            yield Running(container, job.timeout)
+            yield Running(container, pieces, job.timeout)
         except APIError as error:
             raise EngineError(
                 f"a container of {job.image} did not start: {error.explanation or error}",
@@ -230,8 +238,14 @@ class Engine:
 class Running:
     """A container at work: its lines, its memory, its end."""
 
-    def __init__(self, container: Container, timeout: float | None) -> None:
+    def __init__(
+        self,
+        container: Container,
+        pieces: Iterator[tuple[bytes | None, bytes | None]],
+        timeout: float | None,
+    ) -> None:
         self._container = container
+        self._pieces = pieces
         self._deadline = None if timeout is None else time.monotonic() + timeout
         self.memory = 0
         self._timed_out = False
@@ -241,15 +255,15 @@ class Running:
         stop = threading.Event()
         watcher = threading.Thread(target=self._watch_deadline, args=(stop,), daemon=True)
         watcher.start()
-        pending = b""
+        pending = [b"", b""]  # of stdout and stderr
         try:
-            for piece in self._container.logs(stream=True, follow=True):
-                *whole, pending = (pending + piece).split(b"\n")
-                yield from (line.decode(errors="replace") for line in whole)
+            for pair in self._pieces:
+                for number, piece in enumerate(pair):
+                    *whole, pending[number] = (pending[number] + (piece or b"")).split(b"\n")
+                    yield from (line.decode(errors="replace") for line in whole)
         finally:
             stop.set()
-        if pending:
-            yield pending.decode(errors="replace")
+        yield from (rest.decode(errors="replace") for rest in pending if rest)
 
     def wait(self) -> int:
         """The command's exit code."""
@@ -348,7 +362,7 @@ def _held(lease: Path) -> bool:
             fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except FileNotFoundError:
         return False
-    except BlockingIOError:
+    except (BlockingIOError, PermissionError):  # the latter: another user's
         return True
     return False
 

@@ -51,17 +51,23 @@ def find_base(
                 f"the engine holds no image {chosen} and cannot pull it",
                 remedy="check the name with `docker images`, or leave --base-image out",
             )
-        return _base(engine, chosen)
+        return _base(engine, chosen, arch)
     imported = f"alpypy-base:alpine{version}"
     for reference in (kit.reference(version), f"alpine:{version}", imported):
         if engine.image_id(reference):
-            return _base(engine, reference)
+            return _base(engine, reference, arch)
     say(f"importing the root file system of Alpine {version}")
     engine.import_rootfs(_fetch_rootfs(fetcher, alpine, arch), imported)
-    return _base(engine, imported)
+    return _base(engine, imported, arch)
 
 
-def _base(engine: Engine, reference: str) -> Base:
+def _base(engine: Engine, reference: str, arch: str) -> Base:
+    has = engine.architecture(reference)
+    if has != arch:
+        raise ImageError(
+            f"{reference} in the engine is for {has}, and the build is for {arch}",
+            remedy=f"remove that image, or name one for {arch} with --base-image",
+        )
     found = engine.image_id(reference) or ""
     digest = engine.label(reference, kit.LABEL)
     return Base(reference, found, digest or found, digest is not None)
@@ -104,7 +110,8 @@ def self_hosted_key(root: Path, recipe: Recipe, base: Base, pypy: str) -> str:
 
 
 def _texts(folder: Path) -> Mapping[str, str]:
-    return {path.name: path.read_text(encoding="utf-8") for path in sorted(folder.iterdir())}
+    files = sorted(path for path in folder.iterdir() if path.is_file())
+    return {path.name: path.read_text(encoding="utf-8") for path in files}
 
 
 def built(engine: Engine, key: str) -> str | None:

@@ -79,7 +79,8 @@ def prepare(
 def _identity(root: Path, base_id: str) -> str:
     parts = [_REVISION, base_id, (root / "versions/kit.toml").read_text(encoding="utf-8")]
     folder = root / "dockerfiles/kit"
-    parts += [path.read_text(encoding="utf-8") for path in sorted(folder.iterdir())]
+    files = sorted(path for path in folder.iterdir() if path.is_file())
+    parts += [path.read_text(encoding="utf-8") for path in files]
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()
 
 

@@ -99,14 +99,14 @@ def package(
         say(f"package {recipe.target.folder}")
         lay_out = _lay_out_programs if recipe.programs else _lay_out_pypy
         folder = lay_out(engine, store, root, recipe, translation, made, work, keep)
-        phases = (*translation.phases, Phase("package", round(watch.seconds, 1), 0))
-        manifest = _manifest(engine, recipe, made, phases, folder)
+        # Without the time of packaging: the same tree gives the same bytes.
+        manifest = _manifest(engine, recipe, made, translation.phases, folder)
         (folder / FILE_NAME).write_text(manifest.to_json(), encoding="utf-8")
         digest = write_tarball(folder, work / recipe.target.tarball)
         for name in ("tree", "build"):
             shutil.rmtree(work / name, ignore_errors=True)
         record = {
-            "title": f"package {recipe.target.folder}",
+            "stage": "package",
             "file": recipe.target.tarball,
             "sha256": digest,
             "seconds": round(watch.seconds, 1),
@@ -141,7 +141,8 @@ def _lay_out_pypy(
     }
     job = Job(made.image, command, mounts, environment, workdir="/work/tree", timeout=3600)
     done = engine.run(job)
-    log = store.logs / f"package-{recipe.target.folder}.log"
+    store.logs.mkdir(parents=True, exist_ok=True)
+    log = store.logs / f"package-{recipe.target.folder}-{translation.key[:8]}.log"
     log.write_text("".join(stamped(line, 0.0) for line in done.output.splitlines()))
     folder = work / "build" / recipe.target.folder
     if done.exit_code or not (folder / "bin").is_dir():

@@ -29,7 +29,7 @@ _FIELD = re.compile(r"(?P<name>[A-Za-z]+):\s*(?P<value>.*)")
 _RANGE = re.compile(r"(?P<language>[\d.]+)-(?P<first>[\d.]+?)\.\.(?P<last>[\d.]+)")
 _ORIGIN = re.compile(r"own|upstream [0-9a-f]{7,40}")
 # Read after the translation, by the interpreter it made: they change nothing in the executable.
-_APPLICATION_LEVEL = ("lib_pypy/", "lib-python/", "pypy/tool/")
+_APPLICATION_LEVEL = ("lib_pypy/", "lib-python/", "pypy/tool/release/")
 # ... but the translation freezes this one.
 _FROZEN = "lib-python/3/importlib/"
 

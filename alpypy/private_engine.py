@@ -78,12 +78,19 @@ def _start(folder: Path, address: str) -> None:
             command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
         )
     (folder / "pid").write_text(str(process.pid))
+    try:
+        _wait_until_up(process, folder, address)
+    except BaseException:  # Ctrl-C too: nobody else knows of this process
+        process.terminate()
+        raise
+
+
+def _wait_until_up(process: subprocess.Popen[bytes], folder: Path, address: str) -> None:
     deadline = time.monotonic() + _START_SECONDS
     while not _answers(address):
         if process.poll() is not None or time.monotonic() > deadline:
-            process.terminate()
             raise EngineError(
-                f"{command[0]} did not come up (its log is {folder / 'log'})",
+                f"the engine did not come up (its log is {folder / 'log'})",
                 remedy="start an engine by hand and set DOCKER_HOST to its address",
             )
         time.sleep(0.2)

@@ -40,21 +40,30 @@ class Phase:
 
 
 class Phases:
-    """Follows a log line by line. Times are seconds since the start."""
+    """Follows the log of one translation, or of several programs one after another, line by line.
+    Times are seconds since the start."""
 
-    def __init__(self, name: str = START) -> None:
-        self.current = name
+    def __init__(self) -> None:
+        self.current = START
         self.done: list[Phase] = []
+        self._program = ""
         self._since = 0.0
         self._peak = 0
+
+    def program(self, name: str, elapsed: float) -> None:
+        """The next program's translation starts; its phases carry its name."""
+        if elapsed > self._since:
+            self._close(elapsed)
+        self._program = f"{name} "
+        self.current = self._program + START
 
     def line(self, text: str, elapsed: float) -> None:
         """Take one line of RPython's log."""
         match = _TITLE.match(text)
-        name = TITLES.get(match["title"]) if match else None
-        if name and name != self.current:
+        title = TITLES.get(match["title"]) if match else None
+        if title and self._program + title != self.current:
             self._close(elapsed)
-            self.current = name
+            self.current = self._program + title
 
     def memory(self, size: int) -> None:
         """Take a sample of the memory in use, in bytes."""

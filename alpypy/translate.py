@@ -180,27 +180,23 @@ class _Run:
         self, expected: Mapping[str, float], say: Callable[[str], None], *, keep: bool
     ) -> tuple[Phase, ...]:
         """Every phase of every command, in order."""
-        done: list[Phase] = []
         say(f"{title(self._recipe)}: log {self._log}")
+        phases, watch = Phases(), Stopwatch()
         with (
             self._log.open("w", encoding="utf-8") as log,
             Display(title(self._recipe), expected, say) as display,
         ):
-            watch = Stopwatch()
-            for job, prefix in self._jobs_and_prefixes():
-                phases = self._one(job, log, display, watch, keep=keep)
-                done += [
-                    Phase(prefix + one.name, one.seconds, one.peak_memory_mib) for one in phases
-                ]
-        return tuple(done)
+            if not self._recipe.programs:
+                self._one(self._pypy_job(), log, display, phases, watch, keep=keep)
+            for program in self._recipe.programs:
+                phases.program(program.name, watch.seconds)
+                self._one(self._program_job(program), log, display, phases, watch, keep=keep)
+        return phases.end(watch.seconds)
 
-    def _jobs_and_prefixes(self) -> list[tuple[Job, str]]:
+    def _pypy_job(self) -> Job:
         recipe = self._recipe
-        if not recipe.programs:
-            words = [_STARTER, *recipe.options, self._make_jobs, f"/work/tree/{recipe.goal}"]
-            words += recipe.target_options
-            return [(self._job(words, "/work/tree/pypy/goal"), "")]
-        return [(self._program_job(one), f"{one.name} ") for one in recipe.programs]
+        words = [_STARTER, *recipe.options, self._make_jobs, f"/work/tree/{recipe.goal}"]
+        return self._job([*words, *recipe.target_options], "/work/tree/pypy/goal")
 
     def _program_job(self, program: Program) -> Job:
         words = [_TRANSLATE, *program.options, self._make_jobs, f"/work/tree/{program.goal}"]
@@ -228,30 +224,35 @@ class _Run:
         )
 
     def _one(
-        self, job: Job, log: IO[str], display: Display, watch: Stopwatch, *, keep: bool
-    ) -> tuple[Phase, ...]:
-        phases, offset, tail = Phases(), watch.seconds, deque[str](maxlen=1000)
+        self,
+        job: Job,
+        log: IO[str],
+        display: Display,
+        phases: Phases,
+        watch: Stopwatch,
+        *,
+        keep: bool,
+    ) -> None:
+        tail = deque[str](maxlen=1000)
         stop = threading.Event()
         with self._engine.started(job) as running:
             threading.Thread(target=running.sample_memory, daemon=True).start()
             ticker = threading.Thread(
-                target=_tick, args=(stop, running, phases, display, watch, offset), daemon=True
+                target=_tick, args=(stop, running, phases, display, watch), daemon=True
             )
             ticker.start()
             try:
                 for line in running.lines():
                     log.write(stamped(line, watch.seconds))
                     log.flush()
-                    phases.line(line, watch.seconds - offset)
+                    phases.line(line, watch.seconds)
                     tail.append(line)
                 code = running.wait()
             finally:
                 stop.set()
                 ticker.join()
-        done = phases.end(watch.seconds - offset)
         if code:
             raise self._failure(code, phases.current, list(tail), keep=keep)
-        return done
 
     def _failure(
         self, code: int, phase: str, tail: Sequence[str], *, keep: bool
@@ -271,11 +272,10 @@ def _tick(
     phases: Phases,
     display: Display,
     watch: Stopwatch,
-    offset: float,
 ) -> None:
     while not stop.wait(1.0):
         phases.memory(running.memory)
-        display.show(phases, watch.seconds - offset)
+        display.show(phases, watch.seconds)
 
 
 def telling_lines(tail: Sequence[str], most: int = 30) -> Sequence[str]:

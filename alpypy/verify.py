@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from alpypy import materials, verify_inside, verify_outside
+from alpypy import elf, findings, manifest, materials, verify_inside, verify_outside
 from alpypy.engine import Engine
 from alpypy.errors import ArchiveError
 from alpypy.findings import FILE_NAME, Finding, Ledger, load_policy
@@ -97,8 +97,10 @@ def verify(tarball: Path, engine: Engine, *, base_image: str, timeout: float = 6
 
 def digest_of_checks() -> str:
     """Digest of all that decides what is checked: code, probes, policy."""
-    code = (Path(module.__file__ or "") for module in (verify_inside, verify_outside, materials))
-    files = [Path(__file__), *code, _ROOT / "versions" / FILE_NAME, *_CONTEXT.rglob("*")]
+    modules = (elf, findings, manifest, materials, verify_inside, verify_outside)
+    code = (Path(module.__file__ or "") for module in modules)
+    probes = (path for path in _CONTEXT.rglob("*") if path.suffix in (".py", ".sh", ""))
+    files = [Path(__file__), *code, _ROOT / "versions" / FILE_NAME, *probes]
     whole = hashlib.sha256()
     for path in sorted(path for path in files if path.is_file()):
         whole.update(path.read_bytes())

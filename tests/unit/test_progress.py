@@ -21,6 +21,11 @@ PHASES = ["start", "annotate", "rtype", "jit", "backendopt", "stackcheck", "data
 PHASES += ["compile"]
 
 
+def phases_of(name: str) -> list[str]:
+    """What a recording goes through: of RPython's own, that of pystone, which has no JIT."""
+    return [phase for phase in PHASES if phase != "jit" or "rpython" not in name]
+
+
 def test_there_is_a_recording() -> None:
     assert LOGS
     assert all(len(text) <= 60_000 for text in LOGS.values())
@@ -29,7 +34,7 @@ def test_there_is_a_recording() -> None:
 @pytest.mark.parametrize("name", LOGS)
 def test_a_recorded_log_has_every_phase_in_its_order(name: str) -> None:
     names = [phase.name for phase in read_log(LOGS[name])]
-    assert names[: len(PHASES)] == PHASES
+    assert names[: len(phases_of(name))] == phases_of(name)
     assert set(names) <= {"start", *TITLES.values()}
     assert len(set(names)) == len(names)
 
@@ -63,8 +68,10 @@ def test_what_is_written_while_translating_is_what_is_read_later(name: str) -> N
 def test_a_log_cut_in_the_middle_ends_in_the_phase_it_had_reached(name: str) -> None:
     text = LOGS[name]
     cut = read_log(text[: text.index("[translation:info] lltype back-end optimisations...")])
-    assert [phase.name for phase in cut] == PHASES[:4]
-    assert cut[:3] == read_log(text)[:3]
+    names = phases_of(name)
+    reached = names.index("backendopt")
+    assert [phase.name for phase in cut] == names[:reached]
+    assert cut[:-1] == read_log(text)[: reached - 1]
 
 
 @given(st.text())
