@@ -311,7 +311,7 @@ def test_a_failed_translation_names_its_log_and_keep_leaves_its_tree(
     with pytest.raises(TranslationError) as caught:
         builder.run()
     assert "no-such-option" in caught.value.what
-    assert "in the phase start" in caught.value.what
+    assert "in the phase pystone start" in caught.value.what
     [log] = project.cache.glob("logs/*.log")
     assert str(log) in caught.value.remedy
     assert "no-such-option" in log.read_text()
