@@ -214,19 +214,20 @@ def test_translator_shares_the_image_of_its_target() -> None:
     assert small.memory_mib <= recipe.memory_mib
 
 
+STACK = "-DTHREAD_STACK_SIZE=0x100000"
+GCC_14 = [
+    "-Wno-error=incompatible-pointer-types",
+    "-Wno-error=int-conversion",
+    "-Wno-error=implicit-function-declaration",
+]
+
+
 @pytest.mark.parametrize(
     ("alpine", "flags"),
     [
-        ("3.20", ["-DTHREAD_STACK_SIZE=0x100000"]),
-        ("3.21", ["-DTHREAD_STACK_SIZE=0x100000", "-Wno-error=incompatible-pointer-types"]),
-        (
-            "3.23",
-            [
-                "-DTHREAD_STACK_SIZE=0x100000",
-                "-Wno-error=incompatible-pointer-types",
-                "-std=gnu17",
-            ],
-        ),
+        ("3.20", [STACK]),
+        ("3.21", [STACK, *GCC_14]),
+        ("3.23", [STACK, *GCC_14, "-std=gnu17"]),
     ],
 )
 def test_compiler_flags_follow_the_compiler_of_the_alpine(alpine: str, flags: list[str]) -> None:
