@@ -7,11 +7,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from alpypy import elf, patches
+from alpypy import elf
 from alpypy.archive import write_tarball
-from alpypy.engine import Engine, Job, Mount
+from alpypy.engine import Engine, Job
 from alpypy.errors import PackageError
 from alpypy.image import Base
+from alpypy.layout import Layout, lay_out
 from alpypy.manifest import (
     FILE_NAME,
     AppliedPatch,
@@ -23,7 +24,7 @@ from alpypy.manifest import (
     ProgramCheck,
     Translator,
 )
-from alpypy.progress import Phase, Stopwatch, stamped
+from alpypy.progress import Phase, Stopwatch
 from alpypy.recipe import Program, Recipe
 from alpypy.store import Store, key_of
 from alpypy.translate import Translation
@@ -97,8 +98,8 @@ def package(
             return done
         watch = Stopwatch()
         say(f"package {recipe.target.folder}")
-        lay_out = _lay_out_programs if recipe.programs else _lay_out_pypy
-        folder = lay_out(engine, store, root, recipe, translation, made, work, keep)
+        plan = Layout(engine, root, store.logs, recipe, translation, made.image, work, keep)
+        folder = lay_out(plan)
         # Without the time of packaging: the same tree gives the same bytes.
         manifest = _manifest(engine, recipe, made, translation.phases, folder)
         (folder / FILE_NAME).write_text(manifest.to_json(), encoding="utf-8")
@@ -112,75 +113,6 @@ def package(
             "seconds": round(watch.seconds, 1),
         }
         return Tarball(store.finish(key, record) / recipe.target.tarball, digest)
-
-
-def _lay_out_pypy(
-    engine: Engine,
-    store: Store,
-    root: Path,
-    recipe: Recipe,
-    translation: Translation,
-    made: Made,
-    work: Path,
-    keep: bool,
-) -> Path:
-    shutil.copytree(translation.folder / "tree", work / "tree", symlinks=True)
-    release = recipe.target.release
-    patches.apply([one for one in recipe.patches if one.application_level], work / "tree", release)
-    script = root / "dockerfiles/package/build.py"
-    # The small PyPy that only translates has no module that cffi's own are built with.
-    more = ["--without-cffi"] if "--translationmodules" in recipe.target_options else []
-    words = ["/package.py", recipe.target.folder, *more]
-    command = ["sh", "-c", 'exec "$TRANSLATOR" "$@"', "sh", *words]
-    mounts = [Mount(work, "/work", writable=True), Mount(script, "/package.py")]
-    environment = {
-        **recipe.environment,
-        "HOME": "/work",
-        "PYTHONDONTWRITEBYTECODE": "1",
-        "SOURCE_DATE_EPOCH": "315532800",
-    }
-    job = Job(made.image, command, mounts, environment, workdir="/work/tree", timeout=3600)
-    done = engine.run(job)
-    store.logs.mkdir(parents=True, exist_ok=True)
-    log = store.logs / f"package-{recipe.target.folder}-{translation.key[:8]}.log"
-    log.write_text("".join(stamped(line, 0.0) for line in done.output.splitlines()))
-    folder = work / "build" / recipe.target.folder
-    if done.exit_code or not (folder / "bin").is_dir():
-        tail = "\n".join(f"    {line}" for line in done.output.splitlines()[-30:])
-        where = f"; its working directory is {work}" if keep else "; --keep leaves its tree"
-        raise PackageError(
-            f"packaging {recipe.target.folder} ended with {done.exit_code}:\n{tail}",
-            remedy=f"the log is {log}{where}",
-        )
-    return folder
-
-
-def _lay_out_programs(
-    engine: Engine,
-    store: Store,
-    root: Path,
-    recipe: Recipe,
-    translation: Translation,
-    made: Made,
-    work: Path,
-    keep: bool,
-) -> Path:
-    folder = work / "build" / recipe.target.folder
-    (folder / "bin").mkdir(parents=True)
-    (folder / "share").mkdir()
-    for program in recipe.programs:
-        shutil.copy(translation.folder / "out" / program.output, folder / "bin" / program.name)
-        for path in program.inputs:
-            shutil.copy(path, folder / "share" / path.name)
-    # The release on PyPI names its license there and brings no LICENSE file.
-    shutil.copy(translation.folder / "tree/PKG-INFO", folder)
-    names = [f"/work/build/{recipe.target.folder}/bin/{one.name}" for one in recipe.programs]
-    done = engine.run(Job(made.image, ["strip", *names], [Mount(work, "/work", writable=True)]))
-    if done.exit_code:
-        raise PackageError(
-            f"strip failed: {done.output.strip()}", remedy="the build image needs binutils"
-        )
-    return folder
 
 
 def _manifest(

@@ -30,6 +30,7 @@ ORDER = (
     "image",
     "progress",
     "translate",
+    "layout",
     "package",
     "durations",
     "materials",
