@@ -6,10 +6,13 @@ it lays out is what counts; its archive is not reproducible.
 from __future__ import print_function
 
 import os
+import runpy
 import subprocess
 import sys
+import types
 
 TREE = "/work/tree"
+PACKAGE = os.path.join(TREE, "pypy/tool/release/package.py")
 # Nothing is fetched and linked in: an Alpine package is updated, a copy inside PyPy is not.
 WANTED = [
     "--no-embedded-dependencies",
@@ -28,9 +31,25 @@ def remove_stale(folder):
                 os.unlink(os.path.join(place, name))
 
 
+def run_package(arguments):
+    """Run package.py in this process.
+
+    It imports multiprocessing for cpu_count alone, and a PyPy that only translates has no threads
+    to import that with.
+    """
+    try:
+        import multiprocessing
+    except ImportError:
+        multiprocessing = types.ModuleType("multiprocessing")
+        multiprocessing.cpu_count = lambda: 1
+        sys.modules["multiprocessing"] = multiprocessing
+    sys.argv = [PACKAGE] + arguments
+    runpy.run_path(PACKAGE, run_name="__main__")
+
+
 def main(name, *more):
     remove_stale(os.path.join(TREE, "lib_pypy"))
-    package = [sys.executable, os.path.join(TREE, "pypy/tool/release/package.py")]
+    package = [sys.executable, os.path.abspath(__file__), "--run"]
     text = subprocess.check_output(package + ["--help"]).decode("utf-8")
     known = set(text.replace("[", " ").replace("]", " ").replace(",", " ").split())
     options = list(more) + [option for option in WANTED if option in known]
@@ -42,4 +61,7 @@ def main(name, *more):
 
 
 if __name__ == "__main__":
-    sys.exit(main(*sys.argv[1:]))
+    if sys.argv[1] == "--run":
+        run_package(sys.argv[2:])
+    else:
+        sys.exit(main(*sys.argv[1:]))
