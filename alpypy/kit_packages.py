@@ -24,6 +24,15 @@ ARCH = "x86_64"
 _GCC = "usr/lib/gcc/x86_64-linux-gnu/12"
 _LOADER = "/lib/ld-musl-x86_64.so.1"
 _UNWANTED = ("usr/share", "etc", "usr/lib/pkgconfig", "usr/lib/x86_64-linux-gnu/pkgconfig")
+# Parts that an OpenSSL may be built without, and a function of libcrypto that tells.
+_OPENSSL_PARTS = {
+    "OPENSSL_NO_COMP": "COMP_CTX_new",
+    "OPENSSL_NO_EC2M": "EC_GROUP_new_curve_GF2m",
+    "OPENSSL_NO_IDEA": "IDEA_set_encrypt_key",
+    "OPENSSL_NO_MDC2": "MDC2_Init",
+    "OPENSSL_NO_RC5": "RC5_32_set_key",
+    "OPENSSL_NO_SEED": "SEED_set_key",
+}
 _SPECS = f"""\
 %rename cpp_options old_cpp_options
 
@@ -338,8 +347,9 @@ def write_openssl(
     for path in special.iterdir():
         path.rename(tree / "usr/include/openssl" / path.name)
     shutil.rmtree(special.parent)
-    if "COMP_CTX_new" not in symbols:
-        _define(tree / "usr/include/openssl/opensslconf.h", "OPENSSL_NO_COMP")
+    for flag, symbol in _OPENSSL_PARTS.items():
+        if symbol not in symbols:
+            _define(tree / "usr/include/openssl/opensslconf.h", flag)
     names = (openssl.soname, openssl.soname.replace("libssl", "libcrypto"))
     _link_to_owned(tree, {name: owned[name] for name in names})
     info = PackageInfo(
