@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Callable
+from inspect import Parameter, Signature, signature
 from pathlib import Path
+from typing import Any
 
-from invoke import Context, task
+from invoke import Context, Task, task
 
 from alpypy import cli
 from alpypy.cli import ROOT, say
@@ -28,51 +31,12 @@ _HELP = {
     "base-image": "an Alpine image to build on",
     "jobs": "C compilers at once (default: the processors)",
     "keep": "leave the working directory after a failure",
+    "direct": "translate with CPython in one pass, without a PyPy between",
+    "with-pypy": "tarball of a PyPy 2.7 for this Alpine, or its version",
 }
 
 
 def _order(
-    pypy: str,
-    alpine: str,
-    arch: str,
-    release_version: str,
-    source: list[str],
-    mirror: list[str],
-    base_image: str,
-    jobs: int,
-    *,
-    keep: bool = False,
-    direct: bool = False,
-    with_pypy: str | None = None,
-) -> Order:
-    version = release_version or os.environ.get("PYPY_RELEASE_VERSION") or None
-    return Order(
-        target=Target(pypy, alpine, arch, version),
-        sources=tuple(map(Path, source)),
-        mirrors=tuple(mirror),
-        base_image=base_image or None,
-        with_pypy=with_pypy,
-        direct=direct,
-        keep=keep,
-        jobs=jobs or None,
-    )
-
-
-def _carry_out(order: Order) -> None:
-    with cli.builder(order) as builder:
-        outcome = builder.run()
-    say(outcome.report.to_text())
-    say(f"{outcome.tarball}")
-    sys.exit(outcome.report.exit_code)
-
-
-@task(
-    help={**_HELP, "direct": "translate with CPython in one pass, without a PyPy between"},
-    iterable=["source", "mirror"],
-    auto_shortflags=False,
-)
-def bootstrap(
-    context: Context,
     pypy: str,
     alpine: str,
     arch: str = "x86_64",
@@ -81,103 +45,76 @@ def bootstrap(
     mirror: list[str] = [],  # noqa: B006
     base_image: str = "",
     jobs: int = 0,
+    *,
     keep: bool = False,
-    direct: bool = False,
-) -> None:
-    """Build, package and verify a PyPy for an Alpine, starting from nothing."""
-    with cli.command():
-        _carry_out(
-            _order(
-                pypy,
-                alpine,
-                arch,
-                release_version,
-                source,
-                mirror,
-                base_image,
-                jobs,
-                keep=keep,
-                direct=direct,
-            )
-        )
-
-
-@task(
-    help={**_HELP, "with-pypy": "tarball of a PyPy 2.7 for this Alpine, or its version"},
-    iterable=["source", "mirror"],
-    auto_shortflags=False,
-)
-def build(
-    context: Context,
-    pypy: str,
-    alpine: str,
-    with_pypy: str,
-    arch: str = "x86_64",
-    release_version: str = "",
-    source: list[str] = [],  # noqa: B006
-    mirror: list[str] = [],  # noqa: B006
-    base_image: str = "",
-    jobs: int = 0,
-    keep: bool = False,
-) -> None:
-    """Build, package and verify a PyPy with a PyPy 2.7 that is there already."""
-    with cli.command():
-        _carry_out(
-            _order(
-                pypy,
-                alpine,
-                arch,
-                release_version,
-                source,
-                mirror,
-                base_image,
-                jobs,
-                keep=keep,
-                with_pypy=with_pypy,
-            )
-        )
-
-
-@task(
-    help={
-        **{name: text for name, text in _HELP.items() if name != "keep"},
-        "direct": "as for bootstrap",
-        "with-pypy": "as for build",
-    },
-    iterable=["source", "mirror"],
-    auto_shortflags=False,
-)
-def plan(
-    context: Context,
-    pypy: str,
-    alpine: str,
-    arch: str = "x86_64",
-    release_version: str = "",
-    source: list[str] = [],  # noqa: B006
-    mirror: list[str] = [],  # noqa: B006
-    base_image: str = "",
-    jobs: int = 0,
     direct: bool = False,
     with_pypy: str = "",
-) -> None:
-    """Print the stages of a build, which are done, and how long the rest should take."""
-    with cli.command():
-        order = _order(
-            pypy,
-            alpine,
-            arch,
-            release_version,
-            source,
-            mirror,
-            base_image,
-            jobs,
-            keep=False,
-            direct=direct,
-            with_pypy=with_pypy or None,
+) -> Order:
+    version = release_version or os.environ.get("PYPY_RELEASE_VERSION") or None
+    return Order(
+        target=Target(pypy, alpine, arch, version),
+        sources=tuple(map(Path, source)),
+        mirrors=tuple(mirror),
+        base_image=base_image or None,
+        with_pypy=with_pypy or None,
+        direct=direct,
+        keep=keep,
+        jobs=jobs or None,
+    )
+
+
+def _order_task(*own: str, required: str = "") -> Callable[[Callable[[Order], None]], Task[None]]:
+    """A task that takes an order: its options are the positional ones of `_order`, and its own."""
+
+    def decorate(body: Callable[[Order], None]) -> Task[None]:
+        def run(context: Context, **given: Any) -> None:
+            with cli.command():
+                body(_order(**given))
+
+        taken = [
+            one.replace(default=Parameter.empty) if name == required else one
+            for name, one in signature(_order).parameters.items()
+            if one.kind is not Parameter.KEYWORD_ONLY or name in (*own, required)
+        ]
+        context = Parameter("context", Parameter.POSITIONAL_OR_KEYWORD)
+        vars(run)["__signature__"] = Signature([context, *taken])  # where Invoke reads the options
+        run.__name__, run.__doc__ = body.__name__, body.__doc__
+        names = [one.name.replace("_", "-") for one in taken]
+        texts = {name: _HELP[name] for name in names}
+        made: Task[None] = task(help=texts, iterable=["source", "mirror"], auto_shortflags=False)(
+            run
         )
-        with cli.builder(order) as builder:
-            for line in cli.stage_lines(builder.stages()):
-                say(line)
+        return made
+
+    return decorate
+
+
+@_order_task("keep", "direct")
+def bootstrap(order: Order) -> None:
+    """Build, package and verify a PyPy for an Alpine, starting from nothing."""
+    _carry_out(order)
+
+
+@_order_task("keep", required="with_pypy")
+def build(order: Order) -> None:
+    """Build, package and verify a PyPy with a PyPy 2.7 that is there already."""
+    _carry_out(order)
+
+
+@_order_task("direct", "with_pypy")
+def plan(order: Order) -> None:
+    """Print the stages of a build, which are done, and how long the rest should take."""
+    with cli.builder(order) as builder:
+        for line in cli.stage_lines(builder.stages()):
+            say(line)
+
+
+def _carry_out(order: Order) -> None:
+    with cli.builder(order) as builder:
+        outcome = builder.run()
+    say(outcome.report.to_text())
+    say(f"{outcome.tarball}")
+    sys.exit(outcome.report.exit_code)
 
 
 @task(
