@@ -11,7 +11,7 @@ from typing import Any
 
 from invoke import Context, Task, task
 
-from alpypy import cli
+from alpypy import cli, patch_check, patch_overview
 from alpypy.cli import ROOT, say
 from alpypy.image import find_base
 from alpypy.kit import prepare
@@ -135,6 +135,32 @@ def verify(context: Context, tarball: str, base_image: str = "", json: bool = Fa
             report = verify_tarball(path, engine, base_image=base.reference)
         say(report.to_json() if json else report.to_text())
         sys.exit(report.exit_code)
+
+
+@task(
+    help={
+        "source": "archive, checkout, or git repository with release tags; repeatable",
+        "write-docs": "only write docs/patches.md anew from the headers",
+    },
+    iterable=["source"],
+    auto_shortflags=False,
+)
+def patches(
+    context: Context,
+    source: list[str] = [],  # noqa: B006
+    write_docs: bool = False,
+) -> None:
+    """Print which patch serves which release, and check all against the sources at hand."""
+    with cli.command():
+        catalog = load_catalog(ROOT)
+        if write_docs:
+            text = patch_overview.page(catalog.patches, catalog.releases)
+            (ROOT / patch_overview.PAGE).write_text(text, encoding="utf-8")
+            return
+        sources = patch_check.at_hand(catalog, map(Path, source), cache_folder())
+        for line in patch_overview.table(catalog.patches, catalog.releases):
+            say(line)
+        sys.exit(patch_check.report(catalog, sources, say))
 
 
 @task(

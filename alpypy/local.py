@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import json
 import re
-import tarfile
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from alpypy.errors import ArchiveError, SpecError
+from alpypy.errors import SpecError
 from alpypy.manifest import Origin
 from alpypy.recipe import Recipe
-from alpypy.sources import Fetcher, file_digest, local_source, unpack
+from alpypy.sources import Fetcher, file_digest, local_source, unpack, unpack_some
 
 _VERSION_FILE = "pypy/module/sys/version.py"
 _LANGUAGE = re.compile(rb"^CPYTHON_VERSION\s*=\s*\((\d+),\s*(\d+)", re.MULTILINE)
@@ -65,28 +64,33 @@ def identify(path: Path, cache: Path) -> Local:
 
 
 def _identify_checkout(path: Path) -> Local:
+    release = checkout_release(path)
+    with tempfile.TemporaryDirectory(prefix="alpypy-source-") as scratch:
+        digest = local_source(path, Path(scratch)).sha256
+    return Local(release, str(path), digest)
+
+
+def checkout_release(path: Path) -> str:
+    """The release that a checkout says to be.
+
+    Raises:
+        SpecError: it is no checkout of PyPy, or does not say.
+    """
     version = path / _VERSION_FILE
     if not version.is_file():
         raise SpecError(
             f"{path} is no checkout of PyPy: it has no {_VERSION_FILE}",
             remedy="give the folder that holds pypy/ and rpython/",
         )
-    with tempfile.TemporaryDirectory(prefix="alpypy-source-") as scratch:
-        digest = local_source(path, Path(scratch)).sha256
-    return Local(_release(version.read_bytes(), path), str(path), digest)
+    return _release(version.read_bytes(), path)
 
 
 def _member(archive: Path) -> bytes:
-    try:
-        with tarfile.open(archive, "r|*") as stream:
-            for member in stream:
-                if member.name.partition("/")[2] == _VERSION_FILE:
-                    content = stream.extractfile(member)
-                    return content.read() if content else b""
-    except (tarfile.TarError, EOFError, OSError) as error:
-        raise ArchiveError(
-            f"{archive} is truncated or damaged: {error}", remedy="make or fetch the archive again"
-        ) from error
+    with tempfile.TemporaryDirectory(prefix="alpypy-source-") as scratch:
+        unpack_some(archive, [_VERSION_FILE], Path(scratch))
+        version = Path(scratch, _VERSION_FILE)
+        if version.is_file():
+            return version.read_bytes()
     raise SpecError(
         f"{archive} is no source of PyPy: it has no {_VERSION_FILE}",
         remedy="give an archive of a release tag, with one top folder",

@@ -23,7 +23,7 @@ from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from alpypy.errors import DataError, PatchError, SpecError
 from alpypy.spec import PypyVersion
 
-_REQUIRED = ("Title", "Why", "Releases", "Origin", "Upstream")
+_REQUIRED = ("Title", "Why", "Releases", "Origin", "Upstream", "Glibc")
 _OPTIONAL = ("Alpine",)
 _FIELD = re.compile(r"(?P<name>[A-Za-z]+):\s*(?P<value>.*)")
 _RANGE = re.compile(r"(?P<language>[\d.]+)-(?P<first>[\d.]+?)\.\.(?P<last>[\d.]+)")
@@ -36,7 +36,11 @@ _FROZEN = "lib-python/3/importlib/"
 
 @dataclass(frozen=True)
 class Patch:
-    """One patch file: what its header says, and the diff."""
+    """One patch file: what its header says, and the diff.
+
+    ``upstream`` says what PyPy itself did about the cause, ``glibc`` what the patch does to a PyPy
+    that is built for glibc.
+    """
 
     path: Path
     name: str
@@ -45,6 +49,7 @@ class Patch:
     releases: tuple[str, ...]
     origin: str
     upstream: str
+    glibc: str
     alpine: SpecifierSet
     body: bytes
     files: tuple[str, ...]
@@ -89,6 +94,32 @@ def select(patches: Iterable[Patch], release: str, alpine: str) -> tuple[Patch, 
     return tuple(p for p in patches if release in p.releases and p.alpine.contains(alpine))
 
 
+def topics(patches: Iterable[Patch], known: Sequence[str]) -> Mapping[str, tuple[Patch, ...]]:
+    """The patches by topic, in their order; of one topic, the one for the oldest release first."""
+    found: dict[str, list[Patch]] = {}
+    for patch in patches:
+        found.setdefault(patch.topic, []).append(patch)
+    return {
+        topic: tuple(sorted(same, key=lambda patch: known.index(patch.releases[0])))
+        for topic, same in found.items()
+    }
+
+
+def ranges(releases: Iterable[str], known: Sequence[str]) -> str:
+    """Releases as a header lists them: ``2.7-7.0.0..7.3.1, 3.5-7.0.0, rpython-0.2.1``."""
+    wanted = set(releases)
+    runs: list[list[str]] = []
+    before = ""
+    for name in known:
+        if name in wanted:
+            if before in wanted and _language(before) == _language(name) != "rpython":
+                runs[-1].append(name)
+            else:
+                runs.append([name])
+        before = name
+    return ", ".join(_range(run) for run in runs)
+
+
 def apply(patches: Sequence[Patch], tree: Path, release: str) -> None:
     """Apply patches to a source tree, all of them or none.
 
@@ -113,6 +144,14 @@ def apply(patches: Sequence[Patch], tree: Path, release: str) -> None:
         _swap(files, new, old, tree)
 
 
+def _language(release: str) -> str:
+    return release.partition("-")[0]
+
+
+def _range(run: Sequence[str]) -> str:
+    return run[0] if len(run) == 1 else f"{run[0]}..{run[-1].partition('-')[2]}"
+
+
 def _file_name(path: Path) -> str:
     return path.name
 
@@ -128,6 +167,7 @@ def _load(path: Path, known: Sequence[str]) -> Patch:
         releases=_releases(path, fields["Releases"], known),
         origin=_origin(path, fields["Origin"]),
         upstream=fields["Upstream"],
+        glibc=fields["Glibc"],
         alpine=_alpine(path, fields.get("Alpine", "")),
         body=body,
         files=_files(path, body),

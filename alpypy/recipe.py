@@ -203,6 +203,12 @@ class Catalog:
     target_stage: Stage
 
     @property
+    def sources(self) -> Mapping[str, Source]:
+        """The source of everything that can be built, in the order of ``releases``."""
+        rpython = {name: quickstart.source for name, quickstart in self.quickstarts.items()}
+        return {**self.pypys, **rpython}
+
+    @property
     def releases(self) -> tuple[str, ...]:
         """Names of everything that can be built, PyPy first, oldest first."""
         return (*self.pypys, *self.quickstarts)

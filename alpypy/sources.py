@@ -99,18 +99,24 @@ class Fetcher:
             ResourceError: the disk is full.
         """
         algorithm, wanted = _digest_of(source)
-        # The digest is part of the path: releases of several projects could share a file name.
-        folder = self._cache / "files" / wanted[:16]
-        with _disk(folder):
-            folder.mkdir(parents=True, exist_ok=True)
-            with FileLock(folder / "lock"):
-                path = folder / source.file_name
-                if path.is_file():
-                    if file_digest(path, algorithm) == wanted:
-                        return path
-                    path.unlink()
-                self._fetch_into(path, source, algorithm, wanted)
+        path = self._place(source)
+        with _disk(path.parent):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with FileLock(path.parent / "lock"):
+                if self.cached(source) is None:
+                    path.unlink(missing_ok=True)
+                    self._fetch_into(path, source, algorithm, wanted)
                 return path
+
+    def cached(self, source: Source | Rootfs) -> Path | None:
+        """The verified file if it is in the cache; nothing is fetched."""
+        algorithm, wanted = _digest_of(source)
+        path = self._place(source)
+        return path if path.is_file() and file_digest(path, algorithm) == wanted else None
+
+    def _place(self, source: Source | Rootfs) -> Path:
+        # The digest is part of the path: releases of several projects could share a file name.
+        return self._cache / "files" / _digest_of(source)[1][:16] / source.file_name
 
     def _fetch_into(self, path: Path, source: Source | Rootfs, algorithm: str, wanted: str) -> None:
         failures: list[str] = []
@@ -333,14 +339,45 @@ def unpack(archive: Path, folder: Path) -> Path:
             shutil.rmtree(scratch)
 
 
+def unpack_some(archive: Path, names: Sequence[str], folder: Path) -> None:
+    """Unpack those of the files ``names`` that a tar archive has below its top folder.
+
+    It is read no further than the last of them. A link is no file, and is left out.
+
+    Raises:
+        ArchiveError: it is truncated or damaged before that.
+        ResourceError: the disk is full.
+    """
+    missing = set(names)
+    with _disk(folder), _reading(archive), tarfile.open(archive, "r|*") as tar:
+        for member in tar:
+            name = "/".join(_parts(member.name)[1:])
+            if name not in missing:
+                continue
+            missing.remove(name)
+            content = tar.extractfile(member) if member.isreg() else None
+            if content:
+                (folder / name).parent.mkdir(parents=True, exist_ok=True)
+                (folder / name).write_bytes(content.read())
+            if not missing:
+                return
+
+
 def _extract(archive: Path, scratch: Path) -> None:
     guard = _Guard(archive)
+    with _reading(archive), tarfile.open(archive) as tar:
+        tar.extractall(scratch, filter=guard)  # noqa: S202 - the guard refuses
+        # tarfile stops at the end of the last member; the checksum comes after it.
+        while tar.fileobj and tar.fileobj.read(_PIECE):
+            pass
+    guard.check_links()
+
+
+@contextmanager
+def _reading(archive: Path) -> Iterator[None]:
+    """Trouble with the bytes of an archive becomes an ArchiveError."""
     try:
-        with tarfile.open(archive) as tar:
-            tar.extractall(scratch, filter=guard)  # noqa: S202 - the guard refuses
-            # tarfile stops at the end of the last member; the checksum comes after it.
-            while tar.fileobj and tar.fileobj.read(_PIECE):
-                pass
+        yield
     except tarfile.FilterError as error:
         raise _bad(archive, f"would write outside its folder or make a device: {error}") from error
     except (tarfile.TarError, EOFError, zlib.error, lzma.LZMAError) as error:
@@ -350,7 +387,6 @@ def _extract(archive: Path, scratch: Path) -> None:
         if error.errno is not None:
             raise
         raise _bad(archive, f"is truncated or damaged: {error}") from error
-    guard.check_links()
 
 
 def _bad(archive: Path, what: str) -> ArchiveError:
@@ -459,19 +495,28 @@ def _names(folder: Path) -> Iterator[str]:
 
 
 def _git_names(folder: Path) -> list[str]:
-    command = ["git", "-C", str(folder), "ls-files", "-z"]
+    listed = git(folder, "ls-files", "-z")
+    return [name for name in os.fsdecode(listed).split("\0") if name]
+
+
+def git(folder: Path, *arguments: str) -> bytes:
+    """What a git command prints in a checkout or a bare repository.
+
+    Raises:
+        SpecError: git is not installed, or refuses.
+    """
+    command = ["git", "-C", str(folder), *arguments]
     try:
-        done = subprocess.run(command, capture_output=True, check=True)
+        return subprocess.run(command, capture_output=True, check=True).stdout
     except FileNotFoundError as error:
         raise SpecError(
-            f"{folder} is a git checkout, and git is not installed", remedy="install git"
+            f"{folder} belongs to git, and git is not installed", remedy="install git"
         ) from error
     except subprocess.CalledProcessError as error:
         raise SpecError(
-            f"git cannot list the files of {folder}: {os.fsdecode(error.stderr).strip()}",
+            f"git {arguments[0]} fails in {folder}: {os.fsdecode(error.stderr).strip()}",
             remedy="correct what git says, or give an archive",
         ) from error
-    return [name for name in os.fsdecode(done.stdout).split("\0") if name]
 
 
 def _walked_names(folder: Path) -> Iterator[str]:

@@ -154,6 +154,16 @@ MISTAKES: dict[str, tuple[str, int, tuple[str, ...]]] = {
     ),
     "no_engine_for_plan": ("plan --pypy 3.6-7.0.0 --alpine 3.9", 8, ("no container engine",)),
     "no_engine_for_kit": ("kit", 8, ("no container engine",)),
+    "missing_source_for_patches": (
+        "patches --source none.tar.bz2",
+        2,
+        ("none.tar.bz2 does not exist", "--source"),
+    ),
+    "truncated_source_for_patches": (
+        "patches --source {truncated}",
+        6,
+        ("pypy.tar.bz2 is truncated or damaged", "again"),
+    ),
     "not_a_tarball": ("verify README.md", 2, ("README.md", "-alpine3.23.tar.bz2")),
 }
 

@@ -9,6 +9,7 @@ import tomllib
 from collections.abc import Sequence
 from pathlib import Path
 
+import patch_ng
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -16,7 +17,7 @@ from packaging.specifiers import SpecifierSet
 
 from alpypy import patches
 from alpypy.errors import DataError, PatchError
-from alpypy.patches import Patch, apply, load_patches, select
+from alpypy.patches import Patch, apply, load_patches, ranges, select, topics
 
 ROOT = Path(__file__).parents[2]
 KNOWN = (
@@ -34,6 +35,7 @@ FIELDS = {
     "Releases": "2.7-7.0.0",
     "Origin": "own",
     "Upstream": "not fixed",
+    "Glibc": "not affected",
 }
 OLD = [f"line {n}\n" for n in range(1, 31)]
 NEW = [*OLD[:9], "ten\n", *OLD[10:24], "between\n", *OLD[24:]]
@@ -174,6 +176,28 @@ class TestReleases:
             else:
                 with pytest.raises(DataError, match="does not go upwards"):
                     load_patches(Path(folder), KNOWN)
+
+    @given(st.sets(st.sampled_from(KNOWN), min_size=1))
+    def test_what_is_written_as_ranges_is_read_back(self, names: set[str]) -> None:
+        with tempfile.TemporaryDirectory() as folder:
+            text = header(Releases=ranges(names, KNOWN)) + diff(OLD, NEW)
+            assert set(load(Path(folder), text).releases) == names
+
+    def test_ranges_are_as_short_as_they_can_be(self) -> None:
+        assert ranges(KNOWN, KNOWN) == "2.7-7.0.0..7.3.10, 3.6-7.0.0..7.3.3, rpython-0.2.1"
+        assert ranges([KNOWN[2], KNOWN[0]], KNOWN) == "2.7-7.0.0, 2.7-7.3.9"
+        assert ranges([], KNOWN) == ""
+
+    def test_a_topic_has_its_variants_from_old_to_new(self, folder: Path) -> None:
+        for release in ("3.6-7.0.0", "2.7-7.3.10", "2.7-7.3.9"):
+            text = header(Releases=release) + diff(OLD, NEW)
+            (folder / f"stdio@{release}.patch").write_text(text)
+        (folder / "comp.patch").write_text(header() + diff(OLD, NEW))
+        found = topics(load_patches(folder, KNOWN), KNOWN)
+        assert {topic: [patch.releases[0] for patch in same] for topic, same in found.items()} == {
+            "comp": ["2.7-7.0.0"],
+            "stdio": ["2.7-7.3.9", "2.7-7.3.10", "3.6-7.0.0"],
+        }
 
     @pytest.mark.parametrize(
         ("text", "says"),
@@ -371,6 +395,14 @@ class TestOurs:
                 releases = [name for name in known if name.startswith(f"{language}-")]
                 places = [n for n, name in enumerate(releases) if name in covered]
                 assert places == list(range(places[0], places[-1] + 1)), (topic, language)
+
+    def test_every_hunk_changes_something(self, known: list[str]) -> None:
+        for patch in load_patches(ROOT / "patches", known):
+            for item in patch_ng.fromstring(patch.body).items:
+                for hunk in item.hunks:
+                    old = [line[1:] for line in hunk.text if line[:1] in (b" ", b"-")]
+                    new = [line[1:] for line in hunk.text if line[:1] in (b" ", b"+")]
+                    assert old != new, (patch.name, hunk.startsrc)
 
     def test_the_variant_is_named_after_its_first_release(self, known: list[str]) -> None:
         for patch in load_patches(ROOT / "patches", known):

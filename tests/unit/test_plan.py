@@ -58,6 +58,7 @@ def patch(*files: str, body: bytes = b"--- a/x\n") -> Patch:
         releases=(),
         origin="own",
         upstream="not fixed",
+        glibc="not affected",
         alpine=SpecifierSet(),
         body=body,
         files=files,

@@ -22,7 +22,14 @@ import requests
 from alpypy import sources
 from alpypy.errors import ArchiveError, DigestError, DownloadError, ResourceError, SpecError
 from alpypy.recipe import Rootfs, Source
-from alpypy.sources import Fetcher, cache_folder, file_digest, local_source, unpack
+from alpypy.sources import (
+    Fetcher,
+    cache_folder,
+    file_digest,
+    local_source,
+    unpack,
+    unpack_some,
+)
 
 CONTENT = bytes(range(256)) * 4000  # a megabyte, in which every offset looks different
 
@@ -159,6 +166,18 @@ def test_fetched_once_then_from_the_cache(site: Site, tmp_path: Path) -> None:
     assert path.read_bytes() == CONTENT
     assert Fetcher(tmp_path).fetch(source) == path
     assert len(site.asked) == 1
+
+
+def test_what_is_in_the_cache_is_told_without_fetching(site: Site, tmp_path: Path) -> None:
+    fetcher = Fetcher(tmp_path)
+    source = site.source()
+    assert fetcher.cached(source) is None
+    assert not site.asked
+    assert not list(tmp_path.iterdir())
+    path = fetcher.fetch(source)
+    assert fetcher.cached(source) == path
+    path.write_bytes(b"damaged")
+    assert fetcher.cached(source) is None
 
 
 def test_root_file_system_by_its_sha512(site: Site, tmp_path: Path) -> None:
@@ -573,6 +592,31 @@ def test_damaged_archive_leaves_nothing(tmp_path: Path, mode: str) -> None:
     with pytest.raises(ArchiveError, match="damaged"):
         unpack(path, tmp_path / "out")
     assert os.listdir(tmp_path / "out") == []
+
+
+@pytest.mark.parametrize("mode", ["w", "w:bz2", "w:gz", "w:xz"])
+def test_some_files_are_unpacked(tmp_path: Path, mode: str) -> None:
+    members = [
+        folder("./top"),
+        file("./top/lib/a", b"1"),
+        link("./top/lib/l", "a"),
+        file("./top/lib/b", b"2"),
+        file("./lib/b", b"elsewhere"),
+        file("top/../../evil"),
+    ]
+    path = archive(tmp_path / "a.tar", *members, mode=mode)
+    unpack_some(path, ["lib/b", "lib/l", "lib/none"], tmp_path / "out")
+    found = [entry for entry in (tmp_path / "out").rglob("*") if not entry.is_dir()]
+    assert found == [tmp_path / "out/lib/b"]
+    assert found[0].read_bytes() == b"2"
+
+
+@pytest.mark.parametrize("mode", ["w", "w:bz2", "w:gz", "w:xz"])
+def test_some_files_of_a_truncated_archive(tmp_path: Path, mode: str) -> None:
+    path = archive(tmp_path / "a.tar", file("top/a", os.urandom(50_000)), mode=mode)
+    os.truncate(path, path.stat().st_size // 2)
+    with pytest.raises(ArchiveError, match="truncated or damaged"):
+        unpack_some(path, ["a"], tmp_path / "out")
 
 
 def test_what_is_there_already_is_kept(tmp_path: Path) -> None:

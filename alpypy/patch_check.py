@@ -1,0 +1,208 @@
+"""Every patch held against the sources at hand, exactly as a build applies it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from alpypy.errors import PatchError, SpecError
+from alpypy.local import checkout_release, identify
+from alpypy.patches import apply
+from alpypy.recipe import Catalog, Source
+from alpypy.sources import Fetcher, file_digest, git, unpack_some
+
+_ALL_OF_PYPY = ("git clone --bare https://github.com/pypy/pypy.git pypy.git", "pypy.git")
+
+
+@dataclass(frozen=True)
+class AtHand:
+    """A release's source that needs no network: where it is, and how to copy the files that it has
+    of a list into a folder."""
+
+    release: str
+    where: str
+    copy: Callable[[Sequence[str], Path], None]
+
+
+@dataclass(frozen=True)
+class Checked:
+    """What became of the patches of one source; ``misfits`` says file and hunk, a line a patch."""
+
+    release: str
+    where: str
+    patches: int
+    misfits: tuple[str, ...]
+
+    @property
+    def fits(self) -> bool:
+        """Whether every patch applies."""
+        return not self.misfits
+
+
+def at_hand(catalog: Catalog, paths: Iterable[Path], cache: Path) -> tuple[AtHand, ...]:
+    """The releases' archives in the cache, and what the user names.
+
+    Args:
+        paths: archives, checkouts, or git repositories, of which every known release tag counts.
+        cache: the cache folder; nothing is fetched into it.
+
+    Raises:
+        SpecError: a path does not exist, is no PyPy, or none of a release in versions/.
+        ArchiveError: an archive is truncated or damaged.
+    """
+    fetcher = Fetcher(cache)
+    cached = [
+        _archive(release, path, "the cache")
+        for release, source in catalog.sources.items()
+        if (path := fetcher.cached(source))
+    ]
+    named = [source for path in paths for source in _named(catalog, path, cache)]
+    return (*cached, *named)
+
+
+def check(catalog: Catalog, source: AtHand) -> Checked:
+    """Apply a release's patches to a copy of the files that they touch, each to the last's result.
+
+    One that does not apply is left out, so that the others are tried too.
+
+    Raises:
+        ArchiveError: the source is truncated or damaged.
+        SpecError: git refuses to give the files.
+    """
+    release = source.release
+    patches = [patch for patch in catalog.patches if release in patch.releases]
+    misfits = []
+    with tempfile.TemporaryDirectory(prefix="alpypy-patches-") as scratch:
+        tree = Path(scratch)
+        source.copy(sorted({file for patch in patches for file in patch.files}), tree)
+        for patch in patches:
+            try:
+                apply([patch], tree, release)
+            except PatchError as error:
+                misfits.append(error.what)
+    return Checked(release, source.where, len(patches), tuple(misfits))
+
+
+def report(catalog: Catalog, sources: Sequence[AtHand], say: Callable[[str], None]) -> int:
+    """Check all sources, release by release, and say each result as it comes; the exit code."""
+    results = []
+    width = max(map(len, catalog.releases))
+    for release in catalog.releases:
+        mine = [source for source in sources if source.release == release]
+        if not mine:
+            say(f"{release:{width}}  no source at hand")
+        for source in mine:
+            result = check(catalog, source)
+            results.append(result)
+            for line in _result_lines(result, width):
+                say(line)
+    for line in _summary(catalog, results):
+        say(line)
+    return 0 if all(result.fits for result in results) else 1
+
+
+def how_to_get(source: Source) -> tuple[str, str]:
+    """The command that provides the source of a release, and what is there then."""
+    if source.pypi is None:
+        return _ALL_OF_PYPY
+    return f"pip download --no-deps {source.pypi}", source.file_name
+
+
+def _result_lines(result: Checked, width: int) -> Iterator[str]:
+    state = "fits" if result.fits else "does not fit"
+    good = result.patches - len(result.misfits)
+    yield f"{result.release:{width}}  {state}: {good} of {result.patches} patches, {result.where}"
+    yield from (f"{'':{width}}    {misfit}" for misfit in result.misfits)
+
+
+def _summary(catalog: Catalog, results: Sequence[Checked]) -> Iterator[str]:
+    checked = {result.release for result in results}
+    bad = {result.release for result in results if not result.fits}
+    without = [release for release in catalog.releases if release not in checked]
+    yield (
+        f"{len(catalog.releases)} releases: {len(checked)} checked, {len(bad)} of them do not fit;"
+        f" {len(without)} without a source at hand"
+    )
+    for command, path in dict.fromkeys(how_to_get(catalog.sources[name]) for name in without):
+        yield f"  {command} && invoke patches --source {path}"
+
+
+def _named(catalog: Catalog, path: Path, cache: Path) -> Sequence[AtHand]:
+    tagged = tuple(_tagged(catalog, path)) if _is_repository(path) else ()
+    if tagged:
+        return tagged
+    if _is_bare(path):
+        raise SpecError(
+            f"{path} has no tag of a release in versions/pypy.toml",
+            remedy=f"fetch them: git -C {path} fetch --tags https://github.com/pypy/pypy.git",
+        )
+    if path.is_dir():
+        return (_checkout(_known(catalog, path, checkout_release(path)), path),)
+    return (_archive(_release_of(catalog, path, cache), path, str(path)),)
+
+
+def _is_repository(path: Path) -> bool:
+    """Whether it is one itself: git would look in the folders above too."""
+    return (path / ".git").exists() or _is_bare(path)
+
+
+def _is_bare(path: Path) -> bool:
+    return (path / "HEAD").is_file() and (path / "objects").is_dir()
+
+
+def _tagged(catalog: Catalog, repository: Path) -> Iterator[AtHand]:
+    tags = set(os.fsdecode(git(repository, "tag", "--list")).split())
+    for release in catalog.pypys:
+        language, _, number = release.partition("-")
+        tag = f"release-pypy{language}-v{number}"
+        if tag in tags:
+            yield _tag(release, repository, tag)
+
+
+def _tag(release: str, repository: Path, tag: str) -> AtHand:
+    def copy(files: Sequence[str], folder: Path) -> None:
+        listed = os.fsdecode(git(repository, "ls-tree", "-r", "-z", "--name-only", tag))
+        there = sorted({*listed.split("\0")}.intersection(files))
+        if there:  # git packs everything when it is asked for nothing
+            tar = folder.resolve() / ".source.tar"
+            git(repository, "archive", "--prefix=pypy/", "-o", str(tar), tag, *there)
+            unpack_some(tar, there, folder)
+
+    return AtHand(release, f"{tag} of {repository}", copy)
+
+
+def _archive(release: str, path: Path, where: str) -> AtHand:
+    return AtHand(release, where, lambda files, folder: unpack_some(path, files, folder))
+
+
+def _checkout(release: str, path: Path) -> AtHand:
+    def copy(files: Sequence[str], folder: Path) -> None:
+        for file in files:
+            if (path / file).is_file():
+                (folder / file).parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy2(path / file, folder / file, follow_symlinks=False)
+
+    return AtHand(release, str(path), copy)
+
+
+def _release_of(catalog: Catalog, path: Path, cache: Path) -> str:
+    """A published archive is known by its digest, RPython's too; another says what it is."""
+    if path.is_file():
+        digest = file_digest(path)
+        for release, source in catalog.sources.items():
+            if source.sha256 == digest:
+                return release
+    return _known(catalog, path, identify(path, cache).release)
+
+
+def _known(catalog: Catalog, path: Path, release: str) -> str:
+    if release not in catalog.releases:
+        raise SpecError(
+            f"{path} is PyPy {release}, which versions/pypy.toml does not list",
+            remedy="add the release there first, or give the source of one that is listed",
+        )
+    return release

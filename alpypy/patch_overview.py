@@ -1,0 +1,113 @@
+"""What the patches are, for people: the table of ``invoke patches``, and docs/patches.md."""
+
+from __future__ import annotations
+
+import re
+import string
+import textwrap
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+
+from alpypy.patches import Patch, ranges, topics
+
+PAGE = Path("docs", "patches.md")
+_WIDTH = 120
+_INTRODUCTION = (
+    "What PyPy's own sources need so that PyPy builds and runs on musl. Written from the headers in"
+    " [patches/](../patches) by `invoke patches --write-docs`; `invoke patches` shows which file"
+    " serves which release, and checks all of them against the sources at hand."
+    " [Adding a release](adding-a-release.md#a-patch) says how a patch is made."
+)
+# What Markdown would take for markup. Inside a word an underscore is none.
+_MARKUP = re.compile(r"(?<!\w)_|_(?!\w)|[*<`\[\]|\\]")
+_COMMIT = re.compile(r"\b[0-9a-f]{11,40}\b")
+
+
+def table(patches: Sequence[Patch], known: Sequence[str]) -> Iterator[str]:
+    """Releases by topics, a letter for each patch file, after a list of what the letters mean.
+
+    80 columns are enough for 20 topics.
+    """
+    found = topics(patches, known)
+    for number, (topic, variants) in enumerate(found.items(), 1):
+        yield f"{number:2}  {topic}: {variants[0].title}"
+        for place, patch in enumerate(variants):
+            yield f"      {string.ascii_letters[place]}  patches/{patch.path.name}"
+    width = max(map(len, known))
+    yield f"{'':{width}}{''.join(f'{number:3}' for number in range(1, len(found) + 1))}"
+    for release in known:
+        letters = (_letter(variants, release) for variants in found.values())
+        yield f"{release:{width}}{''.join(f'{letter:>3}' for letter in letters)}"
+
+
+def page(patches: Sequence[Patch], known: Sequence[str]) -> str:
+    """The text of docs/patches.md: a section a topic, made from the headers and the diffs."""
+    lines = ["# Patches", "", *_wrapped(_INTRODUCTION, "")]
+    for topic, variants in topics(patches, known).items():
+        lines += ["", *_section(topic, variants, known)]
+    return "\n".join([*lines, ""])
+
+
+def _letter(variants: Sequence[Patch], release: str) -> str:
+    places = (place for place, patch in enumerate(variants) if release in patch.releases)
+    return next((string.ascii_letters[place] for place in places), ".")
+
+
+def _section(topic: str, variants: Sequence[Patch], known: Sequence[str]) -> list[str]:
+    releases = [release for patch in variants for release in patch.releases]
+    files = sorted({f"`{file}`" for patch in variants for file in patch.files})
+    lines = [f"## {topic}", "", f"**{_plain(variants[0].title)}**", ""]
+    lines += _paragraphs(_by_text(variants, lambda patch: patch.why))
+    lines += _item("Releases", {ranges(releases, known): variants})
+    lines += _wrapped(f"- Files: {', '.join(files)}", "  ")
+    lines += _item("Origin", _by_text(variants, lambda patch: patch.origin))
+    lines += _item("Upstream", _by_text(variants, lambda patch: patch.upstream))
+    lines += _item("glibc", _by_text(variants, lambda patch: patch.glibc))
+    if any(str(patch.alpine) for patch in variants):
+        lines += _item("Alpine", _by_text(variants, lambda patch: str(patch.alpine) or "all"))
+    lines += ["", "| patch | releases |", "|---|---|"]
+    lines += [f"| {_link(patch)} | {ranges(patch.releases, known)} |" for patch in variants]
+    return lines
+
+
+def _by_text(
+    variants: Sequence[Patch], text: Callable[[Patch], str]
+) -> Mapping[str, Sequence[Patch]]:
+    """What the headers of a topic say, and which of them say it."""
+    found: dict[str, list[Patch]] = {}
+    for patch in variants:
+        found.setdefault(text(patch), []).append(patch)
+    return found
+
+
+def _paragraphs(texts: Mapping[str, Sequence[Patch]]) -> Iterator[str]:
+    for text, patches in texts.items():
+        yield from _wrapped(f"{_whose(texts, patches)}{_plain(text)}", "")
+        yield ""
+
+
+def _item(name: str, texts: Mapping[str, Sequence[Patch]]) -> Iterator[str]:
+    for text, patches in texts.items():
+        linked = _COMMIT.sub(r"[\g<0>](https://github.com/pypy/pypy/commit/\g<0>)", _plain(text))
+        yield from _wrapped(f"- {name}: {_whose(texts, patches)}{linked}", "  ")
+
+
+def _whose(texts: Mapping[str, Sequence[Patch]], patches: Sequence[Patch]) -> str:
+    """Names of the patches that a text is for, unless it is the topic's first."""
+    if patches is next(iter(texts.values())):
+        return ""
+    return f"({', '.join(f'`{patch.name}`' for patch in patches)}) "
+
+
+def _link(patch: Patch) -> str:
+    return f"[{patch.name}](../patches/{patch.path.name})"
+
+
+def _plain(text: str) -> str:
+    return _MARKUP.sub(r"\\\g<0>", text)
+
+
+def _wrapped(text: str, indent: str) -> list[str]:
+    return textwrap.wrap(
+        text, _WIDTH, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False
+    )
