@@ -29,6 +29,7 @@ from alpypy.recipe import Program, Recipe
 from alpypy.store import Store, key_of
 from alpypy.translate import Translation
 
+_REVISION = "1"  # part of the key: raise it when this code or layout.py makes other tarballs
 _INSTALLED = "/lib/apk/db/installed"
 
 
@@ -54,6 +55,7 @@ def package_key(root: Path, recipe: Recipe, translation_key: str) -> str:
     """What a tarball is made of."""
     script = (root / "dockerfiles/package/build.py").read_text(encoding="utf-8")
     return key_of(
+        revision=_REVISION,
         translation=translation_key,
         script=script,
         patches=[patch.digest for patch in recipe.patches],
