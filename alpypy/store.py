@@ -38,20 +38,18 @@ class Store:
         return self._folder / f"{key[:24]}.work"
 
     def record(self, key: str) -> dict[str, Any] | None:
-        """What a finished stage wrote down; None when it is not finished."""
-        try:
-            text = (self.folder(key) / _RECORD).read_text(encoding="utf-8")
-        except FileNotFoundError:
-            return None
-        record: dict[str, Any] = json.loads(text)
-        return record
+        """What a finished stage wrote down; None when it is not finished, or that is unreadable."""
+        return _read(self.folder(key) / _RECORD)
 
     def records(self) -> Iterator[dict[str, Any]]:
         """The records of all finished stages, oldest first."""
-        paths = sorted(self._folder.glob(f"*/{_RECORD}"), key=lambda path: path.stat().st_mtime)
-        for path in paths:
-            if not path.parent.name.endswith(".work"):
-                yield json.loads(path.read_text(encoding="utf-8"))
+        found = []
+        for path in self._folder.glob(f"*/{_RECORD}"):
+            if path.parent.name.endswith(".work"):
+                continue
+            with contextlib.suppress(FileNotFoundError):  # another run makes it anew just now
+                found.append((path.stat().st_mtime, _read(path)))
+        yield from (record for _, record in sorted(found, key=lambda one: one[0]) if record)
 
     @contextlib.contextmanager
     def making(self, key: str, *, keep: bool) -> Iterator[Path]:
@@ -62,6 +60,8 @@ class Store:
         self._folder.mkdir(parents=True, exist_ok=True)
         work = self.work_folder(key)
         with _one_at_a_time(self._folder / f"{key[:24]}.lock"):
+            if self.record(key) is None:
+                _clear(self.folder(key))  # what cannot be removed is to fail before the work
             shutil.rmtree(work, ignore_errors=True)
             work.mkdir()
             failed = True
@@ -73,11 +73,27 @@ class Store:
                     shutil.rmtree(work, ignore_errors=True)
 
     def finish(self, key: str, record: Mapping[str, Any]) -> Path:
-        """Let the folder that ``making`` gave count as the finished stage."""
+        """Let the folder that ``making`` gave count as the finished stage, in place of an old one."""
         work, folder = self.work_folder(key), self.folder(key)
         (work / _RECORD).write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
+        _clear(folder)
         work.rename(folder)
         return folder
+
+
+def _read(path: Path) -> dict[str, Any] | None:
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"))
+    except (FileNotFoundError, ValueError):
+        return None
+    return record if isinstance(record, dict) else None
+
+
+def _clear(folder: Path) -> None:
+    if folder.exists():
+        # First the record: what is half removed must not look finished.
+        (folder / _RECORD).unlink(missing_ok=True)
+        shutil.rmtree(folder)
 
 
 @contextlib.contextmanager
