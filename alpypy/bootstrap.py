@@ -96,7 +96,7 @@ class Builder:
         report = self._verify(tarball)
         target = self.artifacts / tarball.path.name
         if report.exit_code == 0 and not archive.published(target, tarball.sha256):
-            archive.publish(tarball.path, self.artifacts)
+            archive.publish(tarball.path, self.artifacts, tarball.sha256)
         return Outcome(target if report.exit_code == 0 else tarball.path, report)
 
     def _make_plan(self, build: Build) -> Plan:

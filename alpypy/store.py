@@ -7,6 +7,7 @@ import hashlib
 import json
 import shutil
 import sys
+import uuid
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,20 @@ def key_of(**parts: object) -> str:
     """The key of a stage: a digest of all that goes into it, by name."""
     text = json.dumps(parts, sort_keys=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+@contextlib.contextmanager
+def whole_file(path: Path) -> Iterator[Path]:
+    """A name to write a file under; it becomes ``path`` at the end, and is gone after a failure.
+
+    It is no other run's: two may write the same file.
+    """
+    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex[:12]}.part")
+    try:
+        yield temporary
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
 
 
 class Store:

@@ -329,3 +329,19 @@ def test_a_stage_s_tarball_is_checked_against_its_record(
     done = package.finished(project.store, project.builder().plan.package)
     assert done is not None
     assert file_digest(done.path) == done.sha256 == file_digest(outcome.tarball)
+
+
+@pytest.mark.parametrize("spoil", [Path.unlink, lambda path: path.write_bytes(b"other bytes")])
+def test_a_stage_whose_tarball_is_another_is_made_again(
+    spoil: Callable[[Path], object], project: Project, outcome: Outcome
+) -> None:
+    whole = outcome.tarball.read_bytes()
+    done = package.finished(project.store, project.builder().plan.package)
+    assert done is not None
+    spoil(done.path)
+    assert project.done() == [True, True, False, False]
+    project.said.clear()
+    again = project.builder().run()
+    assert project.said == [f"package {RELEASE}-alpine3.23"]
+    assert done.path.read_bytes() == again.tarball.read_bytes() == whole
+    assert project.done() == [True] * 4
