@@ -9,10 +9,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from alpypy.errors import SpecError
+from alpypy.errors import DigestError, SpecError
 from alpypy.manifest import Origin
 from alpypy.recipe import Recipe
 from alpypy.sources import Fetcher, file_digest, local_source, unpack, unpack_some
+from alpypy.store import whole_file
 
 _VERSION_FILE = "pypy/module/sys/version.py"
 _LANGUAGE = re.compile(rb"^CPYTHON_VERSION\s*=\s*\((\d+),\s*(\d+)", re.MULTILINE)
@@ -55,12 +56,21 @@ def identify(path: Path, cache: Path) -> Local:
         return _identify_checkout(path)
     digest = file_digest(path)
     memo = cache / "identified" / f"{digest}.json"
-    if memo.is_file():
-        return Local(**{**json.loads(memo.read_text(encoding="utf-8")), "path": str(path)})
+    release = _remembered(memo)
+    if release:
+        return Local(release, str(path), digest)
     found = Local(_release(_member(path), path), str(path), digest)
     memo.parent.mkdir(parents=True, exist_ok=True)
-    memo.write_text(json.dumps(asdict(found)), encoding="utf-8")
+    with whole_file(memo) as temporary:
+        temporary.write_text(json.dumps(asdict(found)), encoding="utf-8")
     return found
+
+
+def _remembered(memo: Path) -> str | None:
+    try:
+        return str(json.loads(memo.read_text(encoding="utf-8"))["release"])
+    except (FileNotFoundError, ValueError, LookupError, TypeError):  # not there, or not whole
+        return None
 
 
 def _identify_checkout(path: Path) -> Local:
@@ -120,7 +130,19 @@ def open_source(recipe: Recipe, locals_: Sequence[Local], fetcher: Fetcher) -> O
     verified = local.sha256 == recipe.source.sha256
     # Only the name: where it lay on somebody's disk would differ from machine to machine.
     origin = Origin(sha256=local.sha256, verified=verified, path=Path(local.path).name)
-    return Opened(local.sha256, lambda work: local_source(Path(local.path), work).tree, origin)
+    return Opened(local.sha256, lambda work: _lay_out(local, work), origin)
+
+
+def _lay_out(local: Local, work: Path) -> Path:
+    """The tree of a local source; raises DigestError when it is not what was identified."""
+    found = local_source(Path(local.path), work)
+    if found.sha256 != local.sha256:
+        raise DigestError(
+            f"{local.path} has changed since this build was planned: its digest was"
+            f" {local.sha256}, and now is {found.sha256}",
+            remedy="run it again, and leave the source as it is until it is translated",
+        )
+    return found.tree
 
 
 def refuse_unused(locals_: Sequence[Local], wanted: Mapping[str, object]) -> None:
