@@ -12,7 +12,14 @@ from pathlib import Path
 from alpypy.errors import DigestError, SpecError
 from alpypy.manifest import Origin
 from alpypy.recipe import Recipe
-from alpypy.sources import Fetcher, file_digest, local_source, unpack, unpack_some
+from alpypy.sources import (
+    Fetcher,
+    file_digest,
+    local_source,
+    read_through,
+    unpack,
+    unpack_some,
+)
 from alpypy.store import whole_file
 
 _VERSION_FILE = "pypy/module/sys/version.py"
@@ -41,7 +48,7 @@ class Opened:
 def identify(path: Path, cache: Path) -> Local:
     """Which PyPy a local archive or checkout holds.
 
-    Reading an archive to its version file takes seconds, so the answer is kept by digest.
+    Reading an archive to its end takes seconds, so the answer is kept by digest.
 
     Raises:
         SpecError: there is nothing at that path, or it is no source of PyPy.
@@ -100,6 +107,7 @@ def _member(archive: Path) -> bytes:
         unpack_some(archive, [_VERSION_FILE], Path(scratch))
         version = Path(scratch, _VERSION_FILE)
         if version.is_file():
+            read_through(archive)  # unpacking it comes too late to say that its end is missing
             return version.read_bytes()
     raise SpecError(
         f"{archive} is no source of PyPy: it has no {_VERSION_FILE}",

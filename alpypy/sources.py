@@ -367,10 +367,26 @@ def _extract(archive: Path, scratch: Path) -> None:
     guard = _Guard(archive)
     with _reading(archive), tarfile.open(archive) as tar:
         tar.extractall(scratch, filter=guard)  # noqa: S202 - the guard refuses
-        # tarfile stops at the end of the last member; the checksum comes after it.
-        while tar.fileobj and tar.fileobj.read(_PIECE):
-            pass
+        _read_rest(tar)
     guard.check_links()
+
+
+def read_through(archive: Path) -> None:
+    """Read a tar archive to its end, so that what is wrong with its bytes is known.
+
+    Raises:
+        ArchiveError: it is truncated or damaged.
+    """
+    with _reading(archive), tarfile.open(archive) as tar:
+        for _ in tar:
+            pass
+        _read_rest(tar)
+
+
+def _read_rest(tar: tarfile.TarFile) -> None:
+    # tarfile stops at the end of the last member; the checksum comes after it.
+    while tar.fileobj and tar.fileobj.read(_PIECE):
+        pass
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import random
 import shutil
 import subprocess
 import sys
@@ -118,6 +119,20 @@ def test_a_truncated_archive(kind: str, tmp_path: Path) -> None:
     with pytest.raises(ArchiveError, match="truncated or damaged"):
         identify(path, tmp_path / "cache")
     assert not list(tmp_path.glob("cache/identified/*"))
+
+
+@pytest.mark.parametrize("cut", [5, 30_000])
+@pytest.mark.parametrize("kind", ["bz2", "gz", "xz"])
+def test_an_archive_truncated_after_the_version(kind: str, cut: int, tmp_path: Path) -> None:
+    noise = "".join(random.Random(1).choices("0123456789abcdef", k=200_000))
+    path = write_archive(tmp_path / f"mine.tar.{kind}", {**FILES, "rpython/last.py": noise})
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-cut])
+    with pytest.raises(ArchiveError, match="truncated or damaged"):
+        identify(path, tmp_path / "cache")
+    assert not list(tmp_path.glob("cache/identified/*"))
+    path.write_bytes(whole)
+    assert identify(path, tmp_path / "cache").release == "3.6-7.0.0"
 
 
 def test_not_an_archive(tmp_path: Path) -> None:
