@@ -38,9 +38,11 @@ class Local:
 
 @dataclass(frozen=True)
 class Opened:
-    """A release's source for a build: its digest, how to lay it out, what the metadata says."""
+    """A release's source for a build: its digest, how to have it here and how to lay it out, what
+    the metadata says."""
 
     digest: str
+    fetch: Callable[[], object]
     lay_out: Callable[[Path], Path]
     origin: Origin
 
@@ -133,12 +135,17 @@ def open_source(recipe: Recipe, locals_: Sequence[Local], fetcher: Fetcher) -> O
     if not mine:
         source = recipe.source
         origin = Origin(sha256=source.sha256, verified=True, url=source.url)
-        return Opened(source.sha256, lambda work: unpack(fetcher.fetch(source), work), origin)
+        return Opened(
+            source.sha256,
+            lambda: fetcher.fetch(source),
+            lambda work: unpack(fetcher.fetch(source), work),
+            origin,
+        )
     local = mine[-1]
     verified = local.sha256 == recipe.source.sha256
     # Only the name: where it lay on somebody's disk would differ from machine to machine.
     origin = Origin(sha256=local.sha256, verified=verified, path=Path(local.path).name)
-    return Opened(local.sha256, lambda work: _lay_out(local, work), origin)
+    return Opened(local.sha256, lambda: None, lambda work: _lay_out(local, work), origin)
 
 
 def _lay_out(local: Local, work: Path) -> Path:

@@ -72,9 +72,8 @@ class Store:
 
         One run at a time makes a stage: another one waits. ``finish`` makes it count.
         """
-        self._folder.mkdir(parents=True, exist_ok=True)
         work = self.work_folder(key)
-        with _one_at_a_time(self._folder / f"{key[:24]}.lock"):
+        with _one_at_a_time(self._lock(key)):
             if self.record(key) is None:
                 _clear(self.folder(key))  # what cannot be removed is to fail before the work
             shutil.rmtree(work, ignore_errors=True)
@@ -87,8 +86,21 @@ class Store:
                 if not (failed and keep):
                     shutil.rmtree(work, ignore_errors=True)
 
+    def being_made(self, key: str) -> bool:
+        """Whether another run makes the stage just now."""
+        lock = FileLock(self._lock(key))
+        try:
+            with lock.acquire(timeout=0):
+                return False
+        except Timeout:
+            return True
+
+    def _lock(self, key: str) -> Path:
+        self._folder.mkdir(parents=True, exist_ok=True)
+        return self._folder / f"{key[:24]}.lock"
+
     def finish(self, key: str, record: Mapping[str, Any]) -> Path:
-        """Let the folder that ``making`` gave count as the finished stage, in place of an old one."""
+        """Let the folder that ``making`` gave count as the stage, in place of an older one."""
         work, folder = self.work_folder(key), self.folder(key)
         (work / _RECORD).write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
         _clear(folder)

@@ -15,6 +15,7 @@ import subprocess
 import sys
 import tarfile
 import time
+import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -26,7 +27,13 @@ from docker.models.containers import Container
 from alpypy import image, package
 from alpypy.bootstrap import Builder, Outcome
 from alpypy.engine import Engine
-from alpypy.errors import PatchError, TranslationError
+from alpypy.errors import (
+    DigestError,
+    DownloadError,
+    PatchError,
+    ResourceError,
+    TranslationError,
+)
 from alpypy.order import Order, understand
 from alpypy.sources import Fetcher, file_digest
 from alpypy.spec import Target
@@ -284,6 +291,28 @@ def test_ctrl_c_leaves_nothing_at_all(projects: Projects, outcome: Outcome) -> N
     assert project.containers(stopped=True) == []
     assert project.work_folders == []
     assert project.done() == [True, False, False, False]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "error"),
+    [
+        ("memory_mib = ", "memory_mib = 99999999", ResourceError),
+        ("disk_mib = ", "disk_mib = 99999999", ResourceError),
+        ('sha256 = "803933038f37', 'sha256 = "000000000000', (DownloadError, DigestError)),
+        ('sha256 = "2ccb79b01769', 'sha256 = "000000000000', (DownloadError, DigestError)),
+    ],
+)
+def test_what_is_missing_is_said_before_the_first_stage(
+    old: str, new: str, error: Any, projects: Projects
+) -> None:
+    project = projects("missing")
+    project.edit("versions/rpython.toml", old, new)
+    project.edit("dockerfiles/bootstrap/Dockerfile", "# ", f"# {uuid.uuid4().hex} ")
+    assert project.done() == [False] * 4
+    with pytest.raises(error):
+        project.builder().run()
+    assert project.said == []
+    assert project.work_folders == []
 
 
 def test_a_patch_that_does_not_apply_stops_the_build(projects: Projects, outcome: Outcome) -> None:

@@ -9,11 +9,12 @@ import subprocess
 import sys
 import tarfile
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from alpypy.errors import ArchiveError, DigestError, SpecError
+from alpypy.errors import ArchiveError, DigestError, DownloadError, SpecError
 from alpypy.local import Local, identify, open_source, refuse_unused
 from alpypy.recipe import PYPY_GOAL, load_catalog
 from alpypy.sources import Fetcher, file_digest
@@ -178,6 +179,20 @@ def test_a_source_that_changed_since_is_not_laid_out(kind: str, tmp_path: Path) 
     write(path, FILES)
     tree = opened.lay_out(tmp_path / "again")
     assert (tree / "rpython/__init__.py").read_text() == ""
+
+
+def test_a_listed_source_can_be_fetched_before_it_is_laid_out(tmp_path: Path) -> None:
+    path = write_archive(tmp_path / "mine.tar.bz2", FILES)
+    (tmp_path / "cache" / "files" / file_digest(path)[:16]).mkdir(parents=True)
+    source = replace(RECIPE.source, url="https://localhost:9/mine.tar.bz2", sha256="0" * 64)
+    fetcher = Fetcher(tmp_path / "cache")
+    with pytest.raises(DownloadError, match=r"mine\.tar\.bz2"):
+        open_source(replace(RECIPE, source=source), [], fetcher).fetch()
+    source = replace(source, sha256=file_digest(path))
+    path.rename(tmp_path / "cache/files" / source.sha256[:16] / path.name)
+    opened = open_source(replace(RECIPE, source=source), [], fetcher)
+    opened.fetch()
+    assert (opened.lay_out(tmp_path / "work") / VERSION).read_text() == TEXT
 
 
 def test_a_source_that_nothing_translates_is_refused(tmp_path: Path) -> None:

@@ -96,9 +96,12 @@ def test_one_run_at_a_time_makes_a_stage(
     assert other.stdout.readline() == "making\n"
     threading.Timer(0.5, other.stdin.close).start()
     store = Store(tmp_path)
+    assert store.being_made(KEY)
+    assert not store.being_made(key_of(name="another"))
     with store.making(KEY, keep=False):
         assert store.record(KEY) == {"title": "first"}
     assert other.wait(timeout=30) == 0
+    assert not store.being_made(KEY)
     assert "waiting for it" in capsys.readouterr().err
     assert store.record(KEY) == {"title": "first"}
 
