@@ -7,7 +7,9 @@ import shutil
 import tarfile
 from pathlib import Path
 
+from alpypy.errors import DigestError
 from alpypy.sources import file_digest
+from alpypy.store import whole_file
 
 # 1980: the first year that zip files, which some copy the tree into, can name. In seconds.
 _MTIME = 315532800
@@ -40,14 +42,23 @@ def _add(archive: tarfile.TarFile, path: Path, name: str) -> None:
         archive.addfile(member, content)
 
 
-def publish(tarball: Path, folder: Path) -> Path:
-    """Copy a finished tarball into ``folder``, with its ``.sha256`` beside it."""
+def publish(tarball: Path, folder: Path, sha256: str) -> Path:
+    """Copy a finished tarball into ``folder``, with its ``.sha256`` beside it.
+
+    Raises:
+        DigestError: its bytes are not those with the digest ``sha256``.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     target = folder / tarball.name
-    temporary = folder / f".{tarball.name}.part"
-    shutil.copyfile(tarball, temporary)
-    _digest_file(target).write_text(_digest_line(target, file_digest(temporary)), encoding="ascii")
-    temporary.rename(target)
+    with whole_file(target) as temporary:
+        shutil.copyfile(tarball, temporary)
+        if file_digest(temporary) != sha256:
+            raise DigestError(
+                f"{tarball} is not the file that was verified: its SHA-256 is not {sha256}",
+                remedy="run it again: what was changed is made anew",
+            )
+        with whole_file(_digest_file(target)) as beside:
+            beside.write_text(_digest_line(target, sha256), encoding="ascii")
     return target
 
 

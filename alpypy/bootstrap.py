@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -58,6 +58,7 @@ class Builder:
         self._order = build.order
         self._say = say
         self._jobs = build.order.jobs or min(translate.default_jobs(), engine.processors)
+        self._cache = cache
         self._store = Store(cache)
         self._durations = Durations(root, self._store)
         self._sources = build.sources
@@ -96,7 +97,7 @@ class Builder:
         report = self._verify(tarball)
         target = self.artifacts / tarball.path.name
         if report.exit_code == 0 and not archive.published(target, tarball.sha256):
-            archive.publish(tarball.path, self.artifacts)
+            archive.publish(tarball.path, self.artifacts, tarball.sha256)
         return Outcome(target if report.exit_code == 0 else tarball.path, report)
 
     def _make_plan(self, build: Build) -> Plan:
@@ -128,11 +129,30 @@ class Builder:
         ]
 
     def _build(self) -> Tarball:
+        self._prepare()
         one = self.plan
         if one.self_hosted is None:
             return self._pypy(one.recipe, one.translation, one.package, self._cpython_builder())
         builder = self._self_hosted_builder(one.self_hosted)
         return self._pypy(one.recipe, one.translation, one.package, builder)
+
+    def _prepare(self) -> None:
+        """Say now what would be missing up to an hour later: memory, disk, a source."""
+        for recipe, key in self._untranslated():
+            if not self._store.being_made(key):  # else it is waited for, and needs nothing here
+                translate.check_resources(recipe, self._cache)
+            self._sources[recipe.target.release].fetch()
+            for wheel in recipe.requires:
+                self._fetcher.fetch(wheel)
+
+    def _untranslated(self) -> Iterator[tuple[Recipe, str]]:
+        one = self.plan
+        if one.small and one.small_translation and one.small_package:
+            packaged = package.finished(self._store, one.small_package)
+            if not packaged and not translate.finished(self._store, one.small_translation):
+                yield one.small, one.small_translation
+        if not translate.finished(self._store, one.translation):
+            yield one.recipe, one.translation
 
     def _pypy(
         self, recipe: Recipe, translation_key: str, package_key: str, builder: _BuildImage

@@ -9,10 +9,18 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from alpypy.errors import SpecError
+from alpypy.errors import DigestError, SpecError
 from alpypy.manifest import Origin
 from alpypy.recipe import Recipe
-from alpypy.sources import Fetcher, file_digest, local_source, unpack, unpack_some
+from alpypy.sources import (
+    Fetcher,
+    file_digest,
+    local_source,
+    read_through,
+    unpack,
+    unpack_some,
+)
+from alpypy.store import whole_file
 
 _VERSION_FILE = "pypy/module/sys/version.py"
 _LANGUAGE = re.compile(rb"^CPYTHON_VERSION\s*=\s*\((\d+),\s*(\d+)", re.MULTILINE)
@@ -30,9 +38,11 @@ class Local:
 
 @dataclass(frozen=True)
 class Opened:
-    """A release's source for a build: its digest, how to lay it out, what the metadata says."""
+    """A release's source for a build: its digest, how to have it here and how to lay it out, what
+    the metadata says."""
 
     digest: str
+    fetch: Callable[[], object]
     lay_out: Callable[[Path], Path]
     origin: Origin
 
@@ -40,7 +50,7 @@ class Opened:
 def identify(path: Path, cache: Path) -> Local:
     """Which PyPy a local archive or checkout holds.
 
-    Reading an archive to its version file takes seconds, so the answer is kept by digest.
+    Reading an archive to its end takes seconds, so the answer is kept by digest.
 
     Raises:
         SpecError: there is nothing at that path, or it is no source of PyPy.
@@ -55,12 +65,21 @@ def identify(path: Path, cache: Path) -> Local:
         return _identify_checkout(path)
     digest = file_digest(path)
     memo = cache / "identified" / f"{digest}.json"
-    if memo.is_file():
-        return Local(**{**json.loads(memo.read_text(encoding="utf-8")), "path": str(path)})
+    release = _remembered(memo)
+    if release:
+        return Local(release, str(path), digest)
     found = Local(_release(_member(path), path), str(path), digest)
     memo.parent.mkdir(parents=True, exist_ok=True)
-    memo.write_text(json.dumps(asdict(found)), encoding="utf-8")
+    with whole_file(memo) as temporary:
+        temporary.write_text(json.dumps(asdict(found)), encoding="utf-8")
     return found
+
+
+def _remembered(memo: Path) -> str | None:
+    try:
+        return str(json.loads(memo.read_text(encoding="utf-8"))["release"])
+    except (FileNotFoundError, ValueError, LookupError, TypeError):  # not there, or not whole
+        return None
 
 
 def _identify_checkout(path: Path) -> Local:
@@ -90,6 +109,7 @@ def _member(archive: Path) -> bytes:
         unpack_some(archive, [_VERSION_FILE], Path(scratch))
         version = Path(scratch, _VERSION_FILE)
         if version.is_file():
+            read_through(archive)  # unpacking it comes too late to say that its end is missing
             return version.read_bytes()
     raise SpecError(
         f"{archive} is no source of PyPy: it has no {_VERSION_FILE}",
@@ -115,12 +135,29 @@ def open_source(recipe: Recipe, locals_: Sequence[Local], fetcher: Fetcher) -> O
     if not mine:
         source = recipe.source
         origin = Origin(sha256=source.sha256, verified=True, url=source.url)
-        return Opened(source.sha256, lambda work: unpack(fetcher.fetch(source), work), origin)
+        return Opened(
+            source.sha256,
+            lambda: fetcher.fetch(source),
+            lambda work: unpack(fetcher.fetch(source), work),
+            origin,
+        )
     local = mine[-1]
     verified = local.sha256 == recipe.source.sha256
     # Only the name: where it lay on somebody's disk would differ from machine to machine.
     origin = Origin(sha256=local.sha256, verified=verified, path=Path(local.path).name)
-    return Opened(local.sha256, lambda work: local_source(Path(local.path), work).tree, origin)
+    return Opened(local.sha256, lambda: None, lambda work: _lay_out(local, work), origin)
+
+
+def _lay_out(local: Local, work: Path) -> Path:
+    """The tree of a local source; raises DigestError when it is not what was identified."""
+    found = local_source(Path(local.path), work)
+    if found.sha256 != local.sha256:
+        raise DigestError(
+            f"{local.path} has changed since this build was planned: its digest was"
+            f" {local.sha256}, and now is {found.sha256}",
+            remedy="run it again, and leave the source as it is until it is translated",
+        )
+    return found.tree
 
 
 def refuse_unused(locals_: Sequence[Local], wanted: Mapping[str, object]) -> None:

@@ -26,6 +26,7 @@ from alpypy.manifest import (
 )
 from alpypy.progress import Phase, Stopwatch
 from alpypy.recipe import Program, Recipe
+from alpypy.sources import file_digest
 from alpypy.store import Store, key_of
 from alpypy.translate import Translation
 
@@ -69,11 +70,13 @@ def _texts(program: Program) -> list[tuple[str, str]]:
 
 
 def finished(store: Store, key: str) -> Tarball | None:
-    """The tarball with this key, if it is there."""
+    """The tarball with this key, if it is there with the bytes that were recorded."""
     record = store.record(key)
     if record is None:
         return None
-    return Tarball(store.folder(key) / record["file"], record["sha256"])
+    made = Tarball(store.folder(key) / record["file"], record["sha256"])
+    good = made.path.is_file() and file_digest(made.path) == made.sha256
+    return made if good else None
 
 
 def package(

@@ -41,9 +41,24 @@ _TIMEOUT = (20, 60)  # seconds: until connected, between two pieces
 
 
 def cache_folder() -> Path:
-    """Folder of the cache: ``ALPYPY_CACHE``, else the user's cache folder of this platform."""
+    """Folder of the cache: ``ALPYPY_CACHE``, else the user's cache folder of this platform.
+
+    Its path is absolute, as mounts need it; a symbolic link in it stays, as it may be there to
+    make it shorter.
+
+    Raises:
+        SpecError: ``ALPYPY_CACHE`` begins with the home folder of a user who is not there.
+    """
     chosen = os.environ.get("ALPYPY_CACHE")
-    return Path(chosen) if chosen else platformdirs.user_cache_path("alpypy")
+    if not chosen:
+        return platformdirs.user_cache_path("alpypy").absolute()
+    folder = os.path.expanduser(chosen)
+    if folder.startswith("~"):
+        raise SpecError(
+            f"ALPYPY_CACHE is {chosen}, and there is no such user",
+            remedy="set it to the path of a folder",
+        )
+    return Path(os.path.abspath(folder))
 
 
 @dataclass(frozen=True)
@@ -367,10 +382,26 @@ def _extract(archive: Path, scratch: Path) -> None:
     guard = _Guard(archive)
     with _reading(archive), tarfile.open(archive) as tar:
         tar.extractall(scratch, filter=guard)  # noqa: S202 - the guard refuses
-        # tarfile stops at the end of the last member; the checksum comes after it.
-        while tar.fileobj and tar.fileobj.read(_PIECE):
-            pass
+        _read_rest(tar)
     guard.check_links()
+
+
+def read_through(archive: Path) -> None:
+    """Read a tar archive to its end, so that what is wrong with its bytes is known.
+
+    Raises:
+        ArchiveError: it is truncated or damaged.
+    """
+    with _reading(archive), tarfile.open(archive) as tar:
+        for _ in tar:
+            pass
+        _read_rest(tar)
+
+
+def _read_rest(tar: tarfile.TarFile) -> None:
+    # tarfile stops at the end of the last member; the checksum comes after it.
+    while tar.fileobj and tar.fileobj.read(_PIECE):
+        pass
 
 
 @contextmanager

@@ -7,6 +7,7 @@ import hashlib
 import json
 import shutil
 import sys
+import uuid
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,20 @@ def key_of(**parts: object) -> str:
     """The key of a stage: a digest of all that goes into it, by name."""
     text = json.dumps(parts, sort_keys=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+@contextlib.contextmanager
+def whole_file(path: Path) -> Iterator[Path]:
+    """A name to write a file under; it becomes ``path`` at the end, and is gone after a failure.
+
+    It is no other run's: two may write the same file.
+    """
+    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex[:12]}.part")
+    try:
+        yield temporary
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
 
 
 class Store:
@@ -38,20 +53,18 @@ class Store:
         return self._folder / f"{key[:24]}.work"
 
     def record(self, key: str) -> dict[str, Any] | None:
-        """What a finished stage wrote down; None when it is not finished."""
-        try:
-            text = (self.folder(key) / _RECORD).read_text(encoding="utf-8")
-        except FileNotFoundError:
-            return None
-        record: dict[str, Any] = json.loads(text)
-        return record
+        """What a finished stage wrote down; None when it is not finished, or that is unreadable."""
+        return _read(self.folder(key) / _RECORD)
 
     def records(self) -> Iterator[dict[str, Any]]:
         """The records of all finished stages, oldest first."""
-        paths = sorted(self._folder.glob(f"*/{_RECORD}"), key=lambda path: path.stat().st_mtime)
-        for path in paths:
-            if not path.parent.name.endswith(".work"):
-                yield json.loads(path.read_text(encoding="utf-8"))
+        found = []
+        for path in self._folder.glob(f"*/{_RECORD}"):
+            if path.parent.name.endswith(".work"):
+                continue
+            with contextlib.suppress(FileNotFoundError):  # another run makes it anew just now
+                found.append((path.stat().st_mtime, _read(path)))
+        yield from (record for _, record in sorted(found, key=lambda one: one[0]) if record)
 
     @contextlib.contextmanager
     def making(self, key: str, *, keep: bool) -> Iterator[Path]:
@@ -59,9 +72,10 @@ class Store:
 
         One run at a time makes a stage: another one waits. ``finish`` makes it count.
         """
-        self._folder.mkdir(parents=True, exist_ok=True)
         work = self.work_folder(key)
-        with _one_at_a_time(self._folder / f"{key[:24]}.lock"):
+        with _one_at_a_time(self._lock(key)):
+            if self.record(key) is None:
+                _clear(self.folder(key))  # what cannot be removed is to fail before the work
             shutil.rmtree(work, ignore_errors=True)
             work.mkdir()
             failed = True
@@ -72,12 +86,41 @@ class Store:
                 if not (failed and keep):
                     shutil.rmtree(work, ignore_errors=True)
 
+    def being_made(self, key: str) -> bool:
+        """Whether another run makes the stage just now."""
+        lock = FileLock(self._lock(key))
+        try:
+            with lock.acquire(timeout=0):
+                return False
+        except Timeout:
+            return True
+
+    def _lock(self, key: str) -> Path:
+        self._folder.mkdir(parents=True, exist_ok=True)
+        return self._folder / f"{key[:24]}.lock"
+
     def finish(self, key: str, record: Mapping[str, Any]) -> Path:
-        """Let the folder that ``making`` gave count as the finished stage."""
+        """Let the folder that ``making`` gave count as the stage, in place of an older one."""
         work, folder = self.work_folder(key), self.folder(key)
         (work / _RECORD).write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
+        _clear(folder)
         work.rename(folder)
         return folder
+
+
+def _read(path: Path) -> dict[str, Any] | None:
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"))
+    except (FileNotFoundError, ValueError):
+        return None
+    return record if isinstance(record, dict) else None
+
+
+def _clear(folder: Path) -> None:
+    if folder.exists():
+        # First the record: what is half removed must not look finished.
+        (folder / _RECORD).unlink(missing_ok=True)
+        shutil.rmtree(folder)
 
 
 @contextlib.contextmanager

@@ -15,6 +15,7 @@ import subprocess
 import sys
 import tarfile
 import time
+import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -26,7 +27,13 @@ from docker.models.containers import Container
 from alpypy import image, package
 from alpypy.bootstrap import Builder, Outcome
 from alpypy.engine import Engine
-from alpypy.errors import PatchError, TranslationError
+from alpypy.errors import (
+    DigestError,
+    DownloadError,
+    PatchError,
+    ResourceError,
+    TranslationError,
+)
 from alpypy.order import Order, understand
 from alpypy.sources import Fetcher, file_digest
 from alpypy.spec import Target
@@ -286,6 +293,28 @@ def test_ctrl_c_leaves_nothing_at_all(projects: Projects, outcome: Outcome) -> N
     assert project.done() == [True, False, False, False]
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "error"),
+    [
+        ("memory_mib = ", "memory_mib = 99999999", ResourceError),
+        ("disk_mib = ", "disk_mib = 99999999", ResourceError),
+        ('sha256 = "803933038f37', 'sha256 = "000000000000', (DownloadError, DigestError)),
+        ('sha256 = "2ccb79b01769', 'sha256 = "000000000000', (DownloadError, DigestError)),
+    ],
+)
+def test_what_is_missing_is_said_before_the_first_stage(
+    old: str, new: str, error: Any, projects: Projects
+) -> None:
+    project = projects("missing")
+    project.edit("versions/rpython.toml", old, new)
+    project.edit("dockerfiles/bootstrap/Dockerfile", "# ", f"# {uuid.uuid4().hex} ")
+    assert project.done() == [False] * 4
+    with pytest.raises(error):
+        project.builder().run()
+    assert project.said == []
+    assert project.work_folders == []
+
+
 def test_a_patch_that_does_not_apply_stops_the_build(projects: Projects, outcome: Outcome) -> None:
     project = projects("patch")
     name = "rfile-stdio@2.7-7.0.0.patch"
@@ -329,3 +358,19 @@ def test_a_stage_s_tarball_is_checked_against_its_record(
     done = package.finished(project.store, project.builder().plan.package)
     assert done is not None
     assert file_digest(done.path) == done.sha256 == file_digest(outcome.tarball)
+
+
+@pytest.mark.parametrize("spoil", [Path.unlink, lambda path: path.write_bytes(b"other bytes")])
+def test_a_stage_whose_tarball_is_another_is_made_again(
+    spoil: Callable[[Path], object], project: Project, outcome: Outcome
+) -> None:
+    whole = outcome.tarball.read_bytes()
+    done = package.finished(project.store, project.builder().plan.package)
+    assert done is not None
+    spoil(done.path)
+    assert project.done() == [True, True, False, False]
+    project.said.clear()
+    again = project.builder().run()
+    assert project.said == [f"package {RELEASE}-alpine3.23"]
+    assert done.path.read_bytes() == again.tarball.read_bytes() == whole
+    assert project.done() == [True] * 4

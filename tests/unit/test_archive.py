@@ -7,6 +7,8 @@ import os
 import random
 import socket
 import stat
+import subprocess
+import sys
 import tarfile
 import tempfile
 from pathlib import Path
@@ -15,7 +17,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from alpypy.archive import publish, write_tarball
+from alpypy.archive import publish, published, write_tarball
+from alpypy.errors import DigestError
 
 FILES = {
     "bin/pypy3": (b"\x7fELF program", 0o755),
@@ -98,8 +101,36 @@ def test_a_published_tarball_has_its_digest_beside_it(tmp_path: Path) -> None:
     source = tmp_path / "pypy-3.6-7.0.0-alpine3.9.tar.bz2"
     source.write_bytes(b"content")
     for _ in range(2):
-        target = publish(source, tmp_path / "artifacts")
-        assert target.read_bytes() == b"content"
         digest = hashlib.sha256(b"content").hexdigest()
+        target = publish(source, tmp_path / "artifacts", digest)
+        assert target.read_bytes() == b"content"
         assert target.with_name(f"{target.name}.sha256").read_text() == f"{digest}  {target.name}\n"
+    assert len(list((tmp_path / "artifacts").iterdir())) == 2
+
+
+def test_other_bytes_than_those_that_were_checked_are_not_published(tmp_path: Path) -> None:
+    source, artifacts = tmp_path / "pypy.tar.bz2", tmp_path / "artifacts"
+    digest = hashlib.sha256(b"content").hexdigest()
+    source.write_bytes(b"content")
+    publish(source, artifacts, digest)
+    source.write_bytes(b"spoilt")
+    with pytest.raises(DigestError, match=r"pypy\.tar\.bz2"):
+        publish(source, artifacts, digest)
+    assert published(artifacts / source.name, digest)
+    assert len(list(artifacts.iterdir())) == 2
+
+
+def test_two_runs_publish_one_tarball(tmp_path: Path) -> None:
+    source = tmp_path / "pypy.tar.bz2"
+    source.write_bytes(os.urandom(1 << 20))
+    digest = hashlib.sha256(source.read_bytes()).hexdigest()
+    code = (
+        "from pathlib import Path; from alpypy.archive import publish\n"
+        f"for _ in range(50): publish(Path({str(source)!r}), Path('artifacts'), {digest!r})\n"
+    )
+    command = [sys.executable, "-c", code]
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
+    runs = [subprocess.Popen(command, cwd=tmp_path, env=environment) for _ in range(2)]
+    assert [run.wait(timeout=120) for run in runs] == [0, 0]
+    assert published(tmp_path / "artifacts" / source.name, digest)
     assert len(list((tmp_path / "artifacts").iterdir())) == 2

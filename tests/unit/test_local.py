@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import io
+import random
 import shutil
 import subprocess
+import sys
 import tarfile
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from alpypy.errors import ArchiveError, SpecError
+from alpypy.errors import ArchiveError, DigestError, DownloadError, SpecError
 from alpypy.local import Local, identify, open_source, refuse_unused
 from alpypy.recipe import PYPY_GOAL, load_catalog
 from alpypy.sources import Fetcher, file_digest
@@ -60,6 +63,31 @@ def test_the_answer_is_kept_for_the_bytes_and_not_for_the_path(tmp_path: Path) -
     assert identify(path, cache).release == "3.6-7.1.1"
 
 
+@pytest.mark.parametrize("text", ["", "{}", "[]", '{"release": "3.6-7.0.0", "pa'])
+def test_an_answer_that_was_half_kept_is_found_again(text: str, tmp_path: Path) -> None:
+    path, cache = write_archive(tmp_path / "mine.tar.bz2", FILES), tmp_path / "cache"
+    one = identify(path, cache)
+    [memo] = (cache / "identified").iterdir()
+    whole = memo.read_text()
+    memo.write_text(text)
+    assert identify(path, cache) == one
+    assert memo.read_text() == whole
+
+
+def test_an_answer_that_cannot_be_kept_leaves_nothing(tmp_path: Path) -> None:
+    path, cache = write_archive(tmp_path / "mine.tar.bz2", FILES), tmp_path / "cache"
+    code = (
+        "import resource, sys; from pathlib import Path; from alpypy.local import identify\n"
+        f"resource.setrlimit(resource.RLIMIT_FSIZE, ({len(TEXT)}, {len(TEXT)}))\n"
+        "identify(*map(Path, sys.argv[1:]))\n"
+    )
+    command = [sys.executable, "-c", code, str(path), str(cache)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert "File too large" in done.stderr
+    assert list((cache / "identified").iterdir()) == []
+    assert identify(path, cache).release == "3.6-7.0.0"
+
+
 def test_a_checkout_says_which_release_it_is_and_changes_digest_with_its_files(
     tmp_path: Path,
 ) -> None:
@@ -94,6 +122,20 @@ def test_a_truncated_archive(kind: str, tmp_path: Path) -> None:
     assert not list(tmp_path.glob("cache/identified/*"))
 
 
+@pytest.mark.parametrize("cut", [5, 30_000])
+@pytest.mark.parametrize("kind", ["bz2", "gz", "xz"])
+def test_an_archive_truncated_after_the_version(kind: str, cut: int, tmp_path: Path) -> None:
+    noise = "".join(random.Random(1).choices("0123456789abcdef", k=200_000))
+    path = write_archive(tmp_path / f"mine.tar.{kind}", {**FILES, "rpython/last.py": noise})
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-cut])
+    with pytest.raises(ArchiveError, match="truncated or damaged"):
+        identify(path, tmp_path / "cache")
+    assert not list(tmp_path.glob("cache/identified/*"))
+    path.write_bytes(whole)
+    assert identify(path, tmp_path / "cache").release == "3.6-7.0.0"
+
+
 def test_not_an_archive(tmp_path: Path) -> None:
     path = tmp_path / "mine.tar.bz2"
     path.write_bytes(b"<html>not found</html>")
@@ -122,6 +164,35 @@ def test_a_local_source_takes_the_place_of_the_listed_one(tmp_path: Path) -> Non
     assert (opened.origin.verified, opened.origin.path) == (False, "mine.tar.bz2")
     tree = opened.lay_out(tmp_path / "work")
     assert (tree / VERSION).read_text() == TEXT
+
+
+@pytest.mark.parametrize("kind", ["archive", "checkout"])
+def test_a_source_that_changed_since_is_not_laid_out(kind: str, tmp_path: Path) -> None:
+    path = tmp_path / ("mine.tar.bz2" if kind == "archive" else "mine")
+    write = write_archive if kind == "archive" else write_tree
+    local = identify(write(path, FILES), tmp_path / "cache")
+    opened = open_source(RECIPE, [local], Fetcher(tmp_path / "cache"))
+    write(path, {**FILES, "rpython/__init__.py": "changed = 1\n"})
+    with pytest.raises(DigestError, match=r"mine.* has changed since") as caught:
+        opened.lay_out(tmp_path / "work")
+    assert local.sha256 in caught.value.what
+    write(path, FILES)
+    tree = opened.lay_out(tmp_path / "again")
+    assert (tree / "rpython/__init__.py").read_text() == ""
+
+
+def test_a_listed_source_can_be_fetched_before_it_is_laid_out(tmp_path: Path) -> None:
+    path = write_archive(tmp_path / "mine.tar.bz2", FILES)
+    (tmp_path / "cache" / "files" / file_digest(path)[:16]).mkdir(parents=True)
+    source = replace(RECIPE.source, url="https://localhost:9/mine.tar.bz2", sha256="0" * 64)
+    fetcher = Fetcher(tmp_path / "cache")
+    with pytest.raises(DownloadError, match=r"mine\.tar\.bz2"):
+        open_source(replace(RECIPE, source=source), [], fetcher).fetch()
+    source = replace(source, sha256=file_digest(path))
+    path.rename(tmp_path / "cache/files" / source.sha256[:16] / path.name)
+    opened = open_source(replace(RECIPE, source=source), [], fetcher)
+    opened.fetch()
+    assert (opened.lay_out(tmp_path / "work") / VERSION).read_text() == TEXT
 
 
 def test_a_source_that_nothing_translates_is_refused(tmp_path: Path) -> None:

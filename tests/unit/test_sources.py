@@ -485,6 +485,32 @@ def test_cache_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert cache_folder() == tmp_path / "alpypy"
 
 
+@pytest.mark.parametrize(
+    ("chosen", "expected"),
+    [
+        ("cache", "work/cache"),
+        ("./a/../cache", "work/cache"),
+        ("~/cache", "home/cache"),
+        ("../link/cache", "link/cache"),
+    ],
+)
+def test_cache_folder_is_absolute(
+    chosen: str, expected: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "work").mkdir()
+    (tmp_path / "link").symlink_to("work")  # maybe made for a shorter path
+    monkeypatch.chdir(tmp_path / "work")
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("ALPYPY_CACHE", chosen)
+    assert cache_folder() == tmp_path / expected
+
+
+def test_cache_of_a_user_that_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ALPYPY_CACHE", "~no-such-user/cache")
+    with pytest.raises(SpecError, match=r"ALPYPY_CACHE is ~no-such-user/cache"):
+        cache_folder()
+
+
 # --- unpacking -----------------------------------------------------------------------------------
 
 Member = tuple[str, bytes | None, dict[str, object]]

@@ -96,9 +96,12 @@ def test_one_run_at_a_time_makes_a_stage(
     assert other.stdout.readline() == "making\n"
     threading.Timer(0.5, other.stdin.close).start()
     store = Store(tmp_path)
+    assert store.being_made(KEY)
+    assert not store.being_made(key_of(name="another"))
     with store.making(KEY, keep=False):
         assert store.record(KEY) == {"title": "first"}
     assert other.wait(timeout=30) == 0
+    assert not store.being_made(KEY)
     assert "waiting for it" in capsys.readouterr().err
     assert store.record(KEY) == {"title": "first"}
 
@@ -112,3 +115,51 @@ def test_a_stage_that_another_run_finished_meanwhile_stays_as_it_is(tmp_path: Pa
                 store.finish(KEY, {"title": title})
     assert store.record(KEY) == {"title": "first"}
     assert (store.folder(KEY) / "made").read_text() == "first"
+
+
+@pytest.mark.parametrize("text", [None, "", "{", "[]", "\0"])
+def test_a_stage_without_a_readable_record_is_made_again(tmp_path: Path, text: str | None) -> None:
+    store = Store(tmp_path)
+    folder = store.folder(KEY)
+    (folder / "tree").mkdir(parents=True)
+    if text is not None:
+        (folder / "record.json").write_text(text)
+    assert store.record(KEY) is None
+    assert list(store.records()) == []
+    with store.making(KEY, keep=False) as work:
+        assert not folder.exists()  # said now, if it cannot be removed, and not after the work
+        (work / "made").touch()
+        store.finish(KEY, {"title": "again"})
+    assert store.record(KEY) == {"title": "again"}
+    assert sorted(path.name for path in folder.iterdir()) == ["made", "record.json"]
+
+
+def test_finishing_takes_the_place_of_a_finished_stage(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    for title in ("spoilt", "good"):
+        with store.making(KEY, keep=False) as work:
+            (work / title).touch()
+            store.finish(KEY, {"title": title})
+    assert store.record(KEY) == {"title": "good"}
+    assert sorted(path.name for path in store.folder(KEY).iterdir()) == ["good", "record.json"]
+
+
+def test_records_can_be_read_while_another_run_finishes_stages(tmp_path: Path) -> None:
+    code = (
+        "from pathlib import Path; from alpypy.store import Store, key_of\n"
+        f"store = Store(Path({str(tmp_path)!r}))\n"
+        "print('making', flush=True)\n"
+        "for number in range(100):\n"
+        "    key = key_of(number=number % 20)\n"
+        "    with store.making(key, keep=False):\n"
+        "        store.finish(key, dict(number=number))\n"
+    )
+    command = [sys.executable, "-c", code]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as other:
+        assert other.stdout is not None
+        assert other.stdout.readline() == "making\n"
+        store = Store(tmp_path)
+        while other.poll() is None:
+            assert len(list(store.records())) <= 20
+    assert other.returncode == 0
+    assert len(list(store.records())) == 20
