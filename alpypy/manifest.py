@@ -21,6 +21,8 @@ from alpypy.spec import Target
 FILE_NAME = "ALPYPY.json"
 SCHEMA = 1
 _SHA256 = re.compile(r"[0-9a-f]{64}")
+# Such names are words of a shell's command when verifying: none may be an option or a second word.
+_PACKAGE = re.compile(r"[0-9A-Za-z_][0-9A-Za-z_.+-]*", re.ASCII)
 _KINDS = {str: "text", int: "a whole number", bool: "true or false"}
 
 
@@ -246,6 +248,10 @@ def _contradictions(manifest: Manifest) -> list[str]:
         problems.append("executables is empty")
     if manifest.kind == "rpython" and not manifest.checks:
         problems.append("checks is empty: nothing would show that the programs work")
+    packages = {*manifest.runtime_packages, *(need.package for need in manifest.needed)}
+    for name in sorted(packages):
+        if not _PACKAGE.fullmatch(name):
+            problems.append(f"it names {name!r}, which is no name of a package")
     programs = {check.command[0] if check.command else "" for check in manifest.checks}
     for program in sorted(programs - set(manifest.executables)):
         problems.append(f"checks run {program!r}, which is not in executables")
