@@ -13,8 +13,9 @@ from packaging.version import Version
 from alpypy.errors import SpecError
 
 ARCHITECTURES = ("x86_64", "aarch64")
-_PYPY = re.compile(r"(?P<language>[23]\.\d+)-(?P<release>\d+\.\d+\.\d+)", re.ASCII)
-_ALPINE = re.compile(r"3\.\d+", re.ASCII)
+# Of few digits: what a tarball says of itself is read here too, and int() takes only so many.
+_PYPY = re.compile(r"(?P<language>[23]\.\d{1,4})-(?P<release>\d{1,4}\.\d{1,4}\.\d{1,4})", re.ASCII)
+_ALPINE = re.compile(r"3\.\d{1,4}", re.ASCII)
 _RELEASE_VERSION = re.compile(r"[0-9A-Za-z][0-9A-Za-z.+_-]*")
 
 

@@ -68,7 +68,7 @@ class Report:
             f"{self.tarball} {verdict}: {self.checks} checks, {len(self.failures)} findings,"
             f" {len(accepted)} accepted, {self.seconds:.0f} s"
         )
-        return "\n".join(lines)
+        return "\n".join(map(_printable, lines))
 
 
 def verify(tarball: Path, engine: Engine, *, base_image: str, timeout: float = 600) -> Report:
@@ -105,6 +105,11 @@ def digest_of_checks() -> str:
     for path in sorted(path for path in files if path.is_file()):
         whole.update(path.read_bytes())
     return whole.hexdigest()
+
+
+def _printable(text: str) -> str:
+    """A text with what a terminal would obey, or cannot show, written as Python writes it."""
+    return "".join(one if one.isprintable() or one in "\n\t" else ascii(one)[1:-1] for one in text)
 
 
 def _check(

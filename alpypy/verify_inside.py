@@ -282,7 +282,7 @@ def _take_probe(name: str, place: str, done: Completed, timeout: float, ledger: 
         return
     message = f"something else was printed too: {_shown(' | '.join(noise))}"
     ledger.check(not noise, "run.output", subject, message)
-    ledger.checks += int(document["checks"]) - len(document["failures"])
+    ledger.checks += document["checks"] - len(document["failures"])
     check = "module.import" if name == "modules" else f"run.{name}"
     where = "" if place == PLACES[0] else f" (in {place})"
     for failure in document["failures"]:
@@ -290,13 +290,22 @@ def _take_probe(name: str, place: str, done: Completed, timeout: float, ledger: 
 
 
 def _document(line: str, name: str) -> dict[str, Any] | None:
+    """A probe's result; None when the line is none, as whatever ran may have printed anything."""
     try:
         document = json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     if not isinstance(document, dict) or document.get("probe") != name:
         return None
-    return document
+    checks, failures = document.get("checks"), document.get("failures")
+    if type(checks) is not int or not isinstance(failures, list):
+        return None
+    return document if all(map(_is_failure, failures)) else None
+
+
+def _is_failure(value: object) -> bool:
+    names = ("subject", "message")
+    return isinstance(value, dict) and all(isinstance(value.get(name), str) for name in names)
 
 
 def _shown(output: str) -> str:
