@@ -9,13 +9,15 @@ from __future__ import annotations
 import dataclasses
 import json
 import re
+import tempfile
 import types
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from alpypy.errors import ArchiveError, SpecError
+from alpypy.sources import unpack_some
 from alpypy.spec import PypyVersion, Target
 
 FILE_NAME = "ALPYPY.json"
@@ -138,6 +140,22 @@ class Manifest:
                 remedy="build the tarball again with this version of alpypy",
             )
         return manifest
+
+    @classmethod
+    def of_tarball(cls, tarball: Path) -> Manifest:
+        """Read the document out of a tarball, which is not unpacked.
+
+        Raises:
+            ArchiveError: the tarball is damaged or has no document, or that is not usable.
+        """
+        with tempfile.TemporaryDirectory(prefix="alpypy-manifest-") as scratch:
+            unpack_some(tarball, [FILE_NAME], Path(scratch))
+            document = Path(scratch, FILE_NAME)
+            if document.is_file():
+                return cls.from_json(document.read_bytes())
+        raise ArchiveError(
+            f"{tarball} has no {FILE_NAME}", remedy="give a tarball that alpypy made"
+        )
 
     def to_json(self) -> str:
         """The document, the same for the same values."""
