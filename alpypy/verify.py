@@ -18,6 +18,7 @@ from alpypy import elf, findings, manifest, materials, verify_inside, verify_out
 from alpypy.engine import Engine
 from alpypy.errors import ArchiveError
 from alpypy.findings import FILE_NAME, Finding, Ledger, load_policy
+from alpypy.sources import file_digest
 from alpypy.spec import Target
 from alpypy.verify_inside import Inside
 
@@ -85,14 +86,19 @@ def verify(tarball: Path, engine: Engine, *, base_image: str, timeout: float = 6
         EngineError: the engine refused a container.
         ResourceError: the disk is full.
     """
-    if not tarball.is_file():
-        raise ArchiveError(f"{tarball} does not exist", remedy="give the path of a tarball")
+    require_tarball(tarball)
     started = time.monotonic()
     ledger = Ledger(load_policy(_ROOT))
     with tempfile.TemporaryDirectory(prefix="alpypy-verify-") as scratch:
         target = _check(tarball, Path(scratch), engine, base_image, timeout, ledger)
     findings = ledger.policy.judge(ledger.findings, target)
     return Report(tarball.name, findings, ledger.checks, time.monotonic() - started)
+
+
+def require_tarball(path: Path) -> None:
+    """Raise ArchiveError when there is no file to check."""
+    if not path.is_file():
+        raise ArchiveError(f"{path} does not exist", remedy="give the path of a tarball")
 
 
 def digest_of_checks() -> str:
@@ -121,11 +127,12 @@ def _check(
     if unpacked is None or unpacked.manifest is None:
         return None
     manifest = unpacked.manifest
-    image = verify_inside.build_image(engine, _CONTEXT, base_image, manifest, ledger)
-    if image is not None:
-        provisions = scratch / "materials"
-        provisions.mkdir(mode=0o755)
-        materials.write(provisions)
-        inside = Inside(engine, image, _CONTEXT / "probes", provisions, timeout)
-        verify_inside.check(inside, unpacked, manifest, ledger)
+    provisions = scratch / "materials"
+    provisions.mkdir(mode=0o755)
+    materials.write(provisions)
+    digest = file_digest(tarball)
+    with verify_inside.image_for(engine, _CONTEXT, base_image, manifest, digest, ledger) as image:
+        if image is not None:
+            inside = Inside(engine, image, _CONTEXT / "probes", provisions, timeout)
+            verify_inside.check(inside, unpacked, manifest, ledger)
     return manifest.target

@@ -6,8 +6,10 @@ read-only, in one of two places; the user is an ordinary one and there is no net
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
+import secrets
 import signal
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -103,22 +105,38 @@ class Inside:
         )
 
 
-def build_image(
-    engine: Engine, context: Path, base_image: str, manifest: Manifest, ledger: Ledger
-) -> str | None:
-    """The image to verify in; None, with a finding, when Alpine does not have the packages.
+@contextlib.contextmanager
+def image_for(
+    engine: Engine, context: Path, base_image: str, manifest: Manifest, digest: str, ledger: Ledger
+) -> Iterator[str | None]:
+    """The image to verify in, removed at the end, whatever happens; None, with a finding, when
+    Alpine does not have the packages.
 
-    Build packages that the metadata names are a finding already, and are left out.
+    Args:
+        digest: the tarball's, which the image is named after.
 
     Raises:
         ImageError: the image could not be built for another reason.
     """
+    # A name of this run's own: another run may verify the same tarball in an image that is the
+    # same, and an image is gone with its last name only.
+    tag = f"alpypy-verify:{digest[:24]}-{secrets.token_hex(4)}"
+    try:
+        yield _build_image(engine, context, base_image, manifest, tag, ledger)
+    finally:
+        engine.remove_image(tag)
+
+
+def _build_image(
+    engine: Engine, context: Path, base_image: str, manifest: Manifest, tag: str, ledger: Ledger
+) -> str | None:
+    """Build packages that the metadata names are a finding already, and are left out."""
     build = ledger.policy.is_build_package
     packages = [name for name in manifest.runtime_packages if not build(name)]
     try:
         return engine.build(
             context,
-            tag=f"alpypy-verify:{manifest.target.folder}",
+            tag=tag,
             arguments={"BASE": base_image, "PACKAGES": " ".join(packages)},
             labels={},
             network=True,
