@@ -9,7 +9,7 @@ import itertools
 import os
 import shutil
 import tarfile
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -122,8 +122,10 @@ def _read_members(tarball: Path, plain: Path, ledger: Ledger) -> list[tarfile.Ta
         with bz2.open(tarball) as stream, plain.open("wb") as output:
             shutil.copyfileobj(stream, output, _CHUNK)
         with tarfile.open(plain, "r:") as archive:
-            members = list(_forward(archive))
-        if not _is_ended(plain):
+            members = _all_members(archive)
+        if members is None:
+            problem = "a member has a size below zero (nothing else was checked)"
+        elif not _is_ended(plain):
             problem = "it has no end: the archive was cut before it was compressed"
     # EOFError: cut short; OSError: not bzip2, or a wrong checksum inside.
     except _BROKEN as error:
@@ -134,14 +136,14 @@ def _read_members(tarball: Path, plain: Path, ledger: Ledger) -> list[tarfile.Ta
     return members
 
 
-def _forward(archive: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:
-    """The members; a size below zero would lead tarfile back to one that it had, for ever."""
-    end = 0
+def _all_members(archive: tarfile.TarFile) -> list[tarfile.TarInfo] | None:
+    """The members; None when a size below zero leads back, where tarfile would go for ever."""
+    members: list[tarfile.TarInfo] = []
     for member in archive:
-        if member.offset < end or member.size < 0:
-            raise tarfile.ReadError(f"{member.name} has a size below zero")
-        end = member.offset_data
-        yield member
+        if member.size < 0 or (members and member.offset < members[-1].offset_data):
+            return None
+        members.append(member)
+    return members
 
 
 def _check_members(members: Sequence[tarfile.TarInfo], ledger: Ledger) -> list[tarfile.TarInfo]:

@@ -135,6 +135,11 @@ ODD: dict[str, tuple[Callable[[], Members | bytes], str, str]] = {
     "time_infinite": (lambda: with_header("mtime", "inf"), "archive.member", "cannot be unpacked"),
     "time_huge": (lambda: with_header("mtime", "1e300"), "archive.member", "cannot be unpacked"),
     "size_negative": (lambda: with_header("size", "-10000"), "archive.readable", ""),
+    "size_that_leads_back": (
+        lambda: with_header("size", "-1024"),
+        "archive.readable",
+        "below zero",
+    ),
     "size_huge": (lambda: with_header("size", "9" * 30), "archive.readable", ""),
     "sparse_map": (lambda: with_header("GNU.sparse.map", "x"), "archive.readable", ""),
     "many_headers": (many_headers, "archive.readable", ""),
