@@ -20,7 +20,7 @@ from alpypy.order import Order
 from alpypy.recipe import load_catalog
 from alpypy.sources import Fetcher, cache_folder
 from alpypy.spec import Target, alpine_of, arch_of
-from alpypy.verify import require_tarball
+from alpypy.verify import own_alpine, require_tarball
 from alpypy.verify import verify as verify_tarball
 
 _HELP = {
@@ -145,7 +145,8 @@ def verify(
         with cli.engine() as engine:
             # On stderr: what is on stdout may be read by a program.
             tell = partial(print, file=sys.stderr, flush=True)
-            base = find_base(engine, fetcher, alpine, arch, base_image, tell)
+            chosen = base_image or own_alpine(path, engine, alpine.version)
+            base = find_base(engine, fetcher, alpine, arch, chosen, tell)
             report = verify_tarball(path, engine, base_image=base.reference)
         say(report.to_json() if json else report.to_text())
         sys.exit(report.exit_code)

@@ -18,6 +18,7 @@ from alpypy import elf, findings, manifest, materials, verify_inside, verify_out
 from alpypy.engine import Engine
 from alpypy.errors import ArchiveError
 from alpypy.findings import FILE_NAME, Finding, Ledger, load_policy
+from alpypy.manifest import Manifest
 from alpypy.sources import file_digest
 from alpypy.spec import Target
 from alpypy.verify_inside import Inside
@@ -99,6 +100,19 @@ def require_tarball(path: Path) -> None:
     """Raise ArchiveError when there is no file to check."""
     if not path.is_file():
         raise ArchiveError(f"{path} does not exist", remedy="give the path of a tarball")
+
+
+def own_alpine(tarball: Path, engine: Engine, version: str) -> str | None:
+    """Alpine's own image for a tarball that was made without the kit, whose libraries can have
+    other names; None when it was made with it or does not say, or no such image is in reach."""
+    try:
+        if Manifest.of_tarball(tarball).image.kit:
+            return None
+    except ArchiveError:  # verify finds it, and more
+        return None
+    reference = f"alpine:{version}"
+    found = engine.image_id(reference) or engine.pull(reference)
+    return reference if found else None
 
 
 def digest_of_checks() -> str:

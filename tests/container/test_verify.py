@@ -24,7 +24,7 @@ from alpypy.errors import ArchiveError
 from alpypy.findings import Finding, Ledger, load_policy
 from alpypy.manifest import BuildImage, Manifest, Need, Origin, ProgramCheck, Translator
 from alpypy.spec import Target
-from alpypy.verify import Report, verify
+from alpypy.verify import Report, own_alpine, verify
 from alpypy.verify_inside import image_for, read_system
 from tests import elf_editing
 
@@ -210,6 +210,21 @@ def test_the_image_is_removed_and_that_of_another_run_is_not(
         assert image is not None
         assert engine.run(Job(image, ["true"])).exit_code == 0
     assert not [name for name in verify_images(engine) if digest[:24] in name]
+
+
+def test_alpine_s_own_image_is_for_what_was_made_without_the_kit(
+    tarball: Tarball, engine: Engine, base_image: str, tmp_path: Path
+) -> None:
+    version = "3.9999"
+    engine.client.images.get(base_image).tag("alpine", version)
+    try:
+        assert own_alpine(tarball.write(tmp_path), engine, version) == f"alpine:{version}"
+        tarball.change(image=replace(tarball.manifest.image, kit=True))
+        assert own_alpine(tarball.write(tmp_path), engine, version) is None
+        tarball.document = b"{"
+        assert own_alpine(tarball.write(tmp_path), engine, version) is None
+    finally:
+        engine.remove_image(f"alpine:{version}")
 
 
 def test_a_tarball_that_is_not_there_is_an_error(check: Verify, tmp_path: Path) -> None:
