@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable
+from functools import partial
 from inspect import Parameter, Signature, signature
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,8 @@ from alpypy.kit import prepare
 from alpypy.order import Order
 from alpypy.recipe import load_catalog
 from alpypy.sources import Fetcher, cache_folder
-from alpypy.spec import Target, alpine_of
+from alpypy.spec import Target, alpine_of, arch_of
+from alpypy.verify import own_alpine, require_tarball
 from alpypy.verify import verify as verify_tarball
 
 _HELP = {
@@ -122,16 +124,29 @@ def _carry_out(order: Order) -> None:
         "tarball": "what to check; its .sha256 beside it counts too",
         "base-image": "the clean Alpine to check it in",
         "json": "print the report as JSON",
+        "mirror": _HELP["mirror"],
     },
+    iterable=["mirror"],
     auto_shortflags=False,
 )
-def verify(context: Context, tarball: str, base_image: str = "", json: bool = False) -> None:
+def verify(
+    context: Context,
+    tarball: str,
+    base_image: str = "",
+    json: bool = False,
+    mirror: list[str] = [],  # noqa: B006
+) -> None:
     """Check a tarball from outside and in a clean Alpine; exit code 1 when something is wrong."""
     with cli.command():
         path = Path(tarball)
-        alpine = load_catalog(ROOT).alpine(alpine_of(path.name))
+        require_tarball(path)
+        alpine, arch = load_catalog(ROOT).alpine(alpine_of(path.name)), arch_of(path.name)
+        fetcher = Fetcher(cache_folder(), mirror)
         with cli.engine() as engine:
-            base = find_base(engine, Fetcher(cache_folder()), alpine, "x86_64", base_image, say)
+            # On stderr: what is on stdout may be read by a program.
+            tell = partial(print, file=sys.stderr, flush=True)
+            chosen = base_image or own_alpine(path, engine, alpine.version)
+            base = find_base(engine, fetcher, alpine, arch, chosen, tell)
             report = verify_tarball(path, engine, base_image=base.reference)
         say(report.to_json() if json else report.to_text())
         sys.exit(report.exit_code)

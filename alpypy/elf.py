@@ -87,7 +87,17 @@ def read(path: Path, name: str) -> ElfFile:
         with path.open("rb") as stream:
             return _read(stream, name)
     # pyelftools reports damage by whatever its parser stumbles over.
-    except (ELFError, ConstructError, ValueError, KeyError, AttributeError, TypeError) as error:
+    except (
+        ELFError,
+        ConstructError,
+        ArithmeticError,
+        AttributeError,
+        LookupError,
+        MemoryError,
+        OSError,
+        TypeError,
+        ValueError,
+    ) as error:
         raise ArchiveError(
             f"{name} is a damaged ELF file: {error or type(error).__name__}",
             remedy="build it again; strip and patchelf are known to damage files",

@@ -9,19 +9,25 @@ from __future__ import annotations
 import dataclasses
 import json
 import re
+import tempfile
 import types
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from alpypy.errors import ArchiveError, SpecError
-from alpypy.spec import Target
+from alpypy.sources import unpack_some
+from alpypy.spec import PypyVersion, Target
 
 FILE_NAME = "ALPYPY.json"
 SCHEMA = 1
 _SHA256 = re.compile(r"[0-9a-f]{64}")
-_KINDS = {str: "text", int: "a whole number", bool: "true or false"}
+# Such names are words of a shell's command when verifying: none may be an option or a second word.
+_PACKAGE = re.compile(r"[0-9A-Za-z_][0-9A-Za-z_.+-]*", re.ASCII)
+# A NUL, or half of a character beyond 16 bits: neither can be in a path or an argument.
+_NO_TEXT = re.compile(r"[\0\ud800-\udfff]")
+_KINDS = {int: "a whole number", bool: "true or false"}
 
 
 @dataclass(frozen=True)
@@ -121,15 +127,35 @@ class Manifest:
                 message has every complaint.
         """
         problems: list[str] = []
-        manifest = _parse(text, problems)
-        if manifest is not None and not problems:
-            problems.extend(_contradictions(manifest))
+        manifest = None
+        try:
+            manifest = _parse(text, problems)
+            if manifest is not None and not problems:
+                problems.extend(_contradictions(manifest))
+        except RecursionError:  # of JSON's parser, of repr() or of re
+            problems.append("it is nested too deeply")
         if problems or manifest is None:
             raise ArchiveError(
                 f"{FILE_NAME} is not usable: {'; '.join(problems)}",
                 remedy="build the tarball again with this version of alpypy",
             )
         return manifest
+
+    @classmethod
+    def of_tarball(cls, tarball: Path) -> Manifest:
+        """Read the document out of a tarball, which is not unpacked.
+
+        Raises:
+            ArchiveError: the tarball is damaged or has no document, or that is not usable.
+        """
+        with tempfile.TemporaryDirectory(prefix="alpypy-manifest-") as scratch:
+            unpack_some(tarball, [FILE_NAME], Path(scratch))
+            document = Path(scratch, FILE_NAME)
+            if document.is_file():
+                return cls.from_json(document.read_bytes())
+        raise ArchiveError(
+            f"{tarball} has no {FILE_NAME}", remedy="give a tarball that alpypy made"
+        )
 
     def to_json(self) -> str:
         """The document, the same for the same values."""
@@ -216,16 +242,22 @@ def _convert(hint: Any, value: Any, where: str, problems: list[str]) -> Any:
         good, wanted = value in inner, " or ".join(inner)
     elif hint is float:
         good, wanted = isinstance(value, int | float) and not isinstance(value, bool), "a number"
+    elif hint is str:
+        good, wanted = _is_text(value), "text (without NUL)"
     elif hint in _KINDS:
         good, wanted = type(value) is hint, _KINDS[hint]
     else:
-        good = isinstance(value, dict) and all(isinstance(one, str) for one in value.values())
+        good = isinstance(value, dict) and all(map(_is_text, (*value, *value.values())))
         wanted = "an object of texts"
     if good and where.endswith("sha256") and not _SHA256.fullmatch(value):
         good, wanted = False, "a SHA-256 in hexadecimal"
     if not good:
         problems.append(f"{where} is {value!r}, not {wanted}")
     return value
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str) and not _NO_TEXT.search(value)
 
 
 def _convert_list(hint: Any, value: Any, where: str, problems: list[str]) -> Any:
@@ -246,18 +278,32 @@ def _contradictions(manifest: Manifest) -> list[str]:
         problems.append("executables is empty")
     if manifest.kind == "rpython" and not manifest.checks:
         problems.append("checks is empty: nothing would show that the programs work")
+    needed = tuple(need.package for need in manifest.needed)
+    for where, names in (("runtime_packages", manifest.runtime_packages), ("needed", needed)):
+        wrong = (name for name in names if not _PACKAGE.fullmatch(name))
+        problems += [f"{where} has {name!r}, which is no name of a package" for name in wrong]
     programs = {check.command[0] if check.command else "" for check in manifest.checks}
     for program in sorted(programs - set(manifest.executables)):
         problems.append(f"checks run {program!r}, which is not in executables")
     for name in manifest.executables:
         if PurePosixPath(name).is_absolute() or ".." in PurePosixPath(name).parts:
             problems.append(f"executables has {name!r}, which is not below the top folder")
+    if manifest.kind == "pypy":
+        problems += _complaints(PypyVersion.parse, manifest.target.release, "target.release")
     for check in manifest.checks:
-        try:
-            re.compile(check.expect)
-        except re.error as error:
-            problems.append(f"checks expect {check.expect!r}: {error}")
+        problems += _complaints(re.compile, check.expect, f"checks expect {check.expect!r}")
     return problems
+
+
+def _complaints(parse: Callable[[str], object], text: str, where: str) -> list[str]:
+    """Why ``parse`` does not take a text."""
+    try:
+        parse(text)
+    except SpecError as error:
+        return [f"{where}: {error.what}"]
+    except (re.error, OverflowError) as error:  # the latter: a repetition of too many times
+        return [f"{where}: {error}"]
+    return []
 
 
 def _plain(value: Any) -> Any:

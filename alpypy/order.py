@@ -6,12 +6,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from alpypy.errors import SpecError
+from alpypy.errors import ArchiveError, SpecError
 from alpypy.local import Opened, identify, open_source, refuse_unused
+from alpypy.manifest import Manifest
 from alpypy.plan import PypyTwo
 from alpypy.recipe import Recipe, load_catalog
 from alpypy.sources import Fetcher, file_digest
-from alpypy.spec import Target
+from alpypy.spec import PypyVersion, Target
+
+_TRANSLATES = "2.7"  # RPython is a subset of this language
 
 
 @dataclass(frozen=True)
@@ -53,7 +56,7 @@ def understand(root: Path, cache: Path, fetcher: Fetcher, order: Order) -> Build
     """
     catalog = load_catalog(root)
     recipe = catalog.recipe(order.target)
-    given = _given_pypy(root / "artifacts", order)
+    given = _given_pypy(root / "artifacts", catalog.translator, order)
     staged = recipe.translator is not None and not order.direct and given is None
     small = catalog.translator_recipe(order.target) if staged else None
     found = [identify(path, cache) for path in order.sources]
@@ -65,17 +68,52 @@ def understand(root: Path, cache: Path, fetcher: Fetcher, order: Order) -> Build
     return Build(order, recipe, small, given, sources)
 
 
-def _given_pypy(artifacts: Path, order: Order) -> PypyTwo | None:
+def _given_pypy(artifacts: Path, translator: str, order: Order) -> PypyTwo | None:
     asked, target = order.with_pypy, order.target
     if asked is None:
         return None
     path = Path(asked)
     if not path.is_file():
-        path = artifacts / Target(asked, target.alpine, target.arch).tarball
+        path = artifacts / _two(asked, translator, target).tarball
     if not path.is_file():
         raise SpecError(
             f"--with-pypy {asked}: there is no such file, and no {path.name} in artifacts/",
             remedy="give the path of a PyPy 2.7 tarball for this Alpine, or build one:"
             f" invoke bootstrap --pypy {asked} --alpine {target.alpine}",
         )
+    problem = _unfit(path, target)
+    if problem:
+        raise SpecError(
+            f"--with-pypy {path}: {problem}",
+            remedy=f"give the tarball of a PyPy 2.7, such as {translator}, that alpypy made for"
+            f" Alpine {target.alpine} and {target.arch}",
+        )
     return PypyTwo(path, file_digest(path))
+
+
+def _two(asked: str, translator: str, target: Target) -> Target:
+    """What a version that was given means: what translates is a PyPy 2.7, whatever the target."""
+    try:
+        if PypyVersion.parse(asked).language == _TRANSLATES:
+            return Target(asked, target.alpine, target.arch)
+        problem = f"is not a PyPy {_TRANSLATES}, and no other translates"
+    except SpecError:
+        problem = "is neither a file nor a PyPy version"
+    raise SpecError(
+        f"--with-pypy {asked} {problem}",
+        remedy=f"give {translator}, or the path of such a tarball for Alpine {target.alpine}",
+    )
+
+
+def _unfit(tarball: Path, target: Target) -> str | None:
+    """Why a tarball cannot translate: who runs it is an image of the target's Alpine."""
+    try:
+        found = Manifest.of_tarball(tarball)
+    except ArchiveError as error:
+        return error.what
+    release, alpine, arch = found.target.release, found.target.alpine, found.target.arch
+    if found.kind != "pypy" or PypyVersion.parse(release).language != _TRANSLATES:
+        return f"it is {release}, and only a PyPy {_TRANSLATES} translates"
+    if (alpine, arch) != (target.alpine, target.arch):
+        return f"it is for Alpine {alpine} on {arch}, not for {target.alpine} on {target.arch}"
+    return None

@@ -13,8 +13,13 @@ from packaging.version import Version
 from alpypy.errors import SpecError
 
 ARCHITECTURES = ("x86_64", "aarch64")
-_PYPY = re.compile(r"(?P<language>[23]\.\d+)-(?P<release>\d+\.\d+\.\d+)", re.ASCII)
-_ALPINE = re.compile(r"3\.\d+", re.ASCII)
+# Of few digits: what a tarball says of itself is read here too, and int() takes only so many.
+_PYPY = re.compile(r"(?P<language>[23]\.\d{1,4})-(?P<release>\d{1,4}\.\d{1,4}\.\d{1,4})", re.ASCII)
+_ALPINE = re.compile(r"3\.\d{1,4}", re.ASCII)
+_TARBALL = re.compile(
+    rf"-alpine(?P<alpine>3\.\d{{1,4}})(?:-(?P<arch>{'|'.join(ARCHITECTURES)}))?\.tar\.bz2\Z",
+    re.ASCII,
+)
 _RELEASE_VERSION = re.compile(r"[0-9A-Za-z][0-9A-Za-z.+_-]*")
 
 
@@ -110,10 +115,23 @@ def alpine_of(file_name: str) -> str:
     Raises:
         SpecError: the name has none.
     """
-    match = re.search(r"-alpine(3\.\d+)(?:-\w+)?\.tar\.bz2$", file_name)
+    return _named(file_name)["alpine"]
+
+
+def arch_of(file_name: str) -> str:
+    """The architecture in a tarball's name; the one that names leave out is x86_64.
+
+    Raises:
+        SpecError: it is not the name of a tarball.
+    """
+    return _named(file_name)["arch"] or "x86_64"
+
+
+def _named(file_name: str) -> re.Match[str]:
+    match = _TARBALL.search(file_name)
     if match is None:
         raise SpecError(
             f"{file_name!r} is not the name of a tarball of alpypy",
             remedy="such a name ends in -alpine3.23.tar.bz2, or -alpine3.23-aarch64.tar.bz2",
         )
-    return match[1]
+    return match

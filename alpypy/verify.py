@@ -18,6 +18,8 @@ from alpypy import elf, findings, manifest, materials, verify_inside, verify_out
 from alpypy.engine import Engine
 from alpypy.errors import ArchiveError
 from alpypy.findings import FILE_NAME, Finding, Ledger, load_policy
+from alpypy.manifest import Manifest
+from alpypy.sources import file_digest
 from alpypy.spec import Target
 from alpypy.verify_inside import Inside
 
@@ -68,7 +70,7 @@ class Report:
             f"{self.tarball} {verdict}: {self.checks} checks, {len(self.failures)} findings,"
             f" {len(accepted)} accepted, {self.seconds:.0f} s"
         )
-        return "\n".join(lines)
+        return "\n".join(map(_printable, lines))
 
 
 def verify(tarball: Path, engine: Engine, *, base_image: str, timeout: float = 600) -> Report:
@@ -85,14 +87,32 @@ def verify(tarball: Path, engine: Engine, *, base_image: str, timeout: float = 6
         EngineError: the engine refused a container.
         ResourceError: the disk is full.
     """
-    if not tarball.is_file():
-        raise ArchiveError(f"{tarball} does not exist", remedy="give the path of a tarball")
+    require_tarball(tarball)
     started = time.monotonic()
     ledger = Ledger(load_policy(_ROOT))
     with tempfile.TemporaryDirectory(prefix="alpypy-verify-") as scratch:
         target = _check(tarball, Path(scratch), engine, base_image, timeout, ledger)
     findings = ledger.policy.judge(ledger.findings, target)
     return Report(tarball.name, findings, ledger.checks, time.monotonic() - started)
+
+
+def require_tarball(path: Path) -> None:
+    """Raise ArchiveError when there is no file to check."""
+    if not path.is_file():
+        raise ArchiveError(f"{path} does not exist", remedy="give the path of a tarball")
+
+
+def own_alpine(tarball: Path, engine: Engine, version: str) -> str | None:
+    """Alpine's own image for a tarball that was made without the kit, whose libraries can have
+    other names; None when it was made with it or does not say, or no such image is in reach."""
+    try:
+        if Manifest.of_tarball(tarball).image.kit:
+            return None
+    except ArchiveError:  # verify finds it, and more
+        return None
+    reference = f"alpine:{version}"
+    found = engine.image_id(reference) or engine.pull(reference)
+    return reference if found else None
 
 
 def digest_of_checks() -> str:
@@ -107,6 +127,11 @@ def digest_of_checks() -> str:
     return whole.hexdigest()
 
 
+def _printable(text: str) -> str:
+    """A text with what a terminal would obey, or cannot show, written as Python writes it."""
+    return "".join(one if one.isprintable() or one in "\n\t" else ascii(one)[1:-1] for one in text)
+
+
 def _check(
     tarball: Path, scratch: Path, engine: Engine, base_image: str, timeout: float, ledger: Ledger
 ) -> Target | None:
@@ -116,11 +141,12 @@ def _check(
     if unpacked is None or unpacked.manifest is None:
         return None
     manifest = unpacked.manifest
-    image = verify_inside.build_image(engine, _CONTEXT, base_image, manifest, ledger)
-    if image is not None:
-        provisions = scratch / "materials"
-        provisions.mkdir(mode=0o755)
-        materials.write(provisions)
-        inside = Inside(engine, image, _CONTEXT / "probes", provisions, timeout)
-        verify_inside.check(inside, unpacked, manifest, ledger)
+    provisions = scratch / "materials"
+    provisions.mkdir(mode=0o755)
+    materials.write(provisions)
+    digest = file_digest(tarball)
+    with verify_inside.image_for(engine, _CONTEXT, base_image, manifest, digest, ledger) as image:
+        if image is not None:
+            inside = Inside(engine, image, _CONTEXT / "probes", provisions, timeout)
+            verify_inside.check(inside, unpacked, manifest, ledger)
     return manifest.target

@@ -6,8 +6,10 @@ read-only, in one of two places; the user is an ordinary one and there is no net
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
+import secrets
 import signal
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -103,22 +105,38 @@ class Inside:
         )
 
 
-def build_image(
-    engine: Engine, context: Path, base_image: str, manifest: Manifest, ledger: Ledger
-) -> str | None:
-    """The image to verify in; None, with a finding, when Alpine does not have the packages.
+@contextlib.contextmanager
+def image_for(
+    engine: Engine, context: Path, base_image: str, manifest: Manifest, digest: str, ledger: Ledger
+) -> Iterator[str | None]:
+    """The image to verify in, removed at the end, whatever happens; None, with a finding, when
+    Alpine does not have the packages.
 
-    Build packages that the metadata names are a finding already, and are left out.
+    Args:
+        digest: the tarball's, which the image is named after.
 
     Raises:
         ImageError: the image could not be built for another reason.
     """
+    # A name of this run's own: another run may verify the same tarball in an image that is the
+    # same, and an image is gone with its last name only.
+    tag = f"alpypy-verify:{digest[:24]}-{secrets.token_hex(4)}"
+    try:
+        yield _build_image(engine, context, base_image, manifest, tag, ledger)
+    finally:
+        engine.remove_image(tag)
+
+
+def _build_image(
+    engine: Engine, context: Path, base_image: str, manifest: Manifest, tag: str, ledger: Ledger
+) -> str | None:
+    """Build packages that the metadata names are a finding already, and are left out."""
     build = ledger.policy.is_build_package
     packages = [name for name in manifest.runtime_packages if not build(name)]
     try:
         return engine.build(
             context,
-            tag=f"alpypy-verify:{manifest.target.folder}",
+            tag=tag,
             arguments={"BASE": base_image, "PACKAGES": " ".join(packages)},
             labels={},
             network=True,
@@ -282,7 +300,7 @@ def _take_probe(name: str, place: str, done: Completed, timeout: float, ledger: 
         return
     message = f"something else was printed too: {_shown(' | '.join(noise))}"
     ledger.check(not noise, "run.output", subject, message)
-    ledger.checks += int(document["checks"]) - len(document["failures"])
+    ledger.checks += document["checks"] - len(document["failures"])
     check = "module.import" if name == "modules" else f"run.{name}"
     where = "" if place == PLACES[0] else f" (in {place})"
     for failure in document["failures"]:
@@ -290,13 +308,22 @@ def _take_probe(name: str, place: str, done: Completed, timeout: float, ledger: 
 
 
 def _document(line: str, name: str) -> dict[str, Any] | None:
+    """A probe's result; None when the line is none, as whatever ran may have printed anything."""
     try:
         document = json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     if not isinstance(document, dict) or document.get("probe") != name:
         return None
-    return document
+    checks, failures = document.get("checks"), document.get("failures")
+    if type(checks) is not int or not isinstance(failures, list):
+        return None
+    return document if all(map(_is_failure, failures)) else None
+
+
+def _is_failure(value: object) -> bool:
+    names = ("subject", "message")
+    return isinstance(value, dict) and all(isinstance(value.get(name), str) for name in names)
 
 
 def _shown(output: str) -> str:

@@ -9,7 +9,7 @@ import itertools
 import os
 import shutil
 import tarfile
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -21,6 +21,20 @@ from alpypy.manifest import FILE_NAME, Manifest
 
 _CHUNK = 1 << 20
 _END = bytes(1024)  # a tar archive ends with two empty blocks of 512 bytes
+# tarfile reports damage by whatever it stumbles over: numbers that are none or too big, headers
+# of headers without end, links to what is not there.
+_BROKEN = (
+    ArithmeticError,
+    EOFError,
+    LookupError,
+    MemoryError,
+    OSError,
+    RecursionError,
+    TypeError,
+    ValueError,
+    tarfile.TarError,
+)
+_NAME_MAX = 255  # bytes of one part of a path (limits.h)
 _SET_ID = 0o7000  # set-user-ID, set-group-ID, sticky
 # Libraries that only glibc brings. musl's loader answers some of these names itself, so that a
 # program made for glibc starts, and fails later.
@@ -84,14 +98,12 @@ def unpack(tarball: Path, scratch: Path, ledger: Ledger) -> Unpacked | None:
     members = _read_members(tarball, plain, ledger)
     if members is None:
         return None
-    for member in members:
-        problem = _danger(member) or _wrong_mode(member)
-        ledger.check(problem is None, "archive.member", member.name, problem or "")
+    safe = _check_members(members, ledger)
     _check_reproducible(members, ledger)
     content = scratch / "content"
-    _extract(plain, content, ledger)
+    _extract(plain, safe, content, ledger)
     plain.unlink()
-    folder = _top_folder(tarball, members, content, ledger)
+    folder = _top_folder(tarball, safe, content, ledger)
     if folder is None:
         return None
     _check_links(folder, ledger)
@@ -110,15 +122,41 @@ def _read_members(tarball: Path, plain: Path, ledger: Ledger) -> list[tarfile.Ta
         with bz2.open(tarball) as stream, plain.open("wb") as output:
             shutil.copyfileobj(stream, output, _CHUNK)
         with tarfile.open(plain, "r:") as archive:
-            members = archive.getmembers()
-        if not _is_ended(plain):
+            members = _all_members(archive)
+        if members is None:
+            problem = "a member has a size below zero (nothing else was checked)"
+        elif not _is_ended(plain):
             problem = "it has no end: the archive was cut before it was compressed"
     # EOFError: cut short; OSError: not bzip2, or a wrong checksum inside.
-    except (EOFError, OSError, tarfile.TarError) as error:
+    except _BROKEN as error:
+        members = None
         _raise_if_full(error, plain)
         problem = f"it cannot be read to the end: {error} (nothing else was checked)"
     ledger.check(not problem, "archive.readable", tarball.name, problem)
     return members
+
+
+def _all_members(archive: tarfile.TarFile) -> list[tarfile.TarInfo] | None:
+    """The members; None when a size below zero leads back, where tarfile would go for ever."""
+    members: list[tarfile.TarInfo] = []
+    for member in archive:
+        if member.size < 0 or (members and member.offset < members[-1].offset_data):
+            return None
+        members.append(member)
+    return members
+
+
+def _check_members(members: Sequence[tarfile.TarInfo], ledger: Ledger) -> list[tarfile.TarInfo]:
+    """Check each by itself; those that may be unpacked."""
+    links = {PurePosixPath(member.name).parts for member in members if member.issym()}
+    safe = []
+    for member in members:
+        danger = _danger(member) or _through_link(member, links)
+        problem = danger or _wrong_mode(member)
+        ledger.check(problem is None, "archive.member", member.name, problem or "")
+        if danger is None:
+            safe.append(member)
+    return safe
 
 
 def _raise_if_full(error: Exception, place: Path) -> None:
@@ -139,6 +177,14 @@ def _is_ended(plain: Path) -> bool:
 def _danger(member: tarfile.TarInfo) -> str | None:
     """Why a member must not be unpacked."""
     path, link = PurePosixPath(member.name), PurePosixPath(member.linkname)
+    if "\0" in member.name + member.linkname:
+        return "has a NUL in its name or in that of what it links to"
+    if not path.parts and not member.isdir():
+        return "has no name"
+    if any(
+        len(part.encode(errors="surrogateescape")) > _NAME_MAX for part in path.parts + link.parts
+    ):
+        return "has a name that is too long, or links to one"
     if path.is_absolute() or ".." in path.parts:
         return "would be written outside the folder"
     if member.issym() and _leaves(path.parent, link):
@@ -148,6 +194,29 @@ def _danger(member: tarfile.TarInfo) -> str | None:
     if not (member.isfile() or member.isdir() or member.issym() or member.islnk()):
         return "is a device, a pipe or of an unknown type"
     return None
+
+
+def _through_link(member: tarfile.TarInfo, links: Collection[tuple[str, ...]]) -> str | None:
+    """What of a member is reached through a symbolic link of the archive, wherever that stands.
+
+    tarfile asks the file system where a path ends, and Pythons before 3.11.13 can be misled there
+    (CVE-2025-4517). Here names alone decide.
+    """
+    path = PurePosixPath(member.name)
+    if any(parent.parts in links for parent in path.parents):
+        return "would be written through a link"
+    if not (member.issym() or member.islnk()):
+        return None
+    place = list(path.parent.parts) if member.issym() else []
+    for part in PurePosixPath(member.linkname).parts:
+        if tuple(place) in links:
+            return f"links to {member.linkname}, through a link"
+        if part != "..":
+            place.append(part)
+        elif place:
+            place.pop()
+    hard = member.islnk() and tuple(place) in links
+    return f"links to {member.linkname}, through a link" if hard else None
 
 
 def _wrong_mode(member: tarfile.TarInfo) -> str | None:
@@ -189,15 +258,15 @@ def _check_reproducible(members: Sequence[tarfile.TarInfo], ledger: Ledger) -> N
     ledger.check(len(times) <= 1, "archive.times", "members", f"have {len(times)} different times")
 
 
-def _extract(plain: Path, content: Path, ledger: Ledger) -> None:
+def _extract(
+    plain: Path, members: Sequence[tarfile.TarInfo], content: Path, ledger: Ledger
+) -> None:
     modes = {}
     with tarfile.open(plain, "r:") as archive:
-        for member in archive:
-            if _danger(member) is not None:  # reported already
-                continue
+        for member in members:
             try:
                 archive.extract(member, content, filter="data")
-            except (OSError, tarfile.TarError) as error:
+            except _BROKEN as error:
                 _raise_if_full(error, content)
                 ledger.check(False, "archive.member", member.name, f"cannot be unpacked: {error}")
             modes[content / member.name] = member.mode
@@ -209,9 +278,13 @@ def _extract(plain: Path, content: Path, ledger: Ledger) -> None:
 def _top_folder(
     tarball: Path, members: Sequence[tarfile.TarInfo], content: Path, ledger: Ledger
 ) -> Path | None:
-    """The one top folder; when it has another name than the file, still the one to check."""
+    """The one top folder; when it has another name than the file, still the one to check.
+
+    ``members`` are those that were unpacked: a name such as / leads to no folder of the archive.
+    """
     wanted = tarball.name.removesuffix(".tar.bz2")
-    tops = sorted({PurePosixPath(member.name).parts[0] for member in members if member.name})
+    paths = (PurePosixPath(member.name) for member in members)
+    tops = sorted({path.parts[0] if path.parts else "." for path in paths})
     ledger.check(
         tops == [wanted],
         "archive.top",
@@ -249,14 +322,20 @@ def _check_manifest(tarball: Path, folder: Path, ledger: Ledger) -> Manifest | N
     says = manifest.target.tarball
     ledger.check(says == tarball.name, "manifest.target", FILE_NAME, f"is the metadata of {says}")
     for name in manifest.executables:
-        program = folder / name
-        good = program.is_file() and program.stat().st_mode & 0o111 == 0o111
+        good = _is_program(folder / name)
         ledger.check(
             good, "manifest.executables", name, "is not there or cannot be executed by all"
         )
     if manifest.kind == "pypy":
         ledger.check(manifest.jit, "manifest.jit", FILE_NAME, "says that it was built without JIT")
     return manifest
+
+
+def _is_program(path: Path) -> bool:
+    try:
+        return path.is_file() and path.stat().st_mode & 0o111 == 0o111
+    except OSError:  # a name that is too long
+        return False
 
 
 def _check_packages(manifest: Manifest, ledger: Ledger) -> None:

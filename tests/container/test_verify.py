@@ -21,11 +21,11 @@ import pytest
 from alpypy import elf
 from alpypy.engine import Engine, Job
 from alpypy.errors import ArchiveError
-from alpypy.findings import Finding
+from alpypy.findings import Finding, Ledger, load_policy
 from alpypy.manifest import BuildImage, Manifest, Need, Origin, ProgramCheck, Translator
 from alpypy.spec import Target
-from alpypy.verify import Report, verify
-from alpypy.verify_inside import read_system
+from alpypy.verify import Report, own_alpine, verify
+from alpypy.verify_inside import image_for, read_system
 from tests import elf_editing
 
 DIGEST = "0" * 64
@@ -177,6 +177,54 @@ def test_a_good_tarball_has_no_finding(tarball: Tarball, check: Verify, tmp_path
     document = json.loads(report.to_json())
     assert document["passed"] is True
     assert document["checks"] == report.checks
+
+
+def verify_images(engine: Engine) -> list[str]:
+    """Names of images to verify in that the engine holds."""
+    images = engine.client.images.list(name="alpypy-verify")
+    return [name for image in images for name in image.tags]
+
+
+def test_a_version_that_no_image_may_be_called_by(
+    tarball: Tarball, check: Verify, tmp_path: Path
+) -> None:
+    target = replace(tarball.manifest.target, release_version="0.2.1+mine" + "-long" * 30)
+    tarball.change(target=target)
+    assert check(tarball.write(tmp_path)).findings == ()
+
+
+def test_the_image_is_removed_and_that_of_another_run_is_not(
+    tarball: Tarball, engine: Engine, base_image: str, tmp_path: Path
+) -> None:
+    tarball.change(checks=(shell("sleep 100"),))
+    path = tarball.write(tmp_path)
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    ledger = Ledger(load_policy(SYSTEM.parents[3]))
+    arguments = (engine, SYSTEM.parents[1], base_image, tarball.manifest, digest, ledger)
+    with image_for(*arguments) as image:
+        before = verify_images(engine)
+        assert verify(path, engine, base_image=base_image, timeout=1).exit_code == 1
+        assert [name for name in verify_images(engine) if digest[:24] in name] == [
+            name for name in before if digest[:24] in name
+        ]
+        assert image is not None
+        assert engine.run(Job(image, ["true"])).exit_code == 0
+    assert not [name for name in verify_images(engine) if digest[:24] in name]
+
+
+def test_alpine_s_own_image_is_for_what_was_made_without_the_kit(
+    tarball: Tarball, engine: Engine, base_image: str, tmp_path: Path
+) -> None:
+    version = "3.9999"
+    engine.client.images.get(base_image).tag("alpine", version)
+    try:
+        assert own_alpine(tarball.write(tmp_path), engine, version) == f"alpine:{version}"
+        tarball.change(image=replace(tarball.manifest.image, kit=True))
+        assert own_alpine(tarball.write(tmp_path), engine, version) is None
+        tarball.document = b"{"
+        assert own_alpine(tarball.write(tmp_path), engine, version) is None
+    finally:
+        engine.remove_image(f"alpine:{version}")
 
 
 def test_a_tarball_that_is_not_there_is_an_error(check: Verify, tmp_path: Path) -> None:

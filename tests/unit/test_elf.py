@@ -91,6 +91,15 @@ def test_damage_is_an_archive_error(tmp_path: Path, data: bytes, length: int) ->
         read(tmp_path, data[:length])
 
 
+@pytest.mark.parametrize("offset", [1 << 62, (1 << 63) - 1, (1 << 64) - 1])
+def test_a_place_beyond_every_file_is_an_archive_error(
+    tmp_path: Path, data: bytes, offset: int
+) -> None:
+    changed = data[:32] + offset.to_bytes(8, "little") + data[40:]  # e_phoff
+    with pytest.raises(ArchiveError, match="is a damaged ELF file"):
+        read(tmp_path, changed)
+
+
 def test_find_leaves_out_links_and_other_files(tmp_path: Path, data: bytes) -> None:
     (tmp_path / "lib").mkdir()
     (tmp_path / "lib/module.so").write_bytes(data)

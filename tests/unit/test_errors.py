@@ -154,6 +154,7 @@ MISTAKES: dict[str, tuple[str, int, tuple[str, ...]]] = {
     ),
     "no_engine_for_plan": ("plan --pypy 3.6-7.0.0 --alpine 3.9", 8, ("no container engine",)),
     "no_engine_for_kit": ("kit", 8, ("no container engine",)),
+    "no_file_to_verify": ("verify none-alpine3.9.tar.bz2", 6, ("does not exist", "tarball")),
     "missing_source_for_patches": (
         "patches --source none.tar.bz2",
         2,

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from alpypy.errors import SpecError
-from alpypy.spec import ARCHITECTURES, Target, alpine_of
+from alpypy.spec import ARCHITECTURES, Target, alpine_of, arch_of
 
 numbers = st.integers(min_value=0, max_value=99)
 releases = st.builds(
@@ -22,10 +22,11 @@ words = st.from_regex(r"[0-9A-Za-z][0-9A-Za-z.+_-]{0,20}", fullmatch=True)
     st.sampled_from(ARCHITECTURES),
     st.one_of(st.none(), words),
 )
-def test_the_alpine_of_a_tarball_is_read_from_its_name(
+def test_alpine_and_architecture_of_a_tarball_are_read_from_its_name(
     release: str, minor: int, arch: str, version: str | None
 ) -> None:
-    assert alpine_of(Target(release, f"3.{minor}", arch, version).tarball) == f"3.{minor}"
+    name = Target(release, f"3.{minor}", arch, version).tarball
+    assert (alpine_of(name), arch_of(name)) == (f"3.{minor}", arch)
 
 
 @pytest.mark.parametrize(
@@ -37,6 +38,8 @@ def test_the_alpine_of_a_tarball_is_read_from_its_name(
         "pypy-3.6-7.0.0-alpine3.9.tar.gz",
         "pypy-3.6-7.0.0-alpine3.9.tar.bz2.sha256",
         "pypy-3.6-7.0.0-alpine.tar.bz2",
+        "pypy-3.6-7.0.0-alpine3.9-mips.tar.bz2",
+        "pypy-3.6-7.0.0-alpine3.9.tar.bz2\n",
     ],
 )
 def test_other_names_are_refused_with_an_example(name: str) -> None:

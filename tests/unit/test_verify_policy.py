@@ -7,12 +7,13 @@ from pathlib import Path
 
 import pytest
 
+from alpypy.engine import Completed
 from alpypy.errors import DataError
-from alpypy.findings import Finding, Policy, load_policy
+from alpypy.findings import Finding, Ledger, Policy, load_policy
 from alpypy.recipe import load_catalog
 from alpypy.spec import Target
 from alpypy.verify import Report
-from alpypy.verify_inside import read_system, unknown_packages
+from alpypy.verify_inside import PLACES, _take_probe, read_system, unknown_packages
 
 ROOT = Path(__file__).resolve().parents[2]
 PY2, PY3 = Target("2.7-7.3.22", "3.23"), Target("3.6-7.0.0", "3.9")
@@ -187,3 +188,19 @@ def test_what_the_image_says_of_itself() -> None:
     assert "libz.so.1" in system.libraries
     assert system.packages == {"musl", "zlib"}
     assert system.providers == {"libc.musl-x86_64.so.1": "musl", "libz.so.1": "zlib"}
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        '{"probe": "ssl"}',
+        '{"probe": "ssl", "checks": "1", "failures": []}',
+        '{"probe": "ssl", "checks": 1, "failures": {}}',
+        '{"probe": "ssl", "checks": 1, "failures": [{"subject": 1, "message": ""}]}',
+        "[" * 100_000,
+    ],
+)
+def test_what_is_no_result_of_a_probe_is_a_finding(line: str, policy: Policy) -> None:
+    ledger = Ledger(policy)
+    _take_probe("ssl", PLACES[0], Completed(0, line), 1, ledger)
+    assert [finding.check for finding in ledger.findings] == ["run.probe"]

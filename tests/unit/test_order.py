@@ -1,0 +1,124 @@
+"""What is wrong with an order is said before any engine is needed."""
+
+from __future__ import annotations
+
+import io
+import shutil
+import tarfile
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from alpypy.errors import SpecError
+from alpypy.manifest import BuildImage, Manifest, Origin, Translator
+from alpypy.order import Build, Order, understand
+from alpypy.sources import Fetcher, file_digest
+from alpypy.spec import Target
+
+ROOT = Path(__file__).parents[2]
+TARGET = Target("3.6-7.0.0", "3.9")
+TWO = Target("2.7-7.3.22", "3.9")
+MANIFEST = Manifest(
+    kind="pypy",
+    target=TWO,
+    source=Origin("0" * 64, True, url="https://example.org/pypy2.7-v7.3.22-src.tar.bz2"),
+    patches=(),
+    image=BuildImage("sha256:1", "alpine:3.9", "sha256:2", False),
+    compiler="gcc 8.3.0",
+    musl="1.1.20",
+    translator=Translator("Python-2.7.18", "0" * 64),
+    options=(),
+    phases=(),
+    executables=("bin/pypy",),
+    jit=True,
+    needed=(),
+    runtime_packages=(),
+)
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """A project of its own, for its artifacts."""
+    for name in ("versions", "patches"):
+        (tmp_path / name).symlink_to(ROOT / name)
+    return tmp_path
+
+
+def pack(path: Path, name: str, text: str) -> Path:
+    """A tarball of one file below its top folder."""
+    path.parent.mkdir(exist_ok=True)
+    with tarfile.open(path, "w:bz2") as archive:
+        member = tarfile.TarInfo(f"top/{name}")
+        member.size = len(text)
+        archive.addfile(member, io.BytesIO(text.encode()))
+    return path
+
+
+def tarball(root: Path, target: Target, kind: str = "pypy") -> Path:
+    """A tarball of alpypy, as far as its metadata goes."""
+    manifest = replace(MANIFEST, target=target, kind=kind)  # type: ignore[arg-type]
+    return pack(root / "artifacts" / target.tarball, "ALPYPY.json", manifest.to_json())
+
+
+def ask(root: Path, with_pypy: object) -> Build:
+    """A build with a PyPy that is given."""
+    order = Order(TARGET, with_pypy=str(with_pypy))
+    return understand(root, root / "cache", Fetcher(root / "cache"), order)
+
+
+def test_a_pypy_2_7_of_the_target_s_alpine_translates(root: Path) -> None:
+    path = tarball(root, TWO)
+    for way in (path, "2.7-7.3.22", shutil.copy(path, root / "renamed")):
+        build = ask(root, way)
+        assert build.given is not None
+        assert build.given.sha256 == file_digest(path)
+        assert build.small is None
+
+
+def test_one_that_was_packaged_under_another_version_translates_too(root: Path) -> None:
+    assert ask(root, tarball(root, replace(TWO, release_version="mine"))).given
+
+
+@pytest.mark.parametrize(
+    ("target", "part"),
+    [
+        (replace(TWO, release="3.11-7.3.22"), "it is 3.11-7.3.22, and only a PyPy 2.7"),
+        (replace(TWO, alpine="3.23"), "for Alpine 3.23 on x86_64, not for 3.9 on x86_64"),
+        (replace(TWO, arch="aarch64"), "for Alpine 3.9 on aarch64, not for 3.9 on x86_64"),
+    ],
+)
+def test_another_pypy_is_refused(target: Target, part: str, root: Path) -> None:
+    with pytest.raises(SpecError) as caught:
+        ask(root, tarball(root, target))
+    assert part in caught.value.what
+    assert "2.7-7.3.22" in caught.value.remedy
+
+
+def test_what_is_no_tarball_of_alpypy_is_refused(root: Path) -> None:
+    for path in (ROOT / "README.md", pack(root / "x.tar.bz2", "README", "")):
+        with pytest.raises(SpecError, match=path.name) as caught:
+            ask(root, path)
+        assert "that alpypy made for Alpine 3.9 and x86_64" in caught.value.remedy
+
+
+def test_a_tarball_in_artifacts_is_looked_into_too(root: Path) -> None:
+    shutil.move(tarball(root, replace(TWO, alpine="3.23")), root / "artifacts" / TWO.tarball)
+    with pytest.raises(SpecError, match=r"for Alpine 3\.23"):
+        ask(root, "2.7-7.3.22")
+
+
+@pytest.mark.parametrize(
+    ("asked", "part"),
+    [
+        ("3.11-7.3.22", "is not a PyPy 2.7, and no other translates"),
+        ("none.tar.bz2", "is neither a file nor a PyPy version"),
+        ("2.7-7.3.22", "no pypy-2.7-7.3.22-alpine3.9.tar.bz2 in artifacts/"),
+    ],
+)
+def test_a_version_without_a_tarball_is_refused(asked: str, part: str, root: Path) -> None:
+    with pytest.raises(SpecError) as caught:
+        ask(root, asked)
+    assert part in caught.value.what
+    assert ("invoke bootstrap --pypy 2.7" in caught.value.remedy) == (asked == "2.7-7.3.22")
+    assert "bootstrap --pypy 3.11" not in caught.value.remedy
