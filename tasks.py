@@ -48,7 +48,7 @@ def _order(
     *,
     keep: bool = False,
     direct: bool = False,
-    with_pypy: str = "",
+    with_pypy: str | None = None,
 ) -> Order:
     version = release_version or os.environ.get("PYPY_RELEASE_VERSION") or None
     return Order(
@@ -56,7 +56,7 @@ def _order(
         sources=tuple(map(Path, source)),
         mirrors=tuple(mirror),
         base_image=base_image or None,
-        with_pypy=with_pypy or None,
+        with_pypy=with_pypy,
         direct=direct,
         keep=keep,
         jobs=jobs or None,

@@ -113,6 +113,18 @@ def truncated(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+@pytest.fixture(scope="module")
+def twins(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with two checkouts of PyPy 3.6-7.0.0."""
+    folder = tmp_path_factory.getbasetemp() / "twins"
+    for name in ("one", "two"):
+        version = folder / name / "pypy/module/sys/version.py"
+        version.parent.mkdir(parents=True)
+        version.write_text("CPYTHON_VERSION = (3, 6, 1)\nPYPY_VERSION = (7, 0, 0)\n")
+        (folder / name / "rpython").mkdir()
+    return folder
+
+
 MISTAKES: dict[str, tuple[str, int, tuple[str, ...]]] = {
     "unknown_pypy": (
         "bootstrap --pypy 3.6-7.0.1 --alpine 3.9",
@@ -164,14 +176,36 @@ MISTAKES: dict[str, tuple[str, int, tuple[str, ...]]] = {
         6,
         ("pypy.tar.bz2 is truncated or damaged", "again"),
     ),
+    "empty_pypy_for_build": (
+        "build --pypy 3.6-7.0.0 --alpine 3.9 --with-pypy=",
+        2,
+        ("--with-pypy is empty", "2.7"),
+    ),
+    "empty_pypy_for_plan": (
+        "plan --pypy 3.6-7.0.0 --alpine 3.9 --with-pypy=",
+        2,
+        ("--with-pypy is empty", "2.7"),
+    ),
+    "two_translators": (
+        "plan --pypy 3.6-7.0.0 --alpine 3.9 --direct --with-pypy 2.7-7.3.19",
+        2,
+        ("--direct", "--with-pypy", "one of the two"),
+    ),
+    "two_sources_of_one_release": (
+        "plan --pypy 3.6-7.0.0 --alpine 3.9 --source {twins}/one --source {twins}/two",
+        2,
+        ("twins/one and ", "twins/two are both PyPy 3.6-7.0.0", "--source"),
+    ),
     "not_a_tarball": ("verify README.md", 2, ("README.md", "-alpine3.23.tar.bz2")),
 }
 
 
 @pytest.mark.parametrize("name", MISTAKES)
-def test_a_mistake_is_told_in_plain_words(name: str, truncated: Path, tmp_path: Path) -> None:
+def test_a_mistake_is_told_in_plain_words(
+    name: str, truncated: Path, twins: Path, tmp_path: Path
+) -> None:
     command, code, words = MISTAKES[name]
-    done = invoke(*command.format(truncated=truncated).split(), cache=tmp_path)
+    done = invoke(*command.format(truncated=truncated, twins=twins).split(), cache=tmp_path)
     assert "Traceback" not in done.stderr + done.stdout
     assert done.returncode == code, done.stderr
     message, _, remedy = done.stderr.partition("\n")
