@@ -67,7 +67,7 @@ class EngineError(AlpypyError):
 
 
 class ResourceError(AlpypyError):
-    """Too little memory or disk for what is about to start."""
+    """Too little memory or disk for what is about to start, or a file that cannot be used."""
 
     exit_code = 9
 

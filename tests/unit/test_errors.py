@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import ast
+import errno
 import os
+import signal
 import subprocess
 import sys
 import tarfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import docker
 import pytest
 
-from alpypy import errors
-from alpypy.errors import AlpypyError
+from alpypy import cli, errors
+from alpypy.errors import AlpypyError, ImageError
 
 ROOT = Path(__file__).parents[2]
 MODULES = sorted((ROOT / "alpypy").glob("*.py"))
+Ends = Callable[[Callable[[], object]], str]
 CLASSES = [one for one in vars(errors).values() if isinstance(one, type)]
 # Signals between functions of one module, which turns them into errors, and impossible states.
 INTERNAL = {
@@ -213,3 +217,71 @@ def test_a_mistake_is_told_in_plain_words(
     assert remedy.strip()
     for word in words:
         assert word in done.stderr
+
+
+@pytest.fixture
+def ends(capsys: pytest.CaptureFixture[str]) -> Iterator[Ends]:
+    """Gives the exit code and the message of a command that does something."""
+
+    def run(body: Callable[[], object]) -> str:
+        with pytest.raises(SystemExit) as caught, cli.command():
+            body()
+        return f"{caught.value.code} {capsys.readouterr().err}"
+
+    before = signal.getsignal(signal.SIGTERM)
+    yield run
+    signal.signal(signal.SIGTERM, before)
+
+
+def test_trouble_with_a_file_names_it(ends: Ends, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    said = ends((tmp_path / "file/folder").mkdir)
+    assert said.startswith(f"9 alpypy: error: {tmp_path}/file/folder: Not a directory\n")
+    assert "ALPYPY_CACHE" in said
+    said = ends(Path("/proc/alpypy").mkdir)
+    assert said.startswith("9 alpypy: error: /proc/alpypy: No such file or directory\n")
+
+
+def test_a_full_disk_is_told_with_what_helps(ends: Ends) -> None:
+    said = ends(lambda: Path("/dev/full").write_text("x"))
+    assert said.startswith(f"9 alpypy: error: {os.strerror(errno.ENOSPC)}\n")
+    assert "free some space" in said
+
+
+def test_an_engine_that_is_gone_is_an_error(ends: Ends, tmp_path: Path) -> None:
+    client = docker.DockerClient(base_url=f"unix://{tmp_path}/none.sock", version="1.41")
+    said = ends(client.ping)
+    assert said.startswith("8 alpypy: error: the connection to the engine failed: ")
+    assert "finished stages are kept" in said
+
+
+def test_an_address_that_docker_cannot_read_is_an_error(ends: Ends) -> None:
+    said = ends(lambda: docker.DockerClient(base_url="nonsense://x", version="1.41"))
+    assert said.startswith("8 alpypy: error: ")
+    assert "nonsense" in said
+
+
+def test_colours_of_tools_are_not_in_a_message(ends: Ends) -> None:
+    def fail() -> None:
+        raise ImageError("\x1b[91mapk failed\x1b[0m\x1b[K", remedy="do")
+
+    assert ends(fail) == "10 alpypy: error: apk failed\n  do\n"
+
+
+def test_a_fault_of_alpypy_keeps_its_traceback() -> None:
+    with pytest.raises(ZeroDivisionError), cli.command():
+        _ = 1 / 0
+
+
+def test_a_reader_that_leaves_ends_the_command_quietly() -> None:
+    code = "from alpypy import cli\nwith cli.command():\n    while True: cli.say('line')"
+    running = subprocess.Popen(
+        [sys.executable, "-c", code], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    assert running.stdout
+    assert running.stdout.readline() == b"line\n"
+    running.stdout.close()
+    assert running.wait(60) == 141
+    assert running.stderr
+    assert running.stderr.read() == b""
+    running.stderr.close()
