@@ -15,7 +15,7 @@ from pathlib import Path
 import docker
 import pytest
 
-from alpypy import cli, errors
+from alpypy import cli, errors, needs
 from alpypy.errors import AlpypyError, ImageError
 
 ROOT = Path(__file__).parents[2]
@@ -259,6 +259,13 @@ def test_an_address_that_docker_cannot_read_is_an_error(ends: Ends) -> None:
     said = ends(lambda: docker.DockerClient(base_url="nonsense://x", version="1.41"))
     assert said.startswith("8 alpypy: error: ")
     assert "nonsense" in said
+
+
+def test_a_proxy_that_is_no_address_is_a_mirror_out_of_reach(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", "http://a..b")
+    assert needs.main(["kit", "3.23"]) == 1
 
 
 def test_colours_of_tools_are_not_in_a_message(ends: Ends) -> None:
