@@ -38,21 +38,31 @@ def say(line: str) -> None:
 def command() -> Iterator[None]:
     """Run a task: errors become a message and an exit code, a signal ends it cleanly."""
     signal.signal(signal.SIGTERM, _interrupt)
+    with _while_read():
+        try:
+            with _as_errors():
+                yield
+        except AlpypyError as error:
+            print(f"alpypy: error: {_CONTROL.sub('', str(error))}", file=sys.stderr)
+            sys.exit(error.exit_code)
+        except KeyboardInterrupt:
+            print(
+                "alpypy: interrupted; finished stages are kept, run it again to go on",
+                file=sys.stderr,
+            )
+            sys.exit(130)
+
+
+@contextlib.contextmanager
+def _while_read() -> Iterator[None]:
+    """End quietly when who reads the output has gone, as in ``| head``."""
     try:
-        with _as_errors():
-            yield
-    except AlpypyError as error:
-        print(f"alpypy: error: {_CONTROL.sub('', str(error))}", file=sys.stderr)
-        sys.exit(error.exit_code)
+        yield
     except BrokenPipeError:
-        # Who read the output has gone, as in `| head`. Nothing may be left to write at the end.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        nowhere = os.open(os.devnull, os.O_WRONLY)  # for what is left to be written at the end
+        os.dup2(nowhere, sys.stdout.fileno())
+        os.dup2(nowhere, sys.stderr.fileno())
         sys.exit(128 + signal.SIGPIPE)
-    except KeyboardInterrupt:
-        print(
-            "alpypy: interrupted; finished stages are kept, run it again to go on", file=sys.stderr
-        )
-        sys.exit(130)
 
 
 @contextlib.contextmanager

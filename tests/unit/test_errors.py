@@ -280,15 +280,29 @@ def test_a_fault_of_alpypy_keeps_its_traceback() -> None:
         _ = 1 / 0
 
 
-def test_a_reader_that_leaves_ends_the_command_quietly() -> None:
-    code = "from alpypy import cli\nwith cli.command():\n    while True: cli.say('line')"
+@pytest.mark.parametrize(
+    ("body", "errors_to"),
+    [
+        ("while True: cli.say('line')", subprocess.PIPE),
+        ("while True: print('line', file=sys.stderr)", subprocess.STDOUT),
+        ("cli.say('line'); sys.stdin.read(); open('/proc/x')", subprocess.STDOUT),
+    ],
+)
+def test_a_reader_that_leaves_ends_the_command_quietly(body: str, errors_to: int) -> None:
+    code = f"import sys\nfrom alpypy import cli\nwith cli.command():\n    {body}"
     running = subprocess.Popen(
-        [sys.executable, "-c", code], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        [sys.executable, "-c", code],
+        cwd=ROOT,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=errors_to,
     )
+    assert running.stdin
     assert running.stdout
     assert running.stdout.readline() == b"line\n"
     running.stdout.close()
+    running.stdin.close()
     assert running.wait(60) == 141
-    assert running.stderr
-    assert running.stderr.read() == b""
-    running.stderr.close()
+    if running.stderr:
+        assert running.stderr.read() == b""
+        running.stderr.close()
