@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from alpypy.errors import SpecError
-from alpypy.local import Local, Opened, identify, open_source, refuse_unused
+from alpypy.local import Opened, identify, open_source, refuse_unused
 from alpypy.plan import PypyTwo
 from alpypy.recipe import Recipe, load_catalog
 from alpypy.sources import Fetcher, file_digest
@@ -43,6 +43,32 @@ class Build:
     sources: Mapping[str, Opened]
 
 
+def _refuse_with_pypy(order: Order) -> None:
+    if order.with_pypy == "":
+        raise SpecError(
+            "--with-pypy is empty",
+            remedy="give the path of a PyPy 2.7 tarball or its version; a shell variable that is"
+            " not set leaves nothing",
+        )
+    if order.direct and order.with_pypy is not None:
+        raise SpecError(
+            "--direct translates with CPython, and --with-pypy with a PyPy",
+            remedy="give one of the two",
+        )
+
+
+def _refuse_twice(sources: Iterable[tuple[str, str]]) -> None:
+    """Two sources, given as release and path, for one release: nothing says which is meant."""
+    paths: dict[str, str] = {}
+    for release, path in sources:
+        if release in paths:
+            raise SpecError(
+                f"{paths[release]} and {path} are both PyPy {release}",
+                remedy="give --source one of them",
+            )
+        paths[release] = path
+
+
 def understand(root: Path, cache: Path, fetcher: Fetcher, order: Order) -> Build:
     """Work out what an order means.
 
@@ -51,14 +77,14 @@ def understand(root: Path, cache: Path, fetcher: Fetcher, order: Order) -> Build
         ArchiveError: a local source is damaged.
         DataError: a file in versions/ or patches/ is not usable.
     """
-    _refuse_both(order)
+    _refuse_with_pypy(order)
     catalog = load_catalog(root)
     recipe = catalog.recipe(order.target)
     given = _given_pypy(root / "artifacts", order)
     staged = recipe.translator is not None and not order.direct and given is None
     small = catalog.translator_recipe(order.target) if staged else None
     found = [identify(path, cache) for path in order.sources]
-    _refuse_twice(found)
+    _refuse_twice((one.release, one.path) for one in found)
     sources = {
         one.target.release: open_source(one, found, fetcher)
         for one in filter(None, (recipe, small))
@@ -67,36 +93,10 @@ def understand(root: Path, cache: Path, fetcher: Fetcher, order: Order) -> Build
     return Build(order, recipe, small, given, sources)
 
 
-def _refuse_both(order: Order) -> None:
-    if order.direct and order.with_pypy is not None:
-        raise SpecError(
-            "--direct translates with CPython, and --with-pypy with a PyPy",
-            remedy="give one of the two",
-        )
-
-
-def _refuse_twice(found: Sequence[Local]) -> None:
-    """Two sources for one release: nothing says which is meant."""
-    by_release: dict[str, str] = {}
-    for local in found:
-        if local.release in by_release:
-            raise SpecError(
-                f"{by_release[local.release]} and {local.path} are both PyPy {local.release}",
-                remedy="give --source one of them",
-            )
-        by_release[local.release] = local.path
-
-
 def _given_pypy(artifacts: Path, order: Order) -> PypyTwo | None:
     asked, target = order.with_pypy, order.target
     if asked is None:
         return None
-    if not asked:
-        raise SpecError(
-            "--with-pypy is empty",
-            remedy="give the path of a PyPy 2.7 tarball or its version; a shell variable that is"
-            " not set leaves nothing",
-        )
     path = Path(asked)
     if not path.is_file():
         path = artifacts / Target(asked, target.alpine, target.arch).tarball
