@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from inspect import Parameter, Signature, signature
 from pathlib import Path
 from typing import Any
@@ -86,7 +86,7 @@ def _number_of_jobs(text: str) -> int:
     return int(text)
 
 
-def _require(task: str, given: Mapping[str, Any], *names: str) -> None:
+def _require(task: str, given: dict[str, Any], *names: str) -> None:
     missing = [name for name in names if given[name] is None]
     if missing:
         options = [f"--{name.replace('_', '-')}" for name in missing]
