@@ -7,18 +7,18 @@ setup_python() { # lock file
             "Set PYTHON to a newer one." >&2
         exit 1
     }
-    if [ ! -x .venv/bin/python ]; then
+    stamp=.venv/$1.sum
+    if [ -x .venv/bin/python ] && sha256sum --status --check "$stamp" 2>/dev/null; then return; fi
+    # One whose making was interrupted has a python and no pip.
+    if ! .venv/bin/python -m pip --version >/dev/null 2>&1; then
         "$python" -c 'import ensurepip' 2>/dev/null || install_packages python3-venv
         echo "setup: virtual environment in .venv"
-        "$python" -m venv .venv
+        "$python" -m venv --clear .venv
     fi
-    stamp=.venv/$1.sum
-    if ! sha256sum --status --check "$stamp" 2>/dev/null; then
-        echo "setup: installing $1 into .venv"
-        .venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes \
-            --requirement "$1"
-        sha256sum "$1" >"$stamp"
-    fi
+    echo "setup: installing $1 into .venv"
+    .venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes \
+        --requirement "$1"
+    sha256sum "$1" >"$stamp"
 }
 
 # An engine that answers is used; one that is installed is started by alpypy for each run.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Callable
 from functools import partial
@@ -10,10 +11,12 @@ from inspect import Parameter, Signature, signature
 from pathlib import Path
 from typing import Any
 
-from invoke import Context, Task, task
+import invoke.parser.parser
+from invoke import Context, Exit, ParseError, Task, task
 
 from alpypy import cli, patch_check, patch_overview
 from alpypy.cli import ROOT, say
+from alpypy.errors import SpecError
 from alpypy.image import find_base
 from alpypy.kit import prepare
 from alpypy.order import Order
@@ -38,6 +41,20 @@ _HELP = {
 }
 
 
+class _WrongCommandLineError(ParseError, Exit):
+    """Invoke's complaint with exit code 2, by way of what it ends with itself: its own 1 would say
+    that verify found something."""
+
+    code = 2
+
+    def __init__(self, text: str, context: object = None) -> None:
+        Exception.__init__(self, text)
+        self.context, self.message = context, None
+
+
+invoke.parser.parser.ParseError = _WrongCommandLineError
+
+
 def _order(
     pypy: str,
     alpine: str,
@@ -46,11 +63,11 @@ def _order(
     source: list[str] = [],  # noqa: B006 - Invoke fills it
     mirror: list[str] = [],  # noqa: B006
     base_image: str = "",
-    jobs: int = 0,
+    jobs: str = "",
     *,
     keep: bool = False,
     direct: bool = False,
-    with_pypy: str = "",
+    with_pypy: str | None = None,
 ) -> Order:
     version = release_version or os.environ.get("PYPY_RELEASE_VERSION") or None
     return Order(
@@ -58,11 +75,27 @@ def _order(
         sources=tuple(map(Path, source)),
         mirrors=tuple(mirror),
         base_image=base_image or None,
-        with_pypy=with_pypy or None,
+        with_pypy=with_pypy,
         direct=direct,
         keep=keep,
-        jobs=jobs or None,
+        jobs=_number_of_jobs(jobs) if jobs else None,
     )
+
+
+def _number_of_jobs(text: str) -> int:
+    if not re.fullmatch(r"[1-9][0-9]{0,3}", text):
+        raise SpecError(f"--jobs is {text!r}", remedy="give a number from 1, or leave it out")
+    return int(text)
+
+
+def _require(task: str, given: dict[str, Any], *names: str) -> None:
+    missing = [name for name in names if given[name] is None]
+    if missing:
+        options = [f"--{name.replace('_', '-')}" for name in missing]
+        raise SpecError(
+            f"invoke {task} needs {' and '.join(options)}",
+            remedy="\n  ".join(f"{option}: {_HELP[option[2:]]}" for option in options),
+        )
 
 
 def _order_task(*own: str, required: str = "") -> Callable[[Callable[[Order], None]], Task[None]]:
@@ -71,10 +104,11 @@ def _order_task(*own: str, required: str = "") -> Callable[[Callable[[Order], No
     def decorate(body: Callable[[Order], None]) -> Task[None]:
         def run(context: Context, **given: Any) -> None:
             with cli.command():
+                _require(body.__name__, given, "pypy", "alpine", *filter(None, [required]))
                 body(_order(**given))
 
         taken = [
-            one.replace(default=Parameter.empty) if name == required else one
+            one
             for name, one in signature(_order).parameters.items()
             if one.kind is not Parameter.KEYWORD_ONLY or name in (*own, required)
         ]
@@ -83,9 +117,10 @@ def _order_task(*own: str, required: str = "") -> Callable[[Callable[[Order], No
         run.__name__, run.__doc__ = body.__name__, body.__doc__
         names = [one.name.replace("_", "-") for one in taken]
         texts = {name: _HELP[name] for name in names}
-        made: Task[None] = task(help=texts, iterable=["source", "mirror"], auto_shortflags=False)(
-            run
-        )
+        # Not positional: Invoke would take a misspelt option for the value of a missing one.
+        made: Task[None] = task(
+            help=texts, iterable=["source", "mirror"], positional=[], auto_shortflags=False
+        )(run)
         return made
 
     return decorate

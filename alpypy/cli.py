@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import errno
+import os
+import re
 import signal
 import sys
 from collections.abc import Iterator
@@ -10,15 +13,20 @@ from pathlib import Path
 from types import FrameType
 from typing import NoReturn
 
+import requests
+import urllib3
+from docker.errors import APIError, DockerException
+
 from alpypy.bootstrap import Builder
 from alpypy.engine import Engine, connect
-from alpypy.errors import AlpypyError
+from alpypy.errors import AlpypyError, EngineError, ResourceError
 from alpypy.order import Order, understand
 from alpypy.plan import Stage
 from alpypy.progress import clock
-from alpypy.sources import Fetcher, cache_folder
+from alpypy.sources import Fetcher, cache_folder, without_passwords
 
 ROOT = Path(__file__).resolve().parent.parent
+_CONTROL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")  # colours and the like, of tools that are quoted
 
 
 def say(line: str) -> None:
@@ -30,16 +38,68 @@ def say(line: str) -> None:
 def command() -> Iterator[None]:
     """Run a task: errors become a message and an exit code, a signal ends it cleanly."""
     signal.signal(signal.SIGTERM, _interrupt)
+    with _while_read():
+        try:
+            with _as_errors():
+                yield
+        except AlpypyError as error:
+            print(f"alpypy: error: {_CONTROL.sub('', str(error))}", file=sys.stderr)
+            sys.exit(error.exit_code)
+        except KeyboardInterrupt:
+            print(
+                "alpypy: interrupted; finished stages are kept, run it again to go on",
+                file=sys.stderr,
+            )
+            sys.exit(130)
+
+
+@contextlib.contextmanager
+def _while_read() -> Iterator[None]:
+    """End quietly when who reads the output has gone, as in ``| head``."""
     try:
         yield
-    except AlpypyError as error:
-        print(f"alpypy: error: {error}", file=sys.stderr)
-        sys.exit(error.exit_code)
-    except KeyboardInterrupt:
-        print(
-            "alpypy: interrupted; finished stages are kept, run it again to go on", file=sys.stderr
+    except BrokenPipeError:
+        nowhere = os.open(os.devnull, os.O_WRONLY)  # for what is left to be written at the end
+        os.dup2(nowhere, sys.stdout.fileno())
+        os.dup2(nowhere, sys.stderr.fileno())
+        sys.exit(128 + signal.SIGPIPE)
+
+
+@contextlib.contextmanager
+def _as_errors() -> Iterator[None]:
+    """What the engine and the system say becomes an error with a remedy."""
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except (DockerException, requests.RequestException, urllib3.exceptions.HTTPError) as error:
+        raise _engine_error(error) from error
+    except OSError as error:
+        raise _system_error(error) from error
+
+
+def _engine_error(error: Exception) -> EngineError:
+    """Files are fetched by a module that makes its own errors, so this one is the engine's."""
+    if isinstance(error, APIError) and error.response is not None:
+        return EngineError(
+            f"the engine refused: {error.explanation or error}",
+            remedy="correct what it names, --base-image for one; the engine's log may say more",
         )
-        sys.exit(130)
+    return EngineError(
+        f"the connection to the engine failed: {without_passwords(str(error))}",
+        remedy="see that it runs, then run the command again: finished stages are kept",
+    )
+
+
+def _system_error(error: OSError) -> ResourceError:
+    full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+    where = f"{error.filename}: " if error.filename else ""
+    return ResourceError(
+        f"{where}{error.strerror or error}",
+        remedy="free some space on that disk; ALPYPY_CACHE moves the cache to another one"
+        if full
+        else "check that path and its permissions; ALPYPY_CACHE moves the cache elsewhere",
+    )
 
 
 def _interrupt(number: int, frame: FrameType | None) -> NoReturn:

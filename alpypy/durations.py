@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
-
-from packaging.specifiers import SpecifierSet
 
 from alpypy.recipe import Recipe
 from alpypy.spec import PypyVersion
 from alpypy.store import Store
+from alpypy.tables import Table, read_table
 from alpypy.translate import title
 
 
 class Durations:
-    """Expected seconds of stages."""
+    """Expected seconds of stages.
+
+    Raises:
+        DataError: versions/durations.toml is not usable; methods raise it too.
+    """
 
     def __init__(self, root: Path, store: Store) -> None:
-        text = (root / "versions/durations.toml").read_text(encoding="utf-8")
-        self._table: dict[str, Any] = tomllib.loads(text)
+        self._table = read_table(root, "durations.toml")
         self._records = list(store.records())
 
     def stage(self, name: str) -> float:
@@ -28,7 +28,7 @@ class Durations:
         for record in reversed(self._records):
             if record.get("stage") == name:
                 return float(record["seconds"])
-        return float(self._table["stages"][name])
+        return self._table.table("stages").amount(name)
 
     def phases(self, recipe: Recipe, translator: str, jobs: int) -> Mapping[str, float]:
         """Seconds of a translation by phase; ``translator`` is ``cpython`` or ``pypy``."""
@@ -43,18 +43,19 @@ class Durations:
 
     def _listed(self, recipe: Recipe, translator: str) -> Mapping[str, float]:
         if recipe.programs:
-            phases: Mapping[str, Mapping[str, float]] = self._table["rpython"]
+            programs = self._table.table("rpython")
             return {
                 f"{program} {phase}": seconds
-                for program, listed in phases.items()
-                for phase, seconds in listed.items()
+                for program in programs.names()
+                for phase, seconds in _amounts(programs.table(program)).items()
             }
         language = PypyVersion.parse(recipe.target.release).language
-        entries = self._table["translations"]
-        fitting = (
-            one["phases"]
-            for one in entries
-            if language in SpecifierSet(one["language"]) and one["translator"] == translator
-        )
-        found: Mapping[str, float] = next(fitting)
-        return found
+        for entry in self._table.tables("translations"):
+            fits = entry.range("language").contains(language)
+            if fits and entry.text("translator") == translator:
+                return _amounts(entry.table("phases"))
+        raise self._table.error(f"no [[translations]] for {language} by {translator}", "add one")
+
+
+def _amounts(table: Table) -> Mapping[str, float]:
+    return {name: table.amount(name) for name in table.names()}

@@ -1,8 +1,8 @@
 """Every error that alpypy reports: one class a kind, each with its exit code.
 
 A message says what happened and to what; ``remedy`` says what to do now. Exit code 1 is kept for
-findings (``invoke verify``, ``invoke patches``), 2 is what Invoke itself uses for a wrong command
-line.
+findings (``invoke verify``, ``invoke patches``), 2 is a wrong command line's, also where Invoke
+finds it (tasks.py).
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ class EngineError(AlpypyError):
 
 
 class ResourceError(AlpypyError):
-    """Too little memory or disk for what is about to start."""
+    """Too little memory or disk for what is about to start, or a file that cannot be used."""
 
     exit_code = 9
 

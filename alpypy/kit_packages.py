@@ -6,19 +6,17 @@ in docs/restricted-networks.md.
 
 from __future__ import annotations
 
-import re
 import shutil
 import subprocess
-import tomllib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from alpypy import elf
 from alpypy.apk import Package, PackageInfo, write_package
-from alpypy.errors import DataError, KitError
+from alpypy.errors import KitError
 from alpypy.recipe import Source
+from alpypy.tables import Table, read_file
 
 ARCH = "x86_64"
 _GCC = "usr/lib/gcc/x86_64-linux-gnu/12"
@@ -179,82 +177,64 @@ def load_contents(folder: Path) -> Contents:
     """Read kit.toml and kit-data.toml of versions/.
 
     Raises:
-        DataError: a key is missing; a digest counts as one.
+        DataError: one is missing or not TOML, or an entry is not usable.
     """
-    kit, more = _read(folder / "kit.toml"), _read(folder / "kit-data.toml")
-    try:
-        return Contents(
-            wheel=_load_wheel(kit["wheel"]),
-            tools=tuple(_load_tool(entry) for entry in kit["tools"]),
-            libraries=tuple(_load_library(entry) for entry in kit["libraries"]),
-            openssl=tuple(
-                Openssl(entry["soname"], entry["version"], _debian(entry))
-                for entry in kit["openssl"]
-            ),
-            data=tuple(_load_data(entry) for entry in more["data"]),
-        )
-    except KeyError as error:
-        raise DataError(
-            f"{folder}/kit.toml or kit-data.toml: {error} is missing or not usable",
-            remedy="compare the entry with its neighbours",
-        ) from error
+    kit, more = read_file(folder / "kit.toml"), read_file(folder / "kit-data.toml")
+    return Contents(
+        wheel=_load_wheel(kit.table("wheel")),
+        tools=tuple(_load_tool(entry) for entry in kit.tables("tools")),
+        libraries=tuple(_load_library(entry) for entry in kit.tables("libraries")),
+        openssl=tuple(
+            Openssl(entry.text("soname"), entry.text("version"), _debian(entry))
+            for entry in kit.tables("openssl")
+        ),
+        data=tuple(_load_data(entry) for entry in more.tables("data")),
+    )
 
 
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except tomllib.TOMLDecodeError as error:
-        raise DataError(f"{path} is not TOML: {error}", remedy="correct that line") from error
-
-
-def _load_data(entry: Mapping[str, Any]) -> Data:
+def _load_data(entry: Table) -> Data:
+    keep = entry.table("keep")
     return Data(
-        name=entry["name"],
-        version=entry["version"],
-        description=entry["description"],
-        license=entry["license"],
-        needed_by=entry["needed_by"],
+        name=entry.text("name"),
+        version=entry.text("version"),
+        description=entry.text("description"),
+        license=entry.text("license"),
+        needed_by=entry.text("needed_by"),
         source=_debian(entry),
-        keep=dict(entry["keep"]),
+        keep={name: keep.text(name) for name in keep.names()},
     )
 
 
-def _load_wheel(entry: Mapping[str, Any]) -> Wheel:
-    digest = _digest(entry, entry["pypi"])
-    source = Source("", digest, pypi=entry["pypi"], name=entry["file_name"])
-    return Wheel(entry["alpine"], source, entry["disk"], tuple(entry["world"]))
+def _load_wheel(entry: Table) -> Wheel:
+    digest, pypi = entry.digest("sha256"), entry.text("pypi")
+    source = Source("", digest, pypi=pypi, name=entry.text("file_name"))
+    return Wheel(entry.text("alpine"), source, entry.text("disk"), entry.texts("world"))
 
 
-def _load_tool(entry: Mapping[str, Any]) -> Tool:
+def _load_tool(entry: Table) -> Tool:
     return Tool(
-        name=entry["name"],
-        version=entry["version"],
-        description=entry["description"],
-        license=entry["license"],
-        depends=tuple(entry["depends"]),
-        debs=tuple(_debian(deb) for deb in entry["debs"]),
+        name=entry.text("name"),
+        version=entry.text("version"),
+        description=entry.text("description"),
+        license=entry.text("license"),
+        depends=entry.texts("depends"),
+        debs=tuple(_debian(deb) for deb in entry.tables("debs")),
     )
 
 
-def _load_library(entry: Mapping[str, Any]) -> Library:
+def _load_library(entry: Table) -> Library:
     return Library(
-        name=entry["name"],
-        version=entry["version"],
-        runtime=entry["runtime"],
-        description=entry["description"],
-        license=entry["license"],
+        name=entry.text("name"),
+        version=entry.text("version"),
+        runtime=entry.text("runtime"),
+        description=entry.text("description"),
+        license=entry.text("license"),
         source=_debian(entry),
     )
 
 
-def _debian(entry: Mapping[str, Any]) -> Source:
-    return Source("", _digest(entry, entry["path"]), debian=entry["path"])
-
-
-def _digest(entry: Mapping[str, Any], name: str) -> str:
-    if not re.fullmatch(r"[0-9a-f]{64}", entry["sha256"]):
-        raise KeyError(f"sha256 of {name}")
-    return str(entry["sha256"])
+def _debian(entry: Table) -> Source:
+    return Source("", entry.digest("sha256"), debian=entry.text("path"))
 
 
 def lay_out_tool(tool: Tool, files: Callable[[Source], Path], tree: Path) -> None:

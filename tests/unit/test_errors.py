@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import ast
+import errno
 import os
+import signal
 import subprocess
 import sys
 import tarfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import docker
 import pytest
 
-from alpypy import errors
-from alpypy.errors import AlpypyError
+from alpypy import cli, errors, needs
+from alpypy.errors import AlpypyError, ImageError
 
 ROOT = Path(__file__).parents[2]
 MODULES = sorted((ROOT / "alpypy").glob("*.py"))
+Ends = Callable[[Callable[[], object]], str]
 CLASSES = [one for one in vars(errors).values() if isinstance(one, type)]
 # Signals between functions of one module, which turns them into errors, and impossible states.
 INTERNAL = {
@@ -113,6 +117,18 @@ def truncated(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+@pytest.fixture(scope="module")
+def twins(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with two checkouts of PyPy 3.6-7.0.0."""
+    folder = tmp_path_factory.getbasetemp() / "twins"
+    for name in ("one", "two"):
+        version = folder / name / "pypy/module/sys/version.py"
+        version.parent.mkdir(parents=True)
+        version.write_text("CPYTHON_VERSION = (3, 6, 1)\nPYPY_VERSION = (7, 0, 0)\n")
+        (folder / name / "rpython").mkdir()
+    return folder
+
+
 MISTAKES: dict[str, tuple[str, int, tuple[str, ...]]] = {
     "unknown_pypy": (
         "bootstrap --pypy 3.6-7.0.1 --alpine 3.9",
@@ -165,14 +181,36 @@ MISTAKES: dict[str, tuple[str, int, tuple[str, ...]]] = {
         6,
         ("pypy.tar.bz2 is truncated or damaged", "again"),
     ),
+    "empty_pypy_for_build": (
+        "build --pypy 3.6-7.0.0 --alpine 3.9 --with-pypy=",
+        2,
+        ("--with-pypy is empty", "2.7"),
+    ),
+    "empty_pypy_for_plan": (
+        "plan --pypy 3.6-7.0.0 --alpine 3.9 --with-pypy=",
+        2,
+        ("--with-pypy is empty", "2.7"),
+    ),
+    "two_translators": (
+        "plan --pypy 3.6-7.0.0 --alpine 3.9 --direct --with-pypy 2.7-7.3.19",
+        2,
+        ("--direct", "--with-pypy", "one of the two"),
+    ),
+    "two_sources_of_one_release": (
+        "plan --pypy 3.6-7.0.0 --alpine 3.9 --source {twins}/one --source {twins}/two",
+        2,
+        ("twins/one and ", "twins/two are both PyPy 3.6-7.0.0", "--source"),
+    ),
     "not_a_tarball": ("verify README.md", 2, ("README.md", "-alpine3.23.tar.bz2")),
 }
 
 
 @pytest.mark.parametrize("name", MISTAKES)
-def test_a_mistake_is_told_in_plain_words(name: str, truncated: Path, tmp_path: Path) -> None:
+def test_a_mistake_is_told_in_plain_words(
+    name: str, truncated: Path, twins: Path, tmp_path: Path
+) -> None:
     command, code, words = MISTAKES[name]
-    done = invoke(*command.format(truncated=truncated).split(), cache=tmp_path)
+    done = invoke(*command.format(truncated=truncated, twins=twins).split(), cache=tmp_path)
     assert "Traceback" not in done.stderr + done.stdout
     assert done.returncode == code, done.stderr
     message, _, remedy = done.stderr.partition("\n")
@@ -180,3 +218,92 @@ def test_a_mistake_is_told_in_plain_words(name: str, truncated: Path, tmp_path: 
     assert remedy.strip()
     for word in words:
         assert word in done.stderr
+
+
+@pytest.fixture
+def ends(capsys: pytest.CaptureFixture[str]) -> Iterator[Ends]:
+    """Gives the exit code and the message of a command that does something."""
+
+    def run(body: Callable[[], object]) -> str:
+        with pytest.raises(SystemExit) as caught, cli.command():
+            body()
+        return f"{caught.value.code} {capsys.readouterr().err}"
+
+    before = signal.getsignal(signal.SIGTERM)
+    yield run
+    signal.signal(signal.SIGTERM, before)
+
+
+def test_trouble_with_a_file_names_it(ends: Ends, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    said = ends((tmp_path / "file/folder").mkdir)
+    assert said.startswith(f"9 alpypy: error: {tmp_path}/file/folder: Not a directory\n")
+    assert "ALPYPY_CACHE" in said
+    said = ends(Path("/proc/alpypy").mkdir)
+    assert said.startswith("9 alpypy: error: /proc/alpypy: No such file or directory\n")
+
+
+def test_a_full_disk_is_told_with_what_helps(ends: Ends) -> None:
+    said = ends(lambda: Path("/dev/full").write_text("x"))
+    assert said.startswith(f"9 alpypy: error: {os.strerror(errno.ENOSPC)}\n")
+    assert "free some space" in said
+
+
+def test_an_engine_that_is_gone_is_an_error(ends: Ends, tmp_path: Path) -> None:
+    client = docker.DockerClient(base_url=f"unix://{tmp_path}/none.sock", version="1.41")
+    said = ends(client.ping)
+    assert said.startswith("8 alpypy: error: the connection to the engine failed: ")
+    assert "finished stages are kept" in said
+
+
+def test_an_address_that_docker_cannot_read_is_an_error(ends: Ends) -> None:
+    said = ends(lambda: docker.DockerClient(base_url="nonsense://x", version="1.41"))
+    assert said.startswith("8 alpypy: error: ")
+    assert "nonsense" in said
+
+
+def test_a_proxy_that_is_no_address_is_a_mirror_out_of_reach(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", "http://a..b")
+    assert needs.main(["kit", "3.23"]) == 1
+
+
+def test_colours_of_tools_are_not_in_a_message(ends: Ends) -> None:
+    def fail() -> None:
+        raise ImageError("\x1b[91mapk failed\x1b[0m\x1b[K", remedy="do")
+
+    assert ends(fail) == "10 alpypy: error: apk failed\n  do\n"
+
+
+def test_a_fault_of_alpypy_keeps_its_traceback() -> None:
+    with pytest.raises(ZeroDivisionError), cli.command():
+        _ = 1 / 0
+
+
+@pytest.mark.parametrize(
+    ("body", "errors_to"),
+    [
+        ("while True: cli.say('line')", subprocess.PIPE),
+        ("while True: print('line', file=sys.stderr)", subprocess.STDOUT),
+        ("cli.say('line'); sys.stdin.read(); open('/proc/x')", subprocess.STDOUT),
+    ],
+)
+def test_a_reader_that_leaves_ends_the_command_quietly(body: str, errors_to: int) -> None:
+    code = f"import sys\nfrom alpypy import cli\nwith cli.command():\n    {body}"
+    running = subprocess.Popen(
+        [sys.executable, "-c", code],
+        cwd=ROOT,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=errors_to,
+    )
+    assert running.stdin
+    assert running.stdout
+    assert running.stdout.readline() == b"line\n"
+    running.stdout.close()
+    running.stdin.close()
+    assert running.wait(60) == 141
+    if running.stderr:
+        assert running.stderr.read() == b""
+        running.stderr.close()

@@ -94,7 +94,7 @@ def test_a_file_without_a_digest_is_refused(entry: str, digest: str, tmp_path: P
     spoilt = re.sub(r'sha256 = "([0-9a-f]{64})"', digest.format(r"\1"), text[place:], count=1)
     what = refusal(tmp_path, text[:place] + spoilt)
     assert "sha256" in what
-    assert str(tmp_path) in what
+    assert "kit.toml" in what
 
 
 @pytest.mark.parametrize(
@@ -103,6 +103,28 @@ def test_a_file_without_a_digest_is_refused(entry: str, digest: str, tmp_path: P
 def test_an_entry_that_lacks_a_key_is_refused(key: str, tmp_path: Path) -> None:
     spoilt = re.sub(rf"^{key} = ", f"other_{key} = ", KIT.read_text(), flags=re.MULTILINE)
     assert key in refusal(tmp_path, spoilt)
+
+
+@pytest.mark.parametrize(
+    ("line", "wrong"),
+    [
+        ('alpine = "3.23"', "alpine = 3"),
+        ("depends = []", 'depends = "gcc"'),
+        ('soname = "', "soname = 1 # "),
+        ("debs = [\n", "debs = [ 7,\n"),
+    ],
+)
+def test_a_value_of_another_type_is_refused(line: str, wrong: str, tmp_path: Path) -> None:
+    text = KIT.read_text()
+    assert line in text
+    what = refusal(tmp_path, text.replace(line, wrong, 1))
+    assert what.startswith(f"{tmp_path.name}/kit.toml [")
+    assert wrong.partition(" ")[0] in what
+
+
+def test_a_list_that_is_not_there_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"kit\.toml does not exist"):
+        load_contents(tmp_path)
 
 
 def test_not_toml_is_refused(tmp_path: Path) -> None:

@@ -141,6 +141,10 @@ class TestHeader:
         with pytest.raises(DataError, match="header is not UTF-8"):
             load_patches(folder, KNOWN)
 
+    def test_no_folder(self, folder: Path) -> None:
+        with pytest.raises(DataError, match="missing is no folder"):
+            load_patches(folder / "missing", KNOWN)
+
     @given(st.text())
     def test_any_text_for_a_header_is_a_data_error(self, text: str) -> None:
         with tempfile.TemporaryDirectory() as folder:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import io
 import multiprocessing
@@ -42,6 +43,7 @@ class Site:
     cut_after: dict[str, list[int]] = field(default_factory=dict)
     statuses: dict[str, list[int]] = field(default_factory=dict)
     ranges: bool = True
+    login: str = ""
     asked: list[tuple[str, str | None]] = field(default_factory=list)
     address: str = ""
 
@@ -63,6 +65,9 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         self.site.asked.append((self.path, self.headers.get("Range")))
+        if self.site.login:
+            basic = base64.b64encode(self.site.login.encode()).decode()
+            assert self.headers["Authorization"] == f"Basic {basic}"
         statuses = self.site.statuses.get(self.path)
         content = self.site.files.get(self.path)
         if statuses or content is None:
@@ -280,6 +285,114 @@ def test_mirror_that_is_no_address_is_named(site: Site, tmp_path: Path) -> None:
         Fetcher(tmp_path, ["mirror.example/pypy"]).fetch(source)
     assert "mirror.example/pypy/missing: Invalid URL" in caught.value.what
     assert "404" in caught.value.what
+
+
+@pytest.mark.parametrize(
+    ("login", "sent"),
+    [
+        ("user:secret", "user:secret"),
+        ("user:s%40cret%2F", "user:s@cret/"),
+        ("user:s@cret", "user:s@cret"),
+        ("user:sec/ret", "user:sec/ret"),
+        ("secret", "secret:"),
+    ],
+)
+def test_a_mirror_s_user_and_password_are_sent_and_not_shown(
+    site: Site, login: str, sent: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    source = replace(site.source(), url="", name="pypy-src.tar.bz2")
+    site.login = sent
+    mirror = site.address.replace("//", f"//{login}@")
+    assert Fetcher(tmp_path, [mirror]).fetch(source).read_bytes() == CONTENT
+    site.statuses["/missing"] = [401]
+    with pytest.raises(DownloadError) as caught:
+        Fetcher(tmp_path, [mirror]).fetch(replace(source, sha256="0" * 64, name="missing"))
+    assert f"{site.address}/missing: 401" in caught.value.what
+    hidden(str(caught.value))
+    with pytest.raises(DigestError) as wrong:
+        Fetcher(tmp_path, [mirror]).fetch(replace(source, sha256="0" * 64))
+    hidden(str(wrong.value))
+    shown = capfd.readouterr().err
+    assert f"fetching {site.address}/pypy-src.tar.bz2" in shown
+    hidden(shown)
+
+
+def hidden(text: str) -> None:
+    """Nothing in the text is part of a login of these tests."""
+    assert "user" not in text
+    assert "cret" not in text
+    assert "sec" not in text
+    assert "@" not in text
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "http://user:secret@a..b",
+        "http://user:secret@[::1",
+        "user:secret@mirror.example",
+        "ftp://user:secret@mirror.example",
+        "http://user:secret@nowhere.invalid",
+        "http://user:sec ret@127.0.0.1:9",
+    ],
+)
+def test_an_impossible_mirror_s_password_is_not_shown(address: str, tmp_path: Path) -> None:
+    with pytest.raises(DownloadError) as caught:
+        Fetcher(tmp_path, [address]).fetch(Source("", "0" * 64, name="x"))
+    hidden(str(caught.value))
+
+
+@pytest.mark.parametrize("proxy", ["http://user:secret@a..b", "user:secret@a..b", "http://se@a..b"])
+def test_an_impossible_proxy_s_password_is_not_shown(
+    proxy: str, nowhere: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HTTP_PROXY", proxy)
+    with pytest.raises(DownloadError) as caught:
+        Fetcher(tmp_path).fetch(Source("http://mirror.example/x", "0" * 64))
+    hidden(str(caught.value).replace("mirror.example", ""))
+
+
+@pytest.mark.parametrize(
+    "address", ["http://127.0.0.1:80/@scope/x", "http://[::1]:80/a@b", "http://h/a:b@c", "h/x"]
+)
+def test_an_address_without_a_login_is_shown_whole(address: str) -> None:
+    assert sources._from_url(address).address == address
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["'http://user:secret@h/x'", "to http://secret@h: no", "for user:s@cret@h.", "(user:secret@h)"],
+)
+def test_messages_of_other_programs_lose_a_login(text: str) -> None:
+    shown = sources.without_passwords(text)
+    hidden(shown)
+    assert "h" in shown
+
+
+def test_reasons_are_short_and_whole(tmp_path: Path) -> None:
+    with pytest.raises(DownloadError) as caught:
+        Fetcher(tmp_path).fetch(Source("https://nowhere.invalid/x", "0" * 64))
+    [line] = caught.value.what.splitlines()[1:]
+    assert "Failed to resolve 'nowhere.invalid' (" in line
+    assert line.count("(") == line.count(")")
+    assert "Connection" not in line
+
+
+def test_a_zip_archive_is_called_one(tmp_path: Path) -> None:
+    path = tmp_path / "pypy.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("pypy/x", "x")
+    for reading in (lambda: unpack(path, tmp_path), lambda: unpack_some(path, ["x"], tmp_path)):
+        with pytest.raises(ArchiveError, match=r"pypy\.zip is a zip archive, and a tar archive"):
+            reading()
+
+
+def test_what_is_no_archive_is_told_in_one_line(tmp_path: Path) -> None:
+    path = tmp_path / "x.tar"
+    path.write_text("not an archive\n")
+    with pytest.raises(ArchiveError) as caught:
+        unpack(path, tmp_path)
+    assert caught.value.what.endswith("damaged: file could not be opened successfully")
 
 
 def test_wrong_file_of_a_mirror_is_not_taken(site: Site, mirror: Site, tmp_path: Path) -> None:

@@ -2,18 +2,32 @@
 
 from __future__ import annotations
 
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from invoke import Collection, ParseError
+from invoke import Collection, ParseError, Program
 from invoke.parser import Parser, ParserContext
 
 import tasks
 from alpypy.order import Order
 from alpypy.spec import Target
 
+ROOT = Path(__file__).parents[2]
 CONTEXTS = Collection.from_module(tasks).to_contexts()
+PROGRAM = Program(namespace=Collection.from_module(tasks))
 BOTH = ["--pypy", "3.6-7.0.0", "--alpine", "3.9"]
+
+
+@pytest.fixture
+def restored() -> Iterator[None]:
+    """What a task does with signals is undone."""
+    before = signal.getsignal(signal.SIGTERM)
+    yield
+    signal.signal(signal.SIGTERM, before)
 
 
 def parse(*words: str) -> ParserContext:
@@ -46,9 +60,55 @@ def test_options_of_its_own(task: str, options: set[str]) -> None:
     assert taken & {"keep", "direct", "with_pypy"} == options
 
 
-def test_build_needs_a_pypy() -> None:
-    with pytest.raises(ParseError, match="with_pypy"):
-        parse("build", *BOTH)
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        ([], "bootstrap needs --pypy and --alpine"),
+        (["--alpine", "3.9"], "bootstrap needs --pypy"),
+        (["--pypy", "3.6-7.0.0"], "bootstrap needs --alpine"),
+        ([*BOTH, "--jobs", "abc"], "--jobs is 'abc'"),
+        ([*BOTH, "--jobs=-3"], "--jobs is '-3'"),
+        ([*BOTH, "--jobs", "0"], "--jobs is '0'"),
+        ([*BOTH, "--jobs", "\u0663"], "--jobs is '\u0663'"),
+        (["--pypy", "3.6-7.0.0", "--bogus", "x"], "No idea what '--bogus' is!"),
+        (["3.6-7.0.0", "3.9"], "No idea what '3.6-7.0.0' is!"),
+        ([*BOTH, "--jobs"], "needed value"),
+    ],
+)
+def test_a_wrong_command_line_is_told_once_and_ends_with_2(
+    words: list[str], says: str, capsys: pytest.CaptureFixture[str], restored: None
+) -> None:
+    with pytest.raises(SystemExit) as caught:
+        PROGRAM.run(["invoke", "bootstrap", *words])
+    assert caught.value.code == 2
+    said = capsys.readouterr().err
+    assert says in said
+    assert said.count(said.splitlines()[0]) == 1
+
+
+def test_build_needs_a_pypy(capsys: pytest.CaptureFixture[str], restored: None) -> None:
+    with pytest.raises(SystemExit) as caught:
+        PROGRAM.run(["invoke", "build", *BOTH])
+    assert caught.value.code == 2
+    assert "build needs --with-pypy\n  --with-pypy: tarball of a PyPy" in capsys.readouterr().err
+
+
+def test_invoke_ends_as_the_program_does() -> None:
+    command = [sys.executable, "-m", "invoke", "bootstrap", "--bogus", "x"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (2, "No idea what '--bogus' is!\n")
+
+
+def test_help_and_list_end_well(capsys: pytest.CaptureFixture[str]) -> None:
+    for words in (["--help", "bootstrap"], ["--list"]):
+        with pytest.raises(SystemExit) as caught:
+            PROGRAM.run(["invoke", *words])
+        assert caught.value.code == 0
+        assert "erify a PyPy for an Alpine" in capsys.readouterr().out
+
+
+def test_jobs_are_a_number_in_the_order() -> None:
+    assert tasks._order("3.6-7.0.0", "3.9", jobs="12").jobs == 12
 
 
 def test_an_unknown_option_is_refused() -> None:
