@@ -11,8 +11,7 @@ from inspect import Parameter, Signature, signature
 from pathlib import Path
 from typing import Any
 
-import invoke.parser.parser
-from invoke import Context, Exit, ParseError, Task, task
+from invoke import Context, Task, task
 
 from alpypy import cli, patch_check, patch_overview
 from alpypy.cli import ROOT, say
@@ -39,20 +38,6 @@ _HELP = {
     "direct": "translate with CPython in one pass, without a PyPy between",
     "with-pypy": "tarball of a PyPy 2.7 for this Alpine, or its version",
 }
-
-
-class _WrongCommandLineError(ParseError, Exit):
-    """Invoke's complaint with exit code 2, by way of what it ends with itself: its own 1 would say
-    that verify found something."""
-
-    code = 2
-
-    def __init__(self, text: str, context: object = None) -> None:
-        Exception.__init__(self, text)
-        self.context, self.message = context, None
-
-
-invoke.parser.parser.ParseError = _WrongCommandLineError
 
 
 def _order(
