@@ -31,6 +31,7 @@ LEASE_LABEL = "org.alpypy.lease"
 _LEASE = "/run/alpypy.lease"
 # Blocks until the lease's owner is gone, then ends all that runs beside the init process.
 _GUARD = ("sh", "-c", 'flock "$0" kill -KILL -1 & exec "$@"', _LEASE)
+_ENDED = ("exited", "dead")
 _ARCHITECTURES = {"amd64": "x86_64", "arm64": "aarch64"}
 _PROXY_NAMES = ("HTTP_PROXY", "HTTPS_PROXY", "FTP_PROXY", "NO_PROXY")
 
@@ -347,13 +348,21 @@ def _lease(folder: Path) -> Iterator[Path]:
 
 
 def _sweep(client: docker.DockerClient) -> None:
-    """Remove what the containers of killed runs left behind."""
-    for container in client.containers.list(all=True, filters={"label": LEASE_LABEL}):
+    """Remove what the containers of killed runs left behind.
+
+    A lease that is not here may be one of another machine, or container, that uses the engine too.
+    Of those only what has ended goes: the rest ends by itself with its owner.
+    """
+    left = set[Path]()
+    filters = {"label": LEASE_LABEL}
+    for container in client.containers.list(all=True, filters=filters, ignore_removed=True):
         lease = Path(container.labels[LEASE_LABEL])
-        if not _held(lease):
+        if not _held(lease) and (lease.exists() or container.status in _ENDED):
             with contextlib.suppress(APIError, NotFound):
                 container.remove(force=True)
-            lease.unlink(missing_ok=True)
+            left.add(lease)
+    for lease in left:
+        lease.unlink(missing_ok=True)
 
 
 def _held(lease: Path) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -12,9 +13,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from docker.errors import NotFound
 from docker.models.containers import Container
 
-from alpypy.engine import Engine, Job, Mount, connect
+from alpypy.engine import LEASE_LABEL, Engine, Job, Mount, connect
 from alpypy.errors import EngineError
 
 pytestmark = pytest.mark.timeout(300)
@@ -201,6 +203,33 @@ def test_a_killed_run_leaves_no_container_running_and_the_next_one_sweeps(
     with connect(cache):
         assert not containers(engine, token, stopped=True)
     assert not lease.exists()
+
+
+@pytest.fixture
+def foreign(engine: Engine, base_image: str, tmp_path: Path) -> Iterator[Container]:
+    """A container at work whose lease is not on this machine, as of another one at this engine."""
+    container = engine.client.containers.run(
+        base_image,
+        ["sleep", "500"],
+        init=True,
+        detach=True,
+        labels={LEASE_LABEL: str(tmp_path / "elsewhere/run-1")},
+    )
+    yield container
+    with contextlib.suppress(NotFound):
+        container.remove(force=True)
+
+
+def test_a_container_of_another_machine_is_swept_only_when_it_has_ended(
+    foreign: Container, cache: Path
+) -> None:
+    with connect(cache):
+        foreign.reload()
+        assert foreign.status == "running"
+    foreign.kill()
+    foreign.wait()
+    with connect(cache), pytest.raises(NotFound):
+        foreign.reload()
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
