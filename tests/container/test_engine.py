@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator
@@ -144,6 +145,53 @@ def test_proxy_settings_reach_a_build_and_stay_out_of_the_image(
     assert digest.strip() in lines
     image = engine.client.images.get(tag)
     assert "secret" not in str(image.history()) + str(image.attrs)
+
+
+def test_an_image_is_found_by_its_id_when_another_run_takes_its_name(
+    engine: Engine, base_image: str, tag: str, tmp_path: Path
+) -> None:
+    (tmp_path / "Dockerfile").write_text(f"FROM {base_image}\nRUN echo {tag} >/mine\n")
+    other = engine.client.images.get(base_image)
+
+    def take(line: str) -> None:
+        if line.startswith("Successfully tagged"):
+            other.tag(*tag.split(":"))
+
+    made = engine.build(tmp_path, tag=tag, arguments={}, labels={}, network=False, on_line=take)
+    assert engine.image_id(tag) == other.id
+    assert engine.run(Job(made, ["cat", "/mine"])).output == f"{tag}\n"
+    engine.remove_image(made)
+
+
+def test_one_run_builds_while_another_waits(
+    engine: Engine, capsys: pytest.CaptureFixture[str]
+) -> None:
+    name, done = uuid.uuid4().hex, list[str]()
+
+    def second() -> None:
+        with engine.building(name):
+            done.append("second")
+
+    waiting = threading.Thread(target=second)
+    with engine.building(name):
+        waiting.start()
+        waiting.join(timeout=0.5)
+        done.append("first")
+    waiting.join()
+    assert done == ["first", "second"]
+    assert "another run" in capsys.readouterr().err
+
+
+def test_an_image_in_use_is_not_removed_and_that_is_no_error(
+    engine: Engine, base_image: str, tag: str, tmp_path: Path
+) -> None:
+    (tmp_path / "Dockerfile").write_text(f"FROM {base_image}\nRUN echo {tag} >/mine\n")
+    engine.build(tmp_path, tag=tag, arguments={}, labels={}, network=False)
+    with engine.started(Job(tag, ["sleep", "500"])):
+        engine.remove_image(tag)
+        assert engine.image_id(tag)
+    engine.remove_image(tag)
+    assert engine.image_id(tag) is None
 
 
 # Runs a container that never ends by itself, as a task does.
