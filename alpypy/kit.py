@@ -20,12 +20,13 @@ from elftools.elf.sections import SymbolTableSection
 from alpypy import kit_packages
 from alpypy.apk import KEY_NAME, Package, write_index
 from alpypy.engine import Engine, Job, Mount
-from alpypy.errors import KitError
+from alpypy.errors import KitError, SpecError
 from alpypy.kit_packages import ARCH, Contents, Library, Openssl
 from alpypy.sources import Fetcher, unpack
 
 LABEL = "org.alpypy.kit"
 _CONTENT_LABEL = "org.alpypy.kit.content"
+_BASE_LABEL = "org.alpypy.kit.base"  # the ID of the image that the kit was made on
 _REVISION = "3"  # part of the kit's identity: raise it when the code below makes other packages
 _NEEDS = {"qemu-img": "qemu-utils", "debugfs": "e2fsprogs"}
 
@@ -37,6 +38,7 @@ class Kit:
 
     reference: str
     base: str
+    base_id: str
     identity: str
     content: str
 
@@ -63,17 +65,52 @@ def prepare(
 
     Raises:
         KitError: no base image is at hand, or a step of the making failed.
+        SpecError: the base image is another Alpine.
     """
     contents = kit_packages.load_contents(root / "versions")
     base = base or f"alpine:{alpine}"
-    if engine.image_id(base) is None:
-        _import_wheel(engine, fetcher, contents, alpine, base, say)
-    identity = _identity(root, engine.image_id(base) or "")
-    kit = Kit(reference(alpine), base, identity, _content(root, identity))
-    if engine.label(kit.reference, _CONTENT_LABEL) != kit.content:
-        with tempfile.TemporaryDirectory(prefix="alpypy-kit-") as scratch:
-            _Making(engine, fetcher, root, contents, kit, Path(scratch), say).run()
+    with engine.building(f"kit-{alpine}"):
+        if engine.image_id(base) is None:
+            _import_wheel(engine, fetcher, contents, alpine, base, say)
+        require_release(engine, base, alpine)
+        base_id = engine.image_id(base) or ""
+        identity = _identity(root, base_id)
+        kit = Kit(reference(alpine), base, base_id, identity, _content(root, identity))
+        if engine.label(kit.reference, _CONTENT_LABEL) != kit.content:
+            with tempfile.TemporaryDirectory(prefix="alpypy-kit-") as scratch:
+                _Making(engine, fetcher, root, contents, kit, Path(scratch), say).run()
     return kit
+
+
+def require_release(engine: Engine, image: str, alpine: str) -> None:
+    """Refuse an image of the engine that is no Alpine of this version.
+
+    Raises:
+        SpecError: its /etc/alpine-release says another version, or is not there.
+    """
+    release = engine.alpine_release(image)
+    if release is None or release.split(".")[:2] != alpine.split("."):
+        raise SpecError(
+            f"{image} is {f'Alpine {release}' if release else 'no Alpine'}, and Alpine {alpine}"
+            " is asked for",
+            remedy=f"pass an image of Alpine {alpine} with --base-image, or leave it out",
+        )
+
+
+def require_current(engine: Engine, root: Path, alpine: str) -> None:
+    """Refuse a kit of the engine that another version of alpypy made.
+
+    Raises:
+        KitError: it is not what ``prepare`` makes on the same base.
+    """
+    made = reference(alpine)
+    # A kit that does not say what it was made on can be checked only against the usual base.
+    base_id = engine.label(made, _BASE_LABEL) or engine.image_id(f"alpine:{alpine}") or ""
+    if engine.label(made, _CONTENT_LABEL) != _content(root, _identity(root, base_id)):
+        raise KitError(
+            f"{made} in the engine was made by another version of alpypy",
+            remedy=f"make it anew: invoke kit --alpine {alpine}   (or remove that image)",
+        )
 
 
 def _identity(root: Path, base_id: str) -> str:
@@ -120,12 +157,16 @@ class _Making:
         try:
             built = self._build_libraries(toolchain)
         finally:
-            self._engine.remove_image(toolchain)
+            self._engine.remove_image(self._toolchain_tag)
         repository = self._scratch / "final"
         shutil.copytree(built / "gcc", trees["gcc"], dirs_exist_ok=True)
         packages = self._write_tools(trees, repository)
         packages += self._write_libraries(built, repository)
-        labels = {LABEL: self._kit.identity, _CONTENT_LABEL: self._kit.content}
+        labels = {
+            LABEL: self._kit.identity,
+            _CONTENT_LABEL: self._kit.content,
+            _BASE_LABEL: self._kit.base_id,
+        }
         self._image(self._kit.reference, repository, packages, labels=labels)
         self._say(f"kit: {len(packages)} packages in {self._kit.reference}")
 
@@ -141,14 +182,19 @@ class _Making:
             for tool in self._contents.tools
         ]
 
+    @property
+    def _toolchain_tag(self) -> str:
+        return f"{self._kit.reference}-toolchain"
+
     def _toolchain_image(self, trees: Mapping[str, Path]) -> str:
         self._say("kit: toolchain")
         repository = self._scratch / "toolchain"
         packages = self._write_tools(trees, repository)
-        tag = f"{self._kit.reference}-toolchain"
         names = " ".join(tool.name for tool in self._contents.tools)
-        self._image(tag, repository, packages, labels={}, arguments={"PACKAGES": names})
-        return tag
+        arguments = {"PACKAGES": names}
+        return self._image(
+            self._toolchain_tag, repository, packages, labels={}, arguments=arguments
+        )
 
     def _image(
         self,
@@ -158,14 +204,14 @@ class _Making:
         *,
         labels: Mapping[str, str],
         arguments: Mapping[str, str] | None = None,
-    ) -> None:
+    ) -> str:
         key = write_index(packages, repository, ARCH)
         with tempfile.TemporaryDirectory(dir=self._scratch) as name:
             context = Path(name)
             shutil.copy(self._dockerfiles / "Dockerfile", context)
             (context / KEY_NAME).write_bytes(key)
             repository.rename(context / "repository")
-            self._engine.build(
+            return self._engine.build(
                 context,
                 tag=tag,
                 arguments={"BASE_IMAGE": self._kit.base, **(arguments or {})},

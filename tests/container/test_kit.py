@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from alpypy.engine import Engine
-from alpypy.errors import ImageError, KitError
-from alpypy.kit import prepare
+from alpypy.errors import ImageError, KitError, SpecError
+from alpypy.kit import prepare, require_current
 from alpypy.sources import Fetcher
 
 pytestmark = pytest.mark.timeout(1200)
@@ -91,6 +91,32 @@ def test_the_second_time_there_is_nothing_to_do(
     assert prepare(engine, Fetcher(cache), ROOT, alpine_version, None, said.append) == first
     assert said == []
     assert engine.image_id(first.reference) == made
+
+
+def test_a_base_of_another_alpine_is_an_error_before_any_work(
+    engine: Engine, cache: Path, base_image: str
+) -> None:
+    said = list[str]()
+    with pytest.raises(SpecError, match=rf"{base_image} is Alpine 3\.23"):
+        prepare(engine, Fetcher(cache), ROOT, "3.12", base_image, said.append)
+    assert said == []
+
+
+def test_a_kit_counts_as_current_whatever_image_it_was_made_on(
+    engine: Engine, base_image: str, tmp_path: Path
+) -> None:
+    labels = {"org.alpypy.kit.base": str(engine.image_id("alpine:3.23"))}
+    (tmp_path / "Dockerfile").write_text(f"FROM {base_image}\n")
+    tag = "alpypy-kit:alpine3.13"
+    try:
+        engine.build(tmp_path, tag=tag, arguments={}, labels=labels, network=False)
+        require_current(engine, ROOT, "3.13")
+        labels["org.alpypy.kit.base"] = "sha256:another"
+        engine.build(tmp_path, tag=tag, arguments={}, labels=labels, network=False)
+        with pytest.raises(KitError, match=tag):
+            require_current(engine, ROOT, "3.13")
+    finally:
+        engine.remove_image(tag)
 
 
 def test_an_alpine_that_is_nowhere_is_an_error(engine: Engine, cache: Path) -> None:
