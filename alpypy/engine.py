@@ -29,7 +29,7 @@ from docker.models.containers import Container
 from filelock import FileLock, Timeout
 
 from alpypy.errors import EngineError, ImageError
-from alpypy.private_engine import SOCKETS, private_engine
+from alpypy.private_engine import SOCKETS, private_engine, refusal
 
 LEASE_LABEL = "org.alpypy.lease"
 _LEASE = "/run/alpypy.lease"
@@ -353,7 +353,7 @@ def engine_answers() -> bool:
     """Whether an engine is running already.
 
     Raises:
-        EngineError: ``DOCKER_HOST`` names one that does not answer.
+        EngineError: ``DOCKER_HOST`` names one that does not answer or that this user may not use.
     """
     client = _answering()
     if client:
@@ -367,7 +367,7 @@ def _answering() -> docker.DockerClient | None:
         try:
             return _client(host)
         except DockerException as error:
-            raise EngineError(
+            raise refusal(Path(host.removeprefix("unix://"))) or EngineError(
                 f"no container engine answers at DOCKER_HOST={host}",
                 remedy="start that engine, or unset DOCKER_HOST to let alpypy find or start one",
             ) from error
