@@ -10,7 +10,7 @@ from pathlib import Path
 
 from alpypy import kit as kits
 from alpypy.engine import Engine
-from alpypy.errors import DownloadError, ImageError, KitError
+from alpypy.errors import DownloadError, ImageError, KitError, SpecError
 from alpypy.recipe import Alpine, Recipe
 from alpypy.sources import Fetcher
 from alpypy.store import key_of
@@ -114,6 +114,27 @@ def _fetch_rootfs(fetcher: Fetcher, alpine: Alpine, arch: str) -> Path:
         return fetcher.fetch(rootfs)
     except DownloadError as error:
         raise DownloadError(error.what, remedy=f"{error.remedy}; {hint}") from error
+
+
+def refuse_missing(root: Path, recipe: Recipe, base: Base) -> None:
+    """Refuse a recipe whose build packages the kit does not have, if it is to be built on the kit.
+
+    What somebody's own image made from the kit's has besides is not known, and not refused.
+
+    Raises:
+        SpecError: there is such a package.
+    """
+    alpine = recipe.target.alpine
+    if base.reference != kits.reference(alpine):
+        return
+    missing = set(recipe.build_packages) - kits.development_packages(root)
+    if missing:
+        raise SpecError(
+            f"{recipe.target.release} on Alpine {alpine} is built with"
+            f" {', '.join(sorted(missing))}, which the kit does not have",
+            remedy="where Alpine's mirrors are in reach, build it on Alpine's own packages:"
+            f" --base-image alpine:{alpine}; else choose another release",
+        )
 
 
 def bootstrap_key(root: Path, recipe: Recipe, base: Base) -> str:

@@ -48,6 +48,14 @@ def reference(alpine: str) -> str:
     return f"alpypy-kit:alpine{alpine}"
 
 
+def development_packages(root: Path) -> frozenset[str]:
+    """Names of the packages that a kit has to build with (and those of the tools it needs)."""
+    contents = kit_packages.load_contents(root / "versions")
+    tools = {tool.name for tool in contents.tools}
+    libraries = {name for one in contents.libraries for name in (one.name, f"{one.name}-dev")}
+    return frozenset(tools | libraries | {kit_packages.OPENSSL})
+
+
 def prepare(
     engine: Engine,
     fetcher: Fetcher,

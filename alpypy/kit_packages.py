@@ -21,6 +21,7 @@ from alpypy.errors import DataError, KitError
 from alpypy.recipe import Source
 
 ARCH = "x86_64"
+OPENSSL = "openssl-dev"  # the package with OpenSSL's headers
 _GCC = "usr/lib/gcc/x86_64-linux-gnu/12"
 _LOADER = "/lib/ld-musl-x86_64.so.1"
 _UNWANTED = ("usr/share", "etc", "usr/lib/pkgconfig", "usr/lib/x86_64-linux-gnu/pkgconfig")
@@ -353,7 +354,7 @@ def write_openssl(
     names = (openssl.soname, openssl.soname.replace("libssl", "libcrypto"))
     _link_to_owned(tree, {name: owned[name] for name in names})
     info = PackageInfo(
-        "openssl-dev",
+        OPENSSL,
         openssl.version,
         "headers of OpenSSL, for Alpine's own library",
         "OpenSSL",
