@@ -181,9 +181,14 @@ class Engine:
         return found
 
     def import_rootfs(self, tarball: Path, reference: str) -> str:
-        """Make an image of one layer out of a root file system's tarball."""
+        """Make an image of one layer out of a root file system's tarball.
+
+        Raises:
+            ImageError: the engine cannot read it.
+        """
         repository, _, tag = reference.rpartition(":")
-        self.client.api.import_image(str(tarball), repository=repository, tag=tag)
+        with contextlib.suppress(APIError):
+            self.client.api.import_image(str(tarball), repository=repository, tag=tag)
         found = self.image_id(reference)
         if found is None:
             raise ImageError(

@@ -44,23 +44,18 @@ def find_base(
     file system, fetched and imported. ``kit`` asks for the kit's (True) or for one of the others
     (False).
 
+    Args:
+        chosen: an image's name, or the path of a root file system's tarball.
+
     Raises:
-        ImageError: the chosen image is not in the engine and cannot be pulled.
+        ImageError: the chosen image is not in the engine and cannot be pulled or imported.
         SpecError: the chosen image is another Alpine.
         KitError: the kit's image is asked for and not there, or another version of alpypy made it.
         DownloadError: there is none, and the root file system is out of reach.
     """
     version = alpine.version
     if chosen:
-        if engine.image_id(chosen) is None and engine.pull(chosen) is None:
-            raise ImageError(
-                f"the engine holds no image {chosen} and cannot pull it",
-                remedy="check the name with `docker images`, or leave --base-image out",
-            )
-        base = _base(engine, chosen, version, arch)
-        if base.identity == base.id:  # not the kit itself, whose Alpine was checked in its making
-            kits.require_release(engine, chosen, version)
-        return base
+        return _chosen_base(engine, chosen, version, arch)
     if kit is not False and _kit_at_hand(engine, version, wanted=bool(kit)):
         return _base(engine, kits.reference(version), version, arch)
     imported = f"alpypy-base:alpine{version}"
@@ -70,6 +65,21 @@ def find_base(
     say(f"importing the root file system of Alpine {version}")
     engine.import_rootfs(_fetch_rootfs(fetcher, alpine, arch), imported)
     return _base(engine, imported, version, arch)
+
+
+def _chosen_base(engine: Engine, chosen: str, alpine: str, arch: str) -> Base:
+    if Path(chosen).is_file():
+        chosen = kits.import_tarball(engine, Path(chosen), alpine)
+    if engine.image_id(chosen) is None and engine.pull(chosen) is None:
+        raise ImageError(
+            f"the engine holds no image {chosen} and cannot pull it",
+            remedy="check the name, or give the path of a root file system's tarball,"
+            " or leave --base-image out",
+        )
+    base = _base(engine, chosen, alpine, arch)
+    if base.identity == base.id:  # not the kit itself, whose Alpine was checked in its making
+        kits.require_release(engine, chosen, alpine)
+    return base
 
 
 def _kit_at_hand(engine: Engine, alpine: str, *, wanted: bool) -> bool:
@@ -108,7 +118,7 @@ def _fetch_rootfs(fetcher: Fetcher, alpine: Alpine, arch: str) -> Path:
         raise ImageError(
             f"versions/alpine.toml has no root file system of Alpine {version} for {arch},"
             f" and the engine holds no alpine:{version}",
-            remedy=f"docker pull alpine:{version}, or {hint}",
+            remedy=f"pass its root file system's path with --base-image, or {hint}",
         )
     try:
         return fetcher.fetch(rootfs)

