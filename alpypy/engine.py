@@ -119,10 +119,22 @@ class Engine:
     def alpine_release(self, reference: str) -> str | None:
         """What /etc/alpine-release says in an image that the engine holds; None without one.
 
-        The container that it is read of is made and never started.
+        Reading it takes up to a second, so it is kept by the image's ID.
         """
-        options = self._options(Job(reference, ["true"]))
-        container = self.client.containers.create(**options)
+        number = (self.image_id(reference) or "").removeprefix("sha256:")
+        memo = self._lease.parent / f"release-{number}"
+        with contextlib.suppress(FileNotFoundError):
+            known = memo.read_text(encoding="utf-8")
+            if known.endswith("\n"):  # else another run is writing it, or could not
+                return known.strip()
+        release = self._read_release(reference)
+        if release:
+            memo.write_text(f"{release}\n", encoding="utf-8")
+        return release
+
+    def _read_release(self, reference: str) -> str | None:
+        """Read it of a container that is made and never started."""
+        container = self.client.containers.create(**self._options(Job(reference, ["true"])))
         try:
             pieces, _ = container.get_archive("/etc/alpine-release")
             with tarfile.open(fileobj=io.BytesIO(b"".join(pieces))) as archive:

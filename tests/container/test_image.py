@@ -95,6 +95,15 @@ def test_a_chosen_image_of_another_alpine_is_an_error(
         find_base(engine, Fetcher(cache), CATALOG.alpine("3.9"), "x86_64", base_image, print)
 
 
+def test_an_image_is_asked_for_its_alpine_once(
+    engine: Engine, base_image: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = engine.alpine_release(base_image)
+    monkeypatch.setattr(engine.client.api, "create_container", None)  # would raise now
+    assert first is not None
+    assert engine.alpine_release(base_image) == first
+
+
 def test_a_chosen_image_that_is_no_alpine_is_an_error(
     engine: Engine, cache: Path, tag: str, tmp_path: Path
 ) -> None:
