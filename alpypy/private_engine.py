@@ -33,7 +33,25 @@ def SOCKETS() -> tuple[Path, ...]:  # noqa: N802 - reads the environment at each
         runtime / "docker.sock",
         runtime / "podman/podman.sock",
     )
-    return tuple(path for path in known if path.is_socket())
+    return tuple(path for path in known if _is_socket(path))
+
+
+def _is_socket(path: Path) -> bool:
+    try:
+        return path.is_socket()
+    except PermissionError:  # its folder is closed to this user
+        return False
+
+
+def refusal(socket: Path) -> EngineError | None:
+    """What to tell a user who may not use an engine's socket; None when that is not so."""
+    if not _is_socket(socket) or os.access(socket, os.R_OK | os.W_OK):
+        return None
+    return EngineError(
+        f"permission denied: this user may not use the container engine at {socket}",
+        remedy="join the group that owns it and log in again (Docker's:"
+        " sudo usermod -aG docker USER), or run as root",
+    )
 
 
 @contextlib.contextmanager
@@ -102,7 +120,19 @@ def _command(folder: Path, address: str) -> Sequence[str]:
         return ["dockerd", data, state, "-p", str(folder / "docker.pid"), "-H", address]
     if shutil.which("podman"):
         return ["podman", f"--root={folder / 'podman'}", "system", "service", "--time=0", address]
-    raise EngineError("no container engine answers and none is installed", remedy=_INSTALL)
+    raise _nothing_to_start()
+
+
+def _nothing_to_start() -> EngineError:
+    refusals = filter(None, map(refusal, SOCKETS()))
+    if shutil.which("dockerd"):
+        other = EngineError(
+            "no container engine answers, and only root can start the dockerd that is installed",
+            remedy="start it (sudo systemctl start docker), or run as root, or install podman",
+        )
+    else:
+        other = EngineError("no container engine answers and none is installed", remedy=_INSTALL)
+    return next(refusals, other)
 
 
 def _answers(address: str) -> bool:

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from docker.errors import NotFound
 from docker.models.containers import Container
 
 from alpypy import cli
-from alpypy.engine import Engine, Job, Mount, connect
+from alpypy.engine import LEASE_LABEL, Engine, Job, Mount, connect
 from alpypy.errors import EngineError
 
 pytestmark = pytest.mark.timeout(300)
@@ -158,6 +161,53 @@ def test_proxy_settings_reach_a_build_and_stay_out_of_the_image(
     assert "secret" not in str(image.history()) + str(image.attrs)
 
 
+def test_an_image_is_found_by_its_id_when_another_run_takes_its_name(
+    engine: Engine, base_image: str, tag: str, tmp_path: Path
+) -> None:
+    (tmp_path / "Dockerfile").write_text(f"FROM {base_image}\nRUN echo {tag} >/mine\n")
+    other = engine.client.images.get(base_image)
+
+    def take(line: str) -> None:
+        if line.startswith("Successfully tagged"):
+            other.tag(*tag.split(":"))
+
+    made = engine.build(tmp_path, tag=tag, arguments={}, labels={}, network=False, on_line=take)
+    assert engine.image_id(tag) == other.id
+    assert engine.run(Job(made, ["cat", "/mine"])).output == f"{tag}\n"
+    engine.remove_image(made)
+
+
+def test_one_run_builds_while_another_waits(
+    engine: Engine, capsys: pytest.CaptureFixture[str]
+) -> None:
+    name, done = uuid.uuid4().hex, list[str]()
+
+    def second() -> None:
+        with engine.building(name):
+            done.append("second")
+
+    waiting = threading.Thread(target=second)
+    with engine.building(name):
+        waiting.start()
+        waiting.join(timeout=0.5)
+        done.append("first")
+    waiting.join()
+    assert done == ["first", "second"]
+    assert "another run" in capsys.readouterr().err
+
+
+def test_an_image_in_use_is_not_removed_and_that_is_no_error(
+    engine: Engine, base_image: str, tag: str, tmp_path: Path
+) -> None:
+    (tmp_path / "Dockerfile").write_text(f"FROM {base_image}\nRUN echo {tag} >/mine\n")
+    engine.build(tmp_path, tag=tag, arguments={}, labels={}, network=False)
+    with engine.started(Job(tag, ["sleep", "500"])):
+        engine.remove_image(tag)
+        assert engine.image_id(tag)
+    engine.remove_image(tag)
+    assert engine.image_id(tag) is None
+
+
 # Runs a container that never ends by itself, as a task does.
 OWNER = """\
 import sys
@@ -215,6 +265,33 @@ def test_a_killed_run_leaves_no_container_running_and_the_next_one_sweeps(
     with connect(cache):
         assert not containers(engine, token, stopped=True)
     assert not lease.exists()
+
+
+@pytest.fixture
+def foreign(engine: Engine, base_image: str, tmp_path: Path) -> Iterator[Container]:
+    """A container at work whose lease is not on this machine, as of another one at this engine."""
+    container = engine.client.containers.run(
+        base_image,
+        ["sleep", "500"],
+        init=True,
+        detach=True,
+        labels={LEASE_LABEL: str(tmp_path / "elsewhere/run-1")},
+    )
+    yield container
+    with contextlib.suppress(NotFound):
+        container.remove(force=True)
+
+
+def test_a_container_of_another_machine_is_swept_only_when_it_has_ended(
+    foreign: Container, cache: Path
+) -> None:
+    with connect(cache):
+        foreign.reload()
+        assert foreign.status == "running"
+    foreign.kill()
+    foreign.wait()
+    with connect(cache), pytest.raises(NotFound):
+        foreign.reload()
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

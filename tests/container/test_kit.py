@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tarfile
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -9,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from alpypy.engine import Engine
-from alpypy.errors import ImageError, KitError
-from alpypy.kit import prepare
-from alpypy.sources import Fetcher
+from alpypy.errors import ImageError, KitError, SpecError
+from alpypy.kit import import_tarball, prepare, require_current
+from alpypy.sources import Fetcher, file_digest
 
 pytestmark = pytest.mark.timeout(1200)
 ROOT = Path(__file__).parents[2]
@@ -91,6 +92,86 @@ def test_the_second_time_there_is_nothing_to_do(
     assert prepare(engine, Fetcher(cache), ROOT, alpine_version, None, said.append) == first
     assert said == []
     assert engine.image_id(first.reference) == made
+
+
+def test_a_base_of_another_alpine_is_an_error_before_any_work(
+    engine: Engine, cache: Path, base_image: str
+) -> None:
+    said = list[str]()
+    with pytest.raises(SpecError, match=rf"{base_image} is Alpine 3\.23"):
+        prepare(engine, Fetcher(cache), ROOT, "3.12", base_image, said.append)
+    assert said == []
+
+
+@pytest.fixture
+def kit_on(engine: Engine, base_image: str, tmp_path: Path) -> Iterator[Callable[[str], None]]:
+    """Gives the engine a kit for Alpine 3.13 that says which image it was made on."""
+    tag = "alpypy-kit:alpine3.13"
+
+    def make(base_id: str) -> None:
+        labels = {"org.alpypy.kit.base": base_id}
+        (tmp_path / "Dockerfile").write_text(f"FROM {base_image}\n")
+        engine.build(tmp_path, tag=tag, arguments={}, labels=labels, network=False)
+
+    yield make
+    engine.remove_image(tag)
+
+
+def test_a_kit_counts_as_current_by_the_image_it_was_made_on(
+    engine: Engine, kit_on: Callable[[str], None]
+) -> None:
+    kit_on(str(engine.image_id("alpine:3.23")))
+    require_current(engine, ROOT, "3.13")
+
+
+def test_a_kit_that_was_made_otherwise_is_refused(
+    engine: Engine, kit_on: Callable[[str], None]
+) -> None:
+    kit_on("sha256:another")
+    with pytest.raises(KitError, match=r"alpypy-kit:alpine3\.13"):
+        require_current(engine, ROOT, "3.13")
+
+
+@pytest.fixture
+def rootfs(engine: Engine, tmp_path: Path) -> Iterator[Path]:
+    """A tarball that says to be the root file system of Alpine 3.14; its images go."""
+    (tmp_path / "etc").mkdir()
+    (tmp_path / "etc/alpine-release").write_text("3.14.99\n")
+    path = tmp_path / f"{uuid.uuid4().hex}.tar"
+    with tarfile.open(path, "w") as archive:
+        archive.add(tmp_path / "etc", "etc")
+    had = engine.image_id("alpine:3.14")
+    yield path
+    engine.remove_image(f"alpypy-base:{file_digest(path)[:16]}")
+    if had is None:
+        engine.remove_image("alpine:3.14")
+
+
+def test_a_root_file_system_is_imported_once_and_as_the_usual_base(
+    engine: Engine, rootfs: Path
+) -> None:
+    if engine.image_id("alpine:3.14"):
+        pytest.skip("this engine has an Alpine 3.14 already")
+    name = import_tarball(engine, rootfs, "3.14")
+    made = engine.image_id(name)
+    assert engine.image_id("alpine:3.14") == made
+    assert import_tarball(engine, rootfs, "3.14") == name
+    assert engine.image_id(name) == made
+
+
+def test_a_root_file_system_of_another_alpine_is_refused_and_not_kept(
+    engine: Engine, cache: Path, rootfs: Path
+) -> None:
+    with pytest.raises(SpecError, match=rf"{rootfs} is Alpine 3\.14\.99, and Alpine 3\.12 "):
+        prepare(engine, Fetcher(cache), ROOT, "3.12", str(rootfs), print)
+    assert engine.image_id(f"alpypy-base:{file_digest(rootfs)[:16]}") is None
+    assert engine.image_id("alpine:3.12") is None
+
+
+def test_a_file_that_is_no_root_file_system_is_an_error(engine: Engine, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("nothing of a tarball\n" * 1000)
+    with pytest.raises(ImageError, match="could not be imported"):
+        import_tarball(engine, tmp_path / "file", "3.12")
 
 
 def test_an_alpine_that_is_nowhere_is_an_error(engine: Engine, cache: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import socket
 import subprocess
 import sys
 import tempfile
@@ -20,6 +21,7 @@ needs_dockerd = pytest.mark.skipif(
     os.getuid() != 0 or shutil.which("dockerd") is None,
     reason="needs root and dockerd: apt-get install -y docker.io iptables",
 )
+needs_root = pytest.mark.skipif(os.getuid() != 0, reason="becomes another user")
 pytestmark = pytest.mark.timeout(300)
 # Uses the engine until its input ends.
 USER = """\
@@ -29,6 +31,21 @@ from alpypy.private_engine import private_engine
 with private_engine(Path(sys.argv[1])) as address:
     print(address, flush=True)
     sys.stdin.read()
+"""
+# Asks for an engine, as a task does, as an ordinary user (who need not be able to start Python).
+STRANGER = """\
+import os, sys, tempfile
+from pathlib import Path
+from alpypy import cli
+from alpypy.engine import connect
+from alpypy.needs import main
+os.setgroups([])
+os.setgid(65534)
+os.setuid(65534)
+if sys.argv[1:]:
+    sys.exit(main(sys.argv[1:]))
+with cli.command(), tempfile.TemporaryDirectory() as cache, connect(Path(cache)):
+    pass
 """
 
 
@@ -123,6 +140,62 @@ def test_none_installed_is_an_error_with_the_command_that_installs_one(
     with pytest.raises(EngineError) as caught, private_engine(folder):
         pass
     assert "apt-get install -y docker.io iptables" in caught.value.remedy
+
+
+def as_stranger(environment: dict[str, str], *words: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-c", STRANGER, *words],
+        cwd=Path(__file__).parents[2],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.fixture
+def closed_socket(folder: Path) -> Iterator[Path]:
+    """An engine's socket that only root may use, where a user's engine would listen."""
+    folder.chmod(0o755)
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind(str(folder / "docker.sock"))
+        listening.listen()
+        (folder / "docker.sock").chmod(0o600)
+        yield folder / "docker.sock"
+
+
+@needs_root
+@pytest.mark.parametrize("there", ["nothing else", "dockerd", "DOCKER_HOST"])
+def test_a_socket_that_the_user_may_not_use_is_said_to_be_that(
+    there: str, closed_socket: Path
+) -> None:
+    folder = closed_socket.parent
+    if there == "dockerd":
+        (folder / "dockerd").touch(0o755)
+    environment = {"PATH": str(folder), "XDG_RUNTIME_DIR": str(folder)}
+    if there == "DOCKER_HOST":
+        environment["DOCKER_HOST"] = f"unix://{closed_socket}"
+    done = as_stranger(environment)
+    assert done.returncode == 8
+    assert "permission denied: this user may not use the container engine at " in done.stderr
+    assert "usermod -aG docker" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@needs_root
+def test_setup_says_it_too_and_does_not_ask_for_another_engine(closed_socket: Path) -> None:
+    folder = closed_socket.parent
+    done = as_stranger({"PATH": str(folder), "XDG_RUNTIME_DIR": str(folder)}, "engine")
+    assert done.returncode == 8
+    assert "permission denied" in done.stderr
+
+
+@needs_root
+def test_a_folder_that_is_closed_to_the_user_has_no_socket_for_them(folder: Path) -> None:
+    (folder / "closed").mkdir(mode=0o700)
+    done = as_stranger({"PATH": str(folder), "XDG_RUNTIME_DIR": str(folder / "closed")})
+    assert done.returncode == 8
+    assert "Traceback" not in done.stderr
 
 
 def test_a_path_too_long_for_a_socket_is_an_error_at_once(folder: Path) -> None:

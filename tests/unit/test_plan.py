@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from packaging.specifiers import SpecifierSet
 
 from alpypy import plan
+from alpypy.errors import SpecError
 from alpypy.image import Base
 from alpypy.patches import Patch
 from alpypy.plan import Plan, PypyTwo
@@ -221,6 +222,28 @@ def test_a_given_pypy_takes_the_place_of_bootstrap_image_and_translator(
     ]
     assert all(one.bootstrap is None and one.translator == "pypy" for one in plans)
     assert changed(*plans) == LATE
+
+
+@pytest.mark.parametrize(
+    ("release", "alpine", "package"),
+    [("2.7-7.0.0", "3.9", "libressl-dev"), ("2.7-7.3.0", "3.18", "openssl1.1-compat-dev")],
+)
+def test_what_the_kit_has_no_packages_for_is_refused_at_once(
+    release: str, alpine: str, package: str
+) -> None:
+    recipe = CATALOG.recipe(Target(release, alpine))
+    kit = Base(f"alpypy-kit:alpine{alpine}", "sha256:1", "1", True)
+    with pytest.raises(SpecError, match=f"{package}, which the kit does not have"):
+        plan.make(ROOT, recipe, None, kit, {release: "a" * 64}, None)
+    own = replace(kit, reference="made-from-the-kit")
+    assert plan.make(ROOT, recipe, None, own, {release: "a" * 64}, None).base == own
+
+
+@pytest.mark.parametrize("target", [("3.6-7.0.0", "3.9"), ("3.11-7.3.22", "3.23")])
+def test_what_the_kit_has_packages_for_is_planned(target: tuple[str, str]) -> None:
+    recipe = CATALOG.recipe(Target(*target))
+    kit = Base(f"alpypy-kit:alpine{target[1]}", "sha256:1", "1", True)
+    assert plan.make(ROOT, recipe, None, kit, {target[0]: "a" * 64}, None).base == kit
 
 
 @pytest.fixture
