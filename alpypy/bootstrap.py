@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from alpypy import archive, image, package, plan, translate, verify
@@ -79,6 +79,8 @@ class Builder:
                 one.small, one.small_translation, one.small_package, "cpython"
             )
         if one.self_hosted:
+            if self._ready_image():
+                found = [replace(stage, done=True) for stage in found]
             found.append(self._image_stage("self-hosted image", one.self_hosted, "self_hosted"))
         found += self._pypy_stages(one.recipe, one.translation, one.package, one.translator)
         tarball = package.finished(self._store, one.package)
@@ -147,7 +149,7 @@ class Builder:
 
     def _untranslated(self) -> Iterator[tuple[Recipe, str]]:
         one = self.plan
-        if one.small and one.small_translation and one.small_package:
+        if one.small and one.small_translation and one.small_package and not self._ready_image():
             packaged = package.finished(self._store, one.small_package)
             if not packaged and not translate.finished(self._store, one.small_translation):
                 yield one.small, one.small_translation
@@ -212,6 +214,9 @@ class Builder:
         )
 
     def _self_hosted_builder(self, key: str) -> _BuildImage:
+        ready = self._ready_image()
+        if ready:
+            return ready
         pypy = self.plan.given or self._small_pypy()
         translator = Translator(pypy.path.name.removesuffix(".tar.bz2"), pypy.sha256)
         built = image.built(self._engine, key)
@@ -224,9 +229,16 @@ class Builder:
                 self.plan.base,
                 key,
                 pypy.path,
+                translator,
                 self._say_step,
             )
         return _BuildImage(built, translator, "pypy")
+
+    def _ready_image(self) -> _BuildImage | None:
+        """The self-hosted image if it is there and says what is inside: nothing before it counts."""
+        built = image.built(self._engine, self.plan.self_hosted or "")
+        inside = image.translator_in(self._engine, built) if built else None
+        return _BuildImage(built, inside, "pypy") if built and inside else None
 
     def _small_pypy(self) -> PypyTwo:
         one = self.plan

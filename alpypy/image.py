@@ -11,11 +11,13 @@ from pathlib import Path
 from alpypy import kit as kits
 from alpypy.engine import Engine
 from alpypy.errors import DownloadError, ImageError, KitError, SpecError
+from alpypy.manifest import Translator
 from alpypy.recipe import Alpine, Recipe
 from alpypy.sources import Fetcher
 from alpypy.store import key_of
 
 KEY_LABEL = "org.alpypy.key"
+_TRANSLATOR_LABEL = "org.alpypy.translator"  # name and SHA-256 of the tarball inside
 _ROOT = Path(__file__).resolve().parent.parent
 
 
@@ -179,6 +181,12 @@ def built(engine: Engine, key: str) -> str | None:
     return str(images[0].id) if images else None
 
 
+def translator_in(engine: Engine, image: str) -> Translator | None:
+    """The PyPy 2.7 inside a self-hosted image, None where the image does not say."""
+    name, _, sha256 = (engine.label(image, _TRANSLATOR_LABEL) or "").partition(" ")
+    return Translator(name, sha256) if sha256 else None
+
+
 def build_bootstrap(
     engine: Engine,
     fetcher: Fetcher,
@@ -224,9 +232,13 @@ def build_self_hosted(
     base: Base,
     key: str,
     pypy: Path,
+    translator: Translator,
     on_line: Callable[[str], None],
 ) -> str:
     """Build the image with a PyPy 2.7 out of its tarball, and give its ID.
+
+    Args:
+        translator: what that tarball is, kept with the image.
 
     Raises:
         ImageError: a step failed, the image's own check among them.
@@ -241,7 +253,10 @@ def build_self_hosted(
             context,
             tag=recipe.target.build_tag(),
             arguments=_arguments(recipe, base),
-            labels={KEY_LABEL: key},
+            labels={
+                KEY_LABEL: key,
+                _TRANSLATOR_LABEL: f"{translator.name} {translator.sha256}",
+            },
             network=not base.kit,
             on_line=on_line,
         )
