@@ -32,7 +32,7 @@ _HELP = {
     "release-version": "package under another version (also PYPY_RELEASE_VERSION)",
     "source": "archive or checkout of PyPy to use instead of the release's; repeatable",
     "mirror": "address below which files are looked for first; repeatable",
-    "base-image": "an Alpine image to build on",
+    "base-image": "an Alpine image to build on, or a root file system's tarball",
     "jobs": "C compilers at once (default: the processors)",
     "keep": "leave the working directory after a failure",
     "direct": "translate with CPython in one pass, without a PyPy between",

@@ -235,7 +235,7 @@ class Builder:
         return _BuildImage(built, translator, "pypy")
 
     def _ready_image(self) -> _BuildImage | None:
-        """The self-hosted image if it is there and says what is inside: nothing before it counts."""
+        """The self-hosted image, if it is there and says what is inside it."""
         built = image.built(self._engine, self.plan.self_hosted or "")
         inside = image.translator_in(self._engine, built) if built else None
         return _BuildImage(built, inside, "pypy") if built and inside else None
