@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import re
-import tempfile
+import tarfile
 import types
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -17,11 +17,23 @@ from pathlib import Path, PurePosixPath
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from alpypy.errors import ArchiveError, SpecError
-from alpypy.sources import unpack_some
 from alpypy.spec import PypyVersion, Target
 
 FILE_NAME = "ALPYPY.json"
 SCHEMA = 1
+# tarfile reports damage by whatever it stumbles over: numbers that are none or too big, headers
+# of headers without end, links to what is not there.
+BROKEN = (
+    ArithmeticError,
+    EOFError,
+    LookupError,
+    MemoryError,
+    OSError,
+    RecursionError,
+    TypeError,
+    ValueError,
+    tarfile.TarError,
+)
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 # Such names are words of a shell's command when verifying: none may be an option or a second word.
 _PACKAGE = re.compile(r"[0-9A-Za-z_][0-9A-Za-z_.+-]*", re.ASCII)
@@ -148,11 +160,14 @@ class Manifest:
         Raises:
             ArchiveError: the tarball is damaged or has no document, or that is not usable.
         """
-        with tempfile.TemporaryDirectory(prefix="alpypy-manifest-") as scratch:
-            unpack_some(tarball, [FILE_NAME], Path(scratch))
-            document = Path(scratch, FILE_NAME)
-            if document.is_file():
-                return cls.from_json(document.read_bytes())
+        try:
+            document = _document(tarball)
+        except BROKEN as error:
+            raise ArchiveError(
+                f"{tarball} is truncated or damaged: {error}", remedy="build or fetch it again"
+            ) from error
+        if document is not None:
+            return cls.from_json(document)
         raise ArchiveError(
             f"{tarball} has no {FILE_NAME}", remedy="give a tarball that alpypy made"
         )
@@ -178,6 +193,20 @@ class _Names:
     version: str
     alpine: str
     arch: str
+
+
+def _document(tarball: Path) -> bytes | None:
+    """ALPYPY.json below the top folder; it stands near the beginning."""
+    end = 0
+    with tarfile.open(tarball) as archive:
+        for member in archive:
+            if member.offset < end:  # a size below zero, where tarfile would go for ever
+                return None
+            end = member.offset_data
+            if member.isreg() and PurePosixPath(member.name).parts[1:] == (FILE_NAME,):
+                content = archive.extractfile(member)
+                return content.read() if content else None
+    return None
 
 
 def _parse(text: str | bytes, problems: list[str]) -> Manifest | None:

@@ -17,23 +17,10 @@ from alpypy import elf
 from alpypy.elf import ElfFile, Stack
 from alpypy.errors import ArchiveError, ResourceError
 from alpypy.findings import Ledger
-from alpypy.manifest import FILE_NAME, Manifest
+from alpypy.manifest import BROKEN, FILE_NAME, Manifest
 
 _CHUNK = 1 << 20
 _END = bytes(1024)  # a tar archive ends with two empty blocks of 512 bytes
-# tarfile reports damage by whatever it stumbles over: numbers that are none or too big, headers
-# of headers without end, links to what is not there.
-_BROKEN = (
-    ArithmeticError,
-    EOFError,
-    LookupError,
-    MemoryError,
-    OSError,
-    RecursionError,
-    TypeError,
-    ValueError,
-    tarfile.TarError,
-)
 _NAME_MAX = 255  # bytes of one part of a path (limits.h)
 _SET_ID = 0o7000  # set-user-ID, set-group-ID, sticky
 # Libraries that only glibc brings. musl's loader answers some of these names itself, so that a
@@ -128,7 +115,7 @@ def _read_members(tarball: Path, plain: Path, ledger: Ledger) -> list[tarfile.Ta
         elif not _is_ended(plain):
             problem = "it has no end: the archive was cut before it was compressed"
     # EOFError: cut short; OSError: not bzip2, or a wrong checksum inside.
-    except _BROKEN as error:
+    except BROKEN as error:
         members = None
         _raise_if_full(error, plain)
         problem = f"it cannot be read to the end: {error} (nothing else was checked)"
@@ -266,7 +253,7 @@ def _extract(
         for member in members:
             try:
                 archive.extract(member, content, filter="data")
-            except _BROKEN as error:
+            except BROKEN as error:
                 _raise_if_full(error, content)
                 ledger.check(False, "archive.member", member.name, f"cannot be unpacked: {error}")
             modes[content / member.name] = member.mode

@@ -15,6 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from alpypy.errors import ArchiveError
 from alpypy.findings import Finding, Ledger, Policy
 from alpypy.manifest import BuildImage, Manifest, Origin, Translator
 from alpypy.spec import Target
@@ -227,6 +228,17 @@ def test_an_odd_archive_is_a_finding(name: str, tmp_path: Path) -> None:
     made = make()
     found = findings(made if isinstance(made, bytes) else tar(made), tmp_path)
     assert any(one.check == wanted and part in str(one) for one in found), found
+
+
+@pytest.mark.parametrize("name", ODD)
+def test_the_metadata_of_an_odd_archive_is_read_or_refused(name: str, tmp_path: Path) -> None:
+    made = ODD[name][0]()
+    path = tmp_path / TARGET.tarball
+    path.write_bytes(bz2.compress(made if isinstance(made, bytes) else tar(made)))
+    try:
+        assert Manifest.of_tarball(path).target == TARGET
+    except ArchiveError as error:
+        assert str(path) in error.what or "ALPYPY.json" in error.what
 
 
 def test_the_usual_content_has_only_the_findings_of_its_missing_program(tmp_path: Path) -> None:
