@@ -11,7 +11,6 @@ import contextlib
 import fcntl
 import io
 import os
-import sys
 import tarfile
 import tempfile
 import threading
@@ -26,10 +25,10 @@ import docker.types
 import requests
 from docker.errors import APIError, BuildError, DockerException, ImageNotFound, NotFound
 from docker.models.containers import Container
-from filelock import FileLock, Timeout
 
 from alpypy.errors import EngineError, ImageError
 from alpypy.private_engine import SOCKETS, private_engine, refusal
+from alpypy.store import one_at_a_time
 
 LEASE_LABEL = "org.alpypy.lease"
 _LEASE = "/run/alpypy.lease"
@@ -222,16 +221,8 @@ class Engine:
     @contextlib.contextmanager
     def building(self, name: str) -> Iterator[None]:
         """One run at a time, of those with this cache, builds what has this name; others wait."""
-        lock = FileLock(self._lease.parent / f"{name[:24]}.lock")
-        try:
-            lock.acquire(timeout=0)
-        except Timeout:
-            print("another run is building this image; waiting for it", file=sys.stderr, flush=True)
-            lock.acquire()
-        try:
+        with one_at_a_time(self._lease.parent / f"{name[:24]}.lock", "image"):
             yield
-        finally:
-            lock.release()
 
     def pull(self, reference: str) -> str | None:
         """Pull an image from its registry; None when that is out of reach."""

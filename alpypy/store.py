@@ -37,6 +37,21 @@ def whole_file(path: Path) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
+@contextlib.contextmanager
+def one_at_a_time(path: Path, what: str) -> Iterator[None]:
+    """One run at a time, of those with this lock file, makes ``what``; others say so and wait."""
+    lock = FileLock(path)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        print(f"another run is making this {what}; waiting for it", file=sys.stderr, flush=True)
+        lock.acquire()
+    try:
+        yield
+    finally:
+        lock.release()
+
+
 class Store:
     """The stages below a cache folder."""
 
@@ -73,7 +88,7 @@ class Store:
         One run at a time makes a stage: another one waits. ``finish`` makes it count.
         """
         work = self.work_folder(key)
-        with _one_at_a_time(self._lock(key)):
+        with one_at_a_time(self._lock(key), "stage"):
             if self.record(key) is None:
                 _clear(self.folder(key))  # what cannot be removed is to fail before the work
             shutil.rmtree(work, ignore_errors=True)
@@ -121,17 +136,3 @@ def _clear(folder: Path) -> None:
         # First the record: what is half removed must not look finished.
         (folder / _RECORD).unlink(missing_ok=True)
         shutil.rmtree(folder)
-
-
-@contextlib.contextmanager
-def _one_at_a_time(path: Path) -> Iterator[None]:
-    lock = FileLock(path)
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        print("another run is making this stage; waiting for it", file=sys.stderr, flush=True)
-        lock.acquire()
-    try:
-        yield
-    finally:
-        lock.release()
