@@ -18,19 +18,19 @@ _KINDS = {str: "a quoted word", int: "a number", list: "a list", dict: "a table"
 _T = TypeVar("_T")
 
 
-def read_table(root: Path, name: str) -> Table:
-    """The file ``root``/versions/``name``.
+def read_table(root: Path, name: str, folder: str = "versions") -> Table:
+    """The file ``root``/``folder``/``name``.
 
     Raises:
         DataError: it is missing or not TOML.
     """
-    path = root / "versions" / name
+    path = root / folder / name
     try:
-        return Table(f"versions/{name}", tomllib.loads(path.read_text(encoding="utf-8")))
+        return Table(f"{folder}/{name}", tomllib.loads(path.read_text(encoding="utf-8")))
     except FileNotFoundError as error:
         raise DataError(f"{path} does not exist", remedy="restore it") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise DataError(f"versions/{name}: {error}", remedy="correct that line") from error
+        raise DataError(f"{folder}/{name}: {error}", remedy="correct that line") from error
 
 
 class Table:
@@ -83,6 +83,13 @@ class Table:
             raise self.error(f"{key} is {value!r}, which versions/ does not have", "correct it")
         return value
 
+    def flag(self, key: str) -> bool:
+        """Whether a field is true; False when it is not there."""
+        value = self._values.get(key, False)
+        if not isinstance(value, bool):
+            raise self.error(f"{key} is {value!r}", "write it as true or false")
+        return value
+
     def number(self, key: str) -> int:
         """A whole number that must be there."""
         return self._value(key, int)
@@ -93,6 +100,10 @@ class Table:
         if not all(isinstance(value, str) for value in values):
             raise self.error(f"{key} is {values!r}", "write it as a list of quoted words")
         return tuple(values)
+
+    def called(self, key: str) -> Table:
+        """The same table, with a word of its own beside its place in what is said of it."""
+        return Table(f"{self.where} ({self.text(key)})", self._values)
 
     def table(self, key: str) -> Table:
         """A table inside this one that must be there."""
