@@ -103,8 +103,8 @@ def identity(module: str, test: str) -> str:
     ``test_os.FileTests.test_access`` and ``test_os.FileTests.setUpClass``.
     """
     if module.startswith(f"{EXTRA}."):
-        file, _, inner = test.partition("::")
-        return ".".join(filter(None, (module, inner.replace("::", "."))))
+        _, *inner = test.split("::")
+        return ".".join((module, *inner))
     if fixture := _FIXTURE.fullmatch(test):
         test = f"{fixture['of']}.{fixture['name']}"
     test = test.removeprefix("test.").replace("\n", " ")

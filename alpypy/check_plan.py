@@ -1,4 +1,4 @@
-"""What `invoke check` runs: versions/check.toml, the test modules there are, and those asked for."""
+"""What `invoke check` runs: versions/check.toml, the test modules there are, those asked for."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What `invoke check` hands out: JSON for programs and for comparing, a page and lines for people."""
+"""What `invoke check` hands out: JSON for programs and to compare with, a page for people."""
 
 from __future__ import annotations
 
@@ -29,20 +29,27 @@ class Difference:
 
 @dataclass(frozen=True)
 class Report:
-    """What a check came to. ``judged`` is every test that ended badly, ``outdated`` has the findings
-    about the ledger, ``against`` names the report that ``differences`` come from."""
+    """What a check came to.
+
+    ``judged`` is every test that ended badly, ``outdated`` has the findings about the ledger,
+    ``against`` names the report that ``differences`` come from. A ``reference`` is there to be
+    compared with: nothing that it shows is a finding.
+    """
 
     title: str
     environment: Mapping[str, Any]
     results: tuple[ModuleResult, ...]
     judged: tuple[Judged, ...]
     outdated: tuple[Finding, ...] = ()
+    reference: bool = False
     against: str | None = None
     differences: tuple[Difference, ...] = ()
 
     @property
     def findings(self) -> tuple[Finding, ...]:
         """What nothing explains: failures without an entry, entries that are no longer so."""
+        if self.reference:
+            return ()
         unexplained = tuple(one.finding for one in self.judged if one.entry is None)
         return unexplained + self.outdated
 
@@ -102,9 +109,7 @@ class Report:
         return "\n".join(_page(self)) + "\n"
 
 
-def compare(
-    results: Sequence[ModuleResult], path: Path
-) -> tuple[str, tuple[Difference, ...]]:
+def compare(results: Sequence[ModuleResult], path: Path) -> tuple[str, tuple[Difference, ...]]:
     """The title of another check's JSON, and what fails in ``results`` and not there.
 
     Modules that the other check did not run are left out.
@@ -132,7 +137,7 @@ def compare(
 
 
 def _module_record(result: ModuleResult, judged: Sequence[Judged]) -> dict[str, Any]:
-    reasons = {id(one.test): one.finding.allowed for one in judged}
+    reasons = {one.test.id: one.finding.allowed for one in judged}
     bad = result.bad
     return {
         "name": result.name,
@@ -147,7 +152,7 @@ def _module_record(result: ModuleResult, judged: Sequence[Judged]) -> dict[str, 
                 "id": test.id,
                 "outcome": test.outcome,
                 "message": test.message,
-                "explained": reasons.get(id(test)),
+                "explained": reasons.get(test.id),
             }
             for test in bad
         ],
@@ -183,7 +188,7 @@ def _page(report: Report) -> Iterator[str]:
     yield f"<h1>{title}</h1>"
     yield f"<p>{html.escape(report.summary())}</p>"
     yield from _environment(report.environment)
-    yield from _findings(report.findings)
+    yield from _findings(report)
     if report.against:
         yield from _differences(report)
     yield from _modules(report)
@@ -198,7 +203,11 @@ def _environment(environment: Mapping[str, Any]) -> Iterator[str]:
     yield "</table></details>"
 
 
-def _findings(findings: Sequence[Finding]) -> Iterator[str]:
+def _findings(report: Report) -> Iterator[str]:
+    findings = report.findings
+    if report.reference:
+        yield "<p>A reference: its failures are there to be compared with, not judged.</p>"
+        return
     if not findings:
         yield '<p class="fine">No finding: every failure is explained in the ledger.</p>'
         return
@@ -244,7 +253,7 @@ def _module(result: ModuleResult, judged: Mapping[str, Sequence[Judged]]) -> Ite
     verdict = result.verdict if kind != "known" else f"{result.verdict}, explained"
     if not result.finished:
         verdict += ", not finished"
-    yield f'<tr><td><code>{html.escape(result.name)}</code>'
+    yield f"<tr><td><code>{html.escape(result.name)}</code>"
     yield from map(_failure, bad)
     yield f'</td>{numbers}<td class="{kind}">{verdict}</td></tr>'
 

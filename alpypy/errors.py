@@ -1,7 +1,7 @@
 """Every error that alpypy reports: one class a kind, each with its exit code.
 
 A message says what happened and to what; ``remedy`` says what to do now. Exit code 1 is kept for
-findings (``invoke verify``, ``invoke check``), 2 is what Invoke itself uses for a wrong command line.
+findings (``invoke verify``, ``invoke check``), 2 is what Invoke uses for a wrong command line.
 """
 
 from __future__ import annotations

@@ -27,7 +27,7 @@ _ENDINGS = {"fails": None, "crashes": CRASHED, "hangs": HUNG}
 class Entry:
     """Tests that are expected to end badly.
 
-    ``test`` is a pattern of names, ``test_os.FileTests.*``; ``sometimes``: they pass at other times.
+    ``test`` is a pattern of names, ``test_os.FileTests.*``. ``sometimes``: they also pass at times.
     """
 
     test: str
@@ -68,7 +68,9 @@ class Judged:
         """What is to be reported of it."""
         allowed = f"{self.entry.cause}: {self.entry.why}" if self.entry else None
         message = self.test.message.replace("\n", " ")
-        return Finding(f"test.{self.test.outcome.replace(' ', '_')}", self.test.id, message, allowed)
+        return Finding(
+            f"test.{self.test.outcome.replace(' ', '_')}", self.test.id, message, allowed
+        )
 
 
 def load_ledger(root: Path, release: str) -> tuple[Entry, ...]:

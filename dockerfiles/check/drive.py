@@ -2,7 +2,8 @@
 
 Every line is on disk before the test goes on, so that a crash or a hang leaves the name of the test
 that ran. Works on Python 2.7 and from 3.5 on, PyPy and CPython. Its argument is a JSON object, with
-"memory_mib" besides where nothing else limits the process:
+"memory_mib" besides where nothing else limits the process, and "without", names of modules that
+cannot be imported:
 
     {"mode": "describe"}
     {"mode": "stdlib", "record": FILE, "module": "test_os", "resources": "all,-gui", "skip": [ID]}
@@ -26,6 +27,7 @@ import traceback
 import unittest
 
 MESSAGE, TRACE = 500, 4000  # characters that are kept
+HELPERS = ("_testcapi", "_testbuffer", "_testmultiphase", "_ctypes_test")
 # The worse of two outcomes of one test is the later one here.
 OUTCOMES = (
     "passed",
@@ -258,6 +260,23 @@ def run_pytest(request, record):
     return 0 if code == 5 else code  # 5: there was no test, or all were left out
 
 
+def broken_helpers():
+    """Modules for tests whose import fails in another way than by ImportError, and how.
+
+    Some releases compile them when they are imported. Where that cannot work, no test that is
+    prepared to do without them would come so far.
+    """
+    found = {}
+    for name in HELPERS:
+        try:
+            __import__(name)
+        except ImportError:
+            pass
+        except Exception as error:
+            found[name] = shown("error", (type(error), error, None))["message"]
+    return found
+
+
 def describe():
     """What interpreter this is, and the test modules that its standard library brings."""
     import test
@@ -274,6 +293,7 @@ def describe():
                 "release": "%d.%d.%d" % tuple(release)[:3] if release else None,
                 "machine": platform.machine(),
                 "modules": sorted(set(names)),
+                "broken": broken_helpers(),
             }
         )
     )
@@ -299,6 +319,8 @@ def main():
     if request["mode"] == "describe":
         return describe()
     limit(request.get("memory_mib"))
+    for name in request["without"]:
+        sys.modules[name] = None
     record = Record(request["record"])
     run = run_stdlib if request["mode"] == "stdlib" else run_pytest
     code = 1
