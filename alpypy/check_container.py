@@ -25,7 +25,7 @@ _DRIVER = "/check/drive.py"
 _RECORD = "/check/record"
 _SOURCE = "/check/source"
 _WHEELS = "/check/wheels"
-_USER, _HOME = "1000:1000", "/home/checker"  # as dockerfiles/check makes it
+_USER, _HOME = "4242:4242", "/home/checker"  # as dockerfiles/check makes it
 
 
 class ContainerRunner(Runner):

@@ -104,7 +104,8 @@ def identity(module: str, test: str) -> str:
     """
     if module.startswith(f"{EXTRA}."):
         _, *inner = test.split("::")
-        return ".".join((module, *inner))
+        # "()" is an instance of the class, which old releases of pytest name too.
+        return ".".join((module, *(part for part in inner if part != "()")))
     if fixture := _FIXTURE.fullmatch(test):
         test = f"{fixture['of']}.{fixture['name']}"
     test = test.removeprefix("test.").replace("\n", " ")

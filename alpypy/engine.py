@@ -241,6 +241,8 @@ class Engine:
             "cap_drop": ["ALL"],
             "security_opt": ["no-new-privileges"],
             "init": True,
+            # The core file of a translator would be gigabytes.
+            "ulimits": [docker.types.Ulimit(name="core", soft=0, hard=0)],
             "labels": {LEASE_LABEL: str(self._lease)},
         }
 

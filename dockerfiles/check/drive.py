@@ -2,8 +2,8 @@
 
 Every line is on disk before the test goes on, so that a crash or a hang leaves the name of the test
 that ran. Works on Python 2.7 and from 3.5 on, PyPy and CPython. Its argument is a JSON object, with
-"memory_mib" besides where nothing else limits the process, and "without", names of modules that
-cannot be imported:
+"memory_mib" besides (null where something else limits the process) and "without", names of modules
+that cannot be imported:
 
     {"mode": "describe"}
     {"mode": "stdlib", "record": FILE, "module": "test_os", "resources": "all,-gui", "skip": [ID]}
@@ -254,7 +254,7 @@ def run_pytest(request, record):
     os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
     import pytest
 
-    arguments = ["-v", "-p", "no:cacheprovider", "--rootdir", request["root"], request["file"]]
+    arguments = ["-v", "-p", "no:cacheprovider", request["file"]]
     os.chdir(request["root"])
     code = int(pytest.main(arguments, plugins=[PytestWatch(record, request["skip"])]))
     return 0 if code == 5 else code  # 5: there was no test, or all were left out
@@ -279,7 +279,7 @@ def broken_helpers():
 
 def describe():
     """What interpreter this is, and the test modules that its standard library brings."""
-    import test
+    import test.regrtest  # without it there is nothing to run
 
     folder = os.path.dirname(os.path.abspath(test.__file__))
     names = [os.path.splitext(name)[0] for name in os.listdir(folder) if is_test(folder, name)]
@@ -310,15 +310,15 @@ def limit(memory_mib):
     import resource
 
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    if memory_mib:
-        resource.setrlimit(resource.RLIMIT_DATA, (memory_mib << 20, memory_mib << 20))
+    resource.setrlimit(resource.RLIMIT_DATA, (memory_mib << 20, memory_mib << 20))
 
 
 def main():
     request = json.loads(sys.argv[1])
     if request["mode"] == "describe":
         return describe()
-    limit(request.get("memory_mib"))
+    if request["memory_mib"]:
+        limit(request["memory_mib"])
     for name in request["without"]:
         sys.modules[name] = None
     record = Record(request["record"])
