@@ -122,10 +122,10 @@ def _attempt(module: str, attempt: Attempt) -> dict[str, Outcome]:
     code = next((event["exit"] for event in attempt.events() if "exit" in event), None)
     if code is None:
         _add(tests, _broken_off(module, attempt))
-    elif code != 0 and not any(test.bad for test in tests.values()):
-        _add(tests, Outcome(module, "failed", _message(attempt), "\n".join(attempt.output)))
-    elif not tests:
-        _add(tests, _whole(module, attempt))
+    elif not any(test.bad for test in tests.values()):
+        whole = _whole(module, attempt, code)
+        if whole.bad or not tests:
+            _add(tests, whole)
     return tests
 
 
@@ -165,11 +165,13 @@ def _cause(code: int) -> str:
     return f"killed by {name}" + (" (out of memory?)" if name == "SIGKILL" else "")
 
 
-def _whole(module: str, attempt: Attempt) -> Outcome:
-    """A module that ran no test of unittest: skipped, or it counts as one that passed."""
+def _whole(module: str, attempt: Attempt, code: int) -> Outcome:
+    """How a module ended as a whole: skipped, or as its exit code says."""
     reason = next(_skip_reasons(module, attempt.output), None)
     if reason is not None:
         return Outcome(module, SKIPPED, reason)
+    if code != 0:
+        return Outcome(module, "failed", _message(attempt), "\n".join(attempt.output))
     return Outcome(module, PASSED)
 
 

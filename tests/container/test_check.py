@@ -28,6 +28,8 @@ RELEASE = "2.7-7.3.22"
 # Of CPython's own suite: what runs tests, and a few modules that take a second each.
 SUITE = ("__init__", "regrtest", "test_support", "script_helper", "fork_wait")
 REAL = ("test_bisect", "test_errno", "test_textwrap", "test_wait3")
+# Large parts of the library that none of them needs.
+UNUSED = ("config", "distutils", "idlelib", "lib-tk", "lib2to3", "pydoc_data", "site-packages")
 # What the fixtures' modules that end badly are expected to say.
 LEDGER = "".join(
     f'[[tests]]\ntest = "{test}"\ncause = "test"\nwhy = "made to"\nends = "{ends}"\n'
@@ -69,7 +71,8 @@ def python2(
     done = engine.run(Job(found, copy, mounts=(Mount(folder, "/out", writable=True),)))
     assert done.exit_code == 0, done.output
     library = folder / "lib/python2.7"
-    shutil.rmtree(library / "config")
+    for name in UNUSED:
+        shutil.rmtree(library / name)
     shutil.copytree(FIXTURES / "test", library / "test")
     _add_suite(fetcher.fetch(recipes[0].cpython), library / "test")
     return folder
