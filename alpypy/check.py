@@ -169,7 +169,9 @@ class Checker:
     ) -> ContainerRunner:
         context = self._root / _CONTEXT
         images = check_prepare.build_images(engine, context, base, recipe, tree.manifest)
-        check_prepare.compile_library(self._store, engine, images.clean, tree, self._say)
+        check_prepare.compile_library(
+            self._store, engine, images.clean, tree, extra.wheels, self._say
+        )
         return ContainerRunner(
             engine, images, tree, self._driver, self._limits, extra.source, extra.wheels
         )

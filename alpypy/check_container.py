@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from alpypy.check_plan import Limits, TestModule
-from alpypy.check_prepare import Images, Tree
+from alpypy.check_prepare import WHEELS, Images, Tree
 from alpypy.check_run import (
     LAST_WORDS,
     LOCALE,
@@ -24,7 +24,6 @@ from alpypy.engine import Engine, Job, Mount
 _DRIVER = "/check/drive.py"
 _RECORD = "/check/record"
 _SOURCE = "/check/source"
-_WHEELS = "/check/wheels"
 _USER, _HOME = "4242:4242", "/home/checker"  # as dockerfiles/check makes it
 
 
@@ -48,7 +47,7 @@ class ContainerRunner(Runner):
         self._limits = limits
         self._mounts = [Mount(tree.folder, tree.place), Mount(driver, _DRIVER)]
         self._mounts += [Mount(source, _SOURCE)] if source else []
-        self._mounts += [Mount(wheels, _WHEELS)] if wheels else []
+        self._mounts += [Mount(wheels, WHEELS)] if wheels else []
 
     def _description(self) -> tuple[str, str]:
         request = json.dumps({"mode": "describe"})
@@ -63,7 +62,7 @@ class ContainerRunner(Runner):
 
     def attempt(self, module: TestModule, skip: Sequence[str]) -> Attempt:
         """Run a module once."""
-        request = request_for(module, skip, self._limits, _RECORD, _SOURCE, _WHEELS, self.without)
+        request = request_for(module, skip, self._limits, _RECORD, _SOURCE, WHEELS, self.without)
         with tempfile.NamedTemporaryFile("w+", prefix="alpypy-check-", encoding="utf-8") as record:
             os.chmod(record.name, 0o666)  # noqa: S103 - the container's user is another one
             job = Job(

@@ -20,6 +20,7 @@ from alpypy.recipe import Recipe, Source
 from alpypy.sources import Fetcher, file_digest, unpack, unpack_wheel
 from alpypy.store import Store, key_of
 
+WHEELS = "/check/wheels"  # where containers see them
 _LIBRARIES = ("lib", "lib-python", "lib_pypy")  # of the layouts that PyPy had and has
 _COMPILING_TIME = 3600.0  # seconds, for the whole library on a core that others use too
 
@@ -90,21 +91,28 @@ def build_images(
 
 
 def compile_library(
-    store: Store, engine: Engine, image: str, tree: Tree, say: Callable[[str], None]
+    store: Store,
+    engine: Engine,
+    image: str,
+    tree: Tree,
+    wheels: Path | None,
+    say: Callable[[str], None],
 ) -> None:
-    """Let the PyPy compile its library once: each module's process would do so anew, as the tests'
-    user cannot write there."""
-    key = key_of(step="compile", tarball=tree.sha256)
+    """Let the PyPy compile its library and the unpacked wheels once: each module's process would do
+    so anew, as the tests' user cannot write there."""
+    key = key_of(step="compile", tarball=tree.sha256, wheels=wheels and wheels.name)
     if store.record(key) is not None:
         return
+    mounts = [Mount(tree.folder, tree.place, writable=True)]
+    mounts += [Mount(wheels, WHEELS, writable=True)] if wheels else []
     folders = [f"{tree.place}/{name}" for name in _LIBRARIES if (tree.folder / name).is_dir()]
     executable = f"{tree.place}/{tree.manifest.executables[0]}"
     say(f"{tree.folder.name} compiles its library, once")
     job = Job(
         image,
         # Some tests are files with wrong syntax: the exit code says nothing.
-        [executable, "-m", "compileall", "-q", *folders],
-        mounts=(Mount(tree.folder, tree.place, writable=True),),
+        [executable, "-m", "compileall", "-q", *folders, *([WHEELS] if wheels else [])],
+        mounts=mounts,
         timeout=_COMPILING_TIME,
     )
     _make(store, key, lambda work: engine.run(job))

@@ -29,7 +29,7 @@ RELEASE = "2.7-7.3.22"
 SUITE = ("__init__", "regrtest", "test_support", "script_helper", "fork_wait")
 REAL = ("test_bisect", "test_errno", "test_textwrap", "test_wait3")
 # Large parts of the library that none of them needs.
-UNUSED = ("config", "distutils", "idlelib", "lib-tk", "lib2to3", "pydoc_data", "site-packages")
+UNUSED = ("config", "idlelib", "lib-tk", "lib2to3", "pydoc_data", "site-packages")
 # What the fixtures' modules that end badly are expected to say.
 LEDGER = "".join(
     f'[[tests]]\ntest = "{test}"\ncause = "test"\nwhy = "made to"\nends = "{ends}"\n'
