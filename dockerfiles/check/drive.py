@@ -21,7 +21,9 @@ import json
 import os
 import platform
 import runpy
+import shutil
 import sys
+import tempfile
 import time
 import traceback
 import unittest
@@ -254,8 +256,11 @@ def run_pytest(request, record):
     os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
     import pytest
 
+    # In a copy: the tests are mounted read-only, and some write or compile where they are.
+    copy = os.path.join(tempfile.mkdtemp(), "source")
+    shutil.copytree(request["root"], copy)
+    os.chdir(copy)
     arguments = ["-v", "-p", "no:cacheprovider", request["file"]]
-    os.chdir(request["root"])
     code = int(pytest.main(arguments, plugins=[PytestWatch(record, request["skip"])]))
     return 0 if code == 5 else code  # 5: there was no test, or all were left out
 
