@@ -93,16 +93,14 @@ class Checker:
             ArchiveError: there is no such tarball, or it is damaged.
             SpecError: it is no PyPy, or there is no such test module or source.
             DataError: a file in versions/ or ledger/ is not usable.
-            ImageError: the image to check in could not be built.
-            CheckError: the PyPy does not run.
+            ImageError, CheckError: the image could not be built; the PyPy does not run.
         """
         path = self._tarball(target)
         entries = load_ledger(self._root, target.release)
         recipe = load_catalog(self._root).recipe(target)
         extra = self._extra(recipe, sources)
-        base = image.find_base(
-            engine, self._fetcher, recipe.alpine, target.arch, base_image, self._say
-        )
+        alpine, arch = recipe.alpine, target.arch
+        base = image.find_base(engine, self._fetcher, alpine, arch, base_image, self._say)
         tree = check_prepare.unpacked(self._store, path)
         runner = self._container(engine, recipe, base, tree, extra)
         place = {"tarball": tree.sha256, "base": base.identity, "extra": extra.digest}
