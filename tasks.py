@@ -200,6 +200,53 @@ def patches(
 
 @task(
     help={
+        "pypy": "the release whose tarball in artifacts/ is checked: 3.11-7.3.22",
+        "alpine": _HELP["alpine"],
+        "arch": _HELP["arch"],
+        "release-version": "the version that it was packaged under, if another",
+        "tests": "names or patterns of modules, with commas between (default: all)",
+        "jobs": "modules at once (default: the processors)",
+        "timeout": "seconds that a module may take",
+        "source": "archive or checkout of PyPy whose extra_tests are run too",
+        "base-image": "the clean Alpine to check it in",
+        "reference": "an interpreter of this machine to run the tests on instead",
+        "against": ".json of another check: list what fails only here",
+    },
+    iterable=["source"],
+    auto_shortflags=False,
+)
+def check(
+    context: Context,
+    pypy: str = "",
+    alpine: str = "",
+    arch: str = "x86_64",
+    release_version: str = "",
+    tests: str = "",
+    jobs: int = 0,
+    timeout: int = 0,
+    source: list[str] = [],  # noqa: B006
+    base_image: str = "",
+    reference: str = "",
+    against: str = "",
+) -> None:
+    """Run a PyPy's own test suites in a clean Alpine; exit code 1 when the ledger differs."""
+    with cli.command():
+        scope = cli.scope(tests, jobs, timeout, against)
+        if reference:
+            checked = cli.checker(scope).reference(Path(reference))
+        else:
+            target = cli.check_target(pypy, alpine, arch, release_version)
+            with cli.engine() as engine:
+                checked = cli.checker(scope).tarball(
+                    engine, target, sources=tuple(map(Path, source)), base_image=base_image or None
+                )
+        say(checked.report.to_text())
+        say(f"{checked.document}\n{checked.page}")
+        sys.exit(checked.report.exit_code)
+
+
+@task(
+    help={
         "alpine": _HELP["alpine"],
         "mirror": _HELP["mirror"],
         "base-image": "an Alpine image in the engine (default alpine:<version>)",

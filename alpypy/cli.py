@@ -18,12 +18,15 @@ import urllib3
 from docker.errors import APIError, DockerException
 
 from alpypy.bootstrap import Builder
+from alpypy.check import Checker, Scope
 from alpypy.engine import Engine, connect
-from alpypy.errors import AlpypyError, EngineError, ResourceError
+from alpypy.errors import AlpypyError, EngineError, ResourceError, SpecError
 from alpypy.order import Order, understand
 from alpypy.plan import Stage
 from alpypy.progress import clock
 from alpypy.sources import Fetcher, cache_folder, without_passwords
+from alpypy.spec import Target
+from alpypy.translate import default_jobs
 
 ROOT = Path(__file__).resolve().parent.parent
 _CONTROL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")  # colours and the like, of tools that are quoted
@@ -121,6 +124,37 @@ def builder(order: Order) -> Iterator[Builder]:
     build = understand(ROOT, cache, fetcher, order)
     with engine() as found:
         yield Builder(ROOT, cache, found, fetcher, build, say)
+
+
+def scope(tests: str, jobs: int, timeout: int, against: str) -> Scope:
+    """What `invoke check` is asked for, from its options as they are typed."""
+    return Scope(
+        tests=tuple(filter(None, tests.split(","))),
+        jobs=jobs or default_jobs(),
+        timeout=timeout or None,
+        against=Path(against) if against else None,
+    )
+
+
+def checker(asked: Scope) -> Checker:
+    """A checker of this project's tarballs."""
+    cache = cache_folder()
+    return Checker(ROOT, cache, Fetcher(cache), asked, say)
+
+
+def check_target(pypy: str, alpine: str, arch: str, release_version: str) -> Target:
+    """Which tarball is to be checked.
+
+    Raises:
+        SpecError: neither it nor a reference was named.
+    """
+    if not (pypy and alpine):
+        raise SpecError(
+            "there is nothing to check",
+            remedy="name a tarball with --pypy 3.11-7.3.22 --alpine 3.23, or an interpreter of this"
+            " machine with --reference /usr/bin/pypy3",
+        )
+    return Target(pypy, alpine, arch, release_version or None)
 
 
 def stage_lines(stages: tuple[Stage, ...]) -> Iterator[str]:

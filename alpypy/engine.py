@@ -32,8 +32,10 @@ from alpypy.store import one_at_a_time
 
 LEASE_LABEL = "org.alpypy.lease"
 _LEASE = "/run/alpypy.lease"
-# Blocks until the lease's owner is gone, then ends all that runs beside the init process.
-_GUARD = ("sh", "-c", 'flock "$0" kill -KILL -1 & exec "$@"', _LEASE)
+# Blocks until the lease's owner is gone, then ends all that runs beside the init process. It is a
+# child of that one: the command would wait for it, where it waits for any child of its own.
+_GUARD = ("sh", "-c", '(flock "$0" kill -KILL -1 &); exec "$@"', _LEASE)
+_LAST_WORDS_TIME = 5  # seconds
 _CONFLICT = 409  # HTTP: another run's container uses the image
 _ENDED = ("exited", "dead")
 _ARCHITECTURES = {"amd64": "x86_64", "arm64": "aarch64"}
@@ -51,7 +53,10 @@ class Mount:
 
 @dataclass(frozen=True)
 class Job:
-    """One command in one container. ``timeout`` is in seconds; None waits for ever."""
+    """One command in one container. ``timeout`` is in seconds; None waits for ever.
+
+    ``last_words`` is a signal that the command gets at the timeout, some seconds before its end.
+    """
 
     image: str
     command: Sequence[str]
@@ -60,6 +65,8 @@ class Job:
     user: str | None = None
     workdir: str | None = None
     timeout: float | None = 600
+    memory_mib: int | None = None
+    last_words: str | None = None
 
 
 @dataclass(frozen=True)
@@ -256,7 +263,7 @@ class Engine:
             # Attached before the start: who follows the log may miss a last line without an end.
             pieces = container.attach(stream=True, demux=True)
             container.start()
-            yield Running(container, pieces, job.timeout)
+            yield Running(container, pieces, job)
         except APIError as error:
             raise EngineError(
                 f"a container of {job.image} did not start: {error.explanation or error}",
@@ -268,6 +275,7 @@ class Engine:
 
     def _options(self, job: Job) -> dict[str, Any]:
         mounts = [*job.mounts, Mount(self._lease, _LEASE)]
+        memory = f"{job.memory_mib}m" if job.memory_mib else None
         return {
             "image": job.image,
             "command": [*_GUARD, *job.command],
@@ -281,10 +289,14 @@ class Engine:
             "environment": dict(job.environment or {}),
             "user": job.user or self.user,
             "working_dir": job.workdir,
+            "mem_limit": memory,
+            "memswap_limit": memory,  # the same: no swap beyond it
             "network_mode": "none",
             "cap_drop": ["ALL"],
             "security_opt": ["no-new-privileges"],
             "init": True,
+            # The core file of a translator would be gigabytes.
+            "ulimits": [docker.types.Ulimit(name="core", soft=0, hard=0)],
             "labels": {LEASE_LABEL: str(self._lease)},
         }
 
@@ -296,11 +308,12 @@ class Running:
         self,
         container: Container,
         pieces: Iterator[tuple[bytes | None, bytes | None]],
-        timeout: float | None,
+        job: Job,
     ) -> None:
         self._container = container
         self._pieces = pieces
-        self._deadline = None if timeout is None else time.monotonic() + timeout
+        self._deadline = None if job.timeout is None else time.monotonic() + job.timeout
+        self._last_words = job.last_words
         self.memory = 0
         self._timed_out = False
 
@@ -324,6 +337,11 @@ class Running:
         code = int(self._container.wait()["StatusCode"])
         return 124 if self._timed_out else code
 
+    def kill(self) -> None:
+        """End it now, whatever it does."""
+        with contextlib.suppress(APIError, NotFound):
+            self._container.kill()
+
     def sample_memory(self) -> None:
         """Follow the container's own memory (without page cache), in bytes, until it ends."""
         with contextlib.suppress(APIError, NotFound, requests.RequestException):
@@ -336,6 +354,9 @@ class Running:
             return
         self._timed_out = True
         with contextlib.suppress(APIError, NotFound):
+            if self._last_words:
+                self._container.kill(self._last_words)
+                stop.wait(_LAST_WORDS_TIME)
             self._container.kill()
 
 

@@ -1,8 +1,8 @@
 """Every error that alpypy reports: one class a kind, each with its exit code.
 
 A message says what happened and to what; ``remedy`` says what to do now. Exit code 1 is kept for
-findings (``invoke verify``, ``invoke patches``), and is what Invoke ends with when it does not know
-a task or an option.
+findings (``invoke verify``, ``check``, ``patches``), and is what Invoke ends with when it does not
+know a task or an option.
 """
 
 from __future__ import annotations
@@ -94,3 +94,9 @@ class KitError(AlpypyError):
     """The kit for restricted networks could not be prepared."""
 
     exit_code = 13
+
+
+class CheckError(AlpypyError):
+    """A test suite could not be run at all."""
+
+    exit_code = 14

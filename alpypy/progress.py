@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
+import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -152,6 +153,49 @@ class Display:
 
     def _words(self, phases: Phases) -> str:
         return f"of about {clock(self._total)}, {phases.current}"
+
+
+class Tally:
+    """How many of ``total`` things are done: a bar on a terminal; elsewhere one line a minute.
+
+    Threads may share it.
+    """
+
+    def __init__(self, title: str, total: int, say: Callable[[str], None]) -> None:
+        self._title = title
+        self._total = total
+        self._say = say
+        self._done = 0
+        self._watch = Stopwatch()
+        self._next_line = 60.0
+        self._lock = threading.Lock()
+        self._bar: Any = None
+
+    def __enter__(self) -> Tally:
+        if sys.stderr.isatty():
+            self._bar = tqdm(total=self._total, desc=self._title, unit="")
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._bar is not None:
+            self._bar.close()
+
+    def add(self, words: str) -> None:
+        """One more is done; ``words`` say which."""
+        with self._lock:
+            self._done += 1
+            if self._bar is not None:
+                self._bar.set_postfix_str(words, refresh=False)
+                self._bar.update()
+            elif self._watch.seconds >= self._next_line:
+                self._next_line = (self._watch.seconds // 60 + 1) * 60
+                so_far = f"{clock(self._watch.seconds)} {self._done} of {self._total}"
+                self._say(f"{self._title}: {so_far}, last {words}")
 
 
 class Stopwatch:

@@ -418,8 +418,8 @@ def load_catalog(root: Path) -> Catalog:
         pypys=pypys,
         quickstarts=quickstarts,
         alpines=_load_alpines(read_table(root, "alpine.toml")),
-        python2=_load_source(python2, "wheels"),
-        python2_wheels=tuple(map(_load_source, python2.tables("wheels"))),
+        python2=load_source(python2, "wheels"),
+        python2_wheels=tuple(map(load_source, python2.tables("wheels"))),
         patches=load_patches(root / "patches", (*pypys, *quickstarts)),
         packages=tuple(map(_load_packages, read_table(root, "packages.toml").tables("packages"))),
         cflags=tuple(map(_load_cflag, translation.tables("cflags"))),
@@ -432,7 +432,12 @@ def load_catalog(root: Path) -> Catalog:
     )
 
 
-def _load_source(entry: Table, *more: str) -> Source:
+def load_source(entry: Table, *more: str) -> Source:
+    """A file to fetch; the entry may have the fields ``more`` besides.
+
+    Raises:
+        DataError: a field is missing, unknown or not usable.
+    """
     entry.allow("url", "sha256", "pypi", "debian", *more)
     return Source(
         url=entry.url(),
@@ -449,7 +454,7 @@ def _load_pypys(file: Table) -> dict[str, Source]:
             PypyVersion.parse(name)
         except SpecError as error:
             raise file.error(error.what, error.remedy) from error
-        pypys[name] = _load_source(file.table(name))
+        pypys[name] = load_source(file.table(name))
     return dict(sorted(pypys.items(), key=lambda item: PypyVersion.parse(item[0]).sort_key))
 
 
@@ -534,10 +539,10 @@ def _load_quickstarts(file: Table, folder: Path) -> dict[str, Quickstart]:
     quickstarts = {}
     for name in file.names():
         entry = file.table(name)
-        source = _load_source(entry, "requires", "programs", "memory_mib", "disk_mib")
+        source = load_source(entry, "requires", "programs", "memory_mib", "disk_mib")
         quickstarts[name] = Quickstart(
             source=source,
-            requires=tuple(map(_load_source, entry.tables("requires"))),
+            requires=tuple(map(load_source, entry.tables("requires"))),
             programs=tuple(_load_program(one, folder) for one in entry.tables("programs")),
             memory_mib=entry.number("memory_mib"),
             disk_mib=entry.number("disk_mib"),

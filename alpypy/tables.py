@@ -18,13 +18,13 @@ _KINDS = {str: "a quoted word", int: "a number", list: "a list", dict: "a table"
 _T = TypeVar("_T")
 
 
-def read_table(root: Path, name: str) -> Table:
-    """The file ``root``/versions/``name``.
+def read_table(root: Path, name: str, folder: str = "versions") -> Table:
+    """The file ``root``/``folder``/``name``.
 
     Raises:
         DataError: it is missing or not TOML.
     """
-    return read_file(root / "versions" / name)
+    return read_file(root / folder / name)
 
 
 def read_file(path: Path) -> Table:
@@ -92,6 +92,13 @@ class Table:
             raise self.error(f"{key} is {value!r}, which versions/ does not have", "correct it")
         return value
 
+    def flag(self, key: str) -> bool:
+        """Whether a field is true; False when it is not there."""
+        value = self._values.get(key, False)
+        if not isinstance(value, bool):
+            raise self.error(f"{key} is {value!r}", "write it as true or false")
+        return value
+
     def number(self, key: str) -> int:
         """A whole number that must be there."""
         return self._value(key, int)
@@ -107,6 +114,10 @@ class Table:
         if not all(isinstance(value, str) for value in values):
             raise self.error(f"{key} is {values!r}", "write it as a list of quoted words")
         return tuple(values)
+
+    def called(self, key: str) -> Table:
+        """The same table, with a word of its own beside its place in what is said of it."""
+        return Table(f"{self.where} ({self.text(key)})", self._values)
 
     def table(self, key: str) -> Table:
         """A table inside this one that must be there."""

@@ -1,0 +1,251 @@
+"""Check a PyPy with its own test suites: what is asked for, carried out and judged."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from alpypy import check_plan, check_prepare, image
+from alpypy.check_container import ContainerRunner
+from alpypy.check_host import HostRunner
+from alpypy.check_outcomes import ModuleResult
+from alpypy.check_plan import TestModule
+from alpypy.check_prepare import Tree
+from alpypy.check_report import Report, compare
+from alpypy.check_run import Runner
+from alpypy.check_suite import run_all
+from alpypy.engine import Engine
+from alpypy.errors import ArchiveError
+from alpypy.image import Base
+from alpypy.ledger import judge, load_ledger, outdated
+from alpypy.local import identify, open_source, refuse_unused
+from alpypy.recipe import Recipe, load_catalog
+from alpypy.sources import Fetcher, file_digest
+from alpypy.spec import PypyVersion, Target
+from alpypy.store import Store, key_of
+
+_CONTEXT = "dockerfiles/check"
+
+
+@dataclass(frozen=True)
+class Scope:
+    """What is asked for: names or patterns of modules, how many run at once, seconds for each, and
+    a report to compare with."""
+
+    tests: tuple[str, ...] = ()
+    jobs: int = 1
+    timeout: float | None = None
+    against: Path | None = None
+
+
+@dataclass(frozen=True)
+class Checked:
+    """The report, and the files that hold it."""
+
+    report: Report
+    document: Path
+    page: Path
+
+
+@dataclass(frozen=True)
+class _Extra:
+    """PyPy's own tests, the wheels that run them, the digest of both; nothing without a source."""
+
+    source: Path | None = None
+    wheels: Path | None = None
+    digest: str = ""
+
+
+class Checker:
+    """What all checks use. ``root`` is the project's folder; ``say`` prints one line."""
+
+    def __init__(
+        self, root: Path, cache: Path, fetcher: Fetcher, scope: Scope, say: Callable[[str], None]
+    ) -> None:
+        self._root = root
+        self._cache = cache
+        self._fetcher = fetcher
+        self._scope = scope
+        self._say = say
+        self._store = Store(cache / "check")
+        self._settings = check_plan.load_settings(root)
+        limits = self._settings.limits
+        self._limits = replace(limits, timeout=scope.timeout or limits.timeout)
+
+    def tarball(
+        self,
+        engine: Engine,
+        target: Target,
+        *,
+        sources: Sequence[Path] = (),
+        base_image: str | None = None,
+    ) -> Checked:
+        """Check the tarball of ``target`` that is in artifacts/, against the ledger.
+
+        Args:
+            sources: PyPy's source of this release, whose extra_tests are run too.
+            base_image: the Alpine to check it in; by default the one that builds use.
+
+        Raises:
+            ArchiveError: there is no such tarball, or it is damaged.
+            SpecError: it is no PyPy, or there is no such test module or source.
+            DataError: a file in versions/ or ledger/ is not usable.
+            ImageError, CheckError: the image could not be built; the PyPy does not run.
+        """
+        path = self._tarball(target)
+        entries = load_ledger(self._root, target.release)
+        recipe = load_catalog(self._root).recipe(target)
+        extra = self._extra(recipe, sources)
+        alpine, arch = recipe.alpine, target.arch
+        base = image.find_base(engine, self._fetcher, alpine, arch, base_image, self._say)
+        tree = check_prepare.unpacked(self._store, path)
+        runner = self._container(engine, recipe, base, tree, extra)
+        place = {"tarball": tree.sha256, "base": base.identity, "extra": extra.digest}
+        interpreter, results = self._run(runner, extra.source, place)
+        mine = [entry for entry in entries if entry.is_for(target)]
+        report = Report(
+            title=_title(target),
+            environment={**interpreter, **_tarball_facts(path, tree, base), **self._facts()},
+            results=results,
+            judged=judge(mine, results),
+            outdated=outdated(mine, results),
+        )
+        return self._write(report, target.folder)
+
+    def reference(self, interpreter: Path) -> Checked:
+        """Run the same tests on an interpreter of this machine, to compare with; no ledger counts.
+
+        Raises:
+            CheckError: the interpreter cannot be run, or has no tests.
+            SpecError: there is no such test module.
+        """
+        runner = HostRunner(interpreter, self._driver, self._limits)
+        found, results = self._run(runner, None, {"interpreter": str(interpreter.resolve())})
+        name = _name(found)
+        report = Report(
+            title=f"{name} on {_system()}",
+            environment={**found, "interpreter": str(interpreter), **self._facts()},
+            results=results,
+            judged=judge((), results),
+            reference=True,
+        )
+        return self._write(report, f"reference-{name.lower().replace(' ', '-')}")
+
+    @property
+    def _driver(self) -> Path:
+        return self._root / _CONTEXT / "drive.py"
+
+    def _tarball(self, target: Target) -> Path:
+        path = self._root / "artifacts" / target.tarball
+        if path.is_file():
+            return path
+        raise ArchiveError(
+            f"artifacts/{path.name} does not exist",
+            remedy=f"build it: invoke bootstrap --pypy {target.release} --alpine {target.alpine}",
+        )
+
+    def _extra(self, recipe: Recipe, sources: Sequence[Path]) -> _Extra:
+        """What PyPy's own tests need, when a source is given."""
+        if not sources:
+            return _Extra()
+        found = [identify(path, self._cache) for path in sources]
+        refuse_unused(found, {recipe.target.release: recipe})
+        opened = open_source(recipe, found, self._fetcher)
+        language = PypyVersion.parse(recipe.target.release).language
+        wheels = self._settings.wheels_for(language)
+        return _Extra(
+            check_prepare.extra_tests(self._store, opened),
+            check_prepare.unpacked_wheels(self._store, self._fetcher, wheels),
+            key_of(source=opened.digest, wheels=[wheel.sha256 for wheel in wheels]),
+        )
+
+    def _container(
+        self, engine: Engine, recipe: Recipe, base: Base, tree: Tree, extra: _Extra
+    ) -> ContainerRunner:
+        context = self._root / _CONTEXT
+        images = check_prepare.build_images(engine, context, base, recipe, tree.manifest)
+        check_prepare.compile_library(
+            self._store, engine, images.clean, tree, extra.wheels, self._say
+        )
+        return ContainerRunner(
+            engine, images, tree, self._driver, self._limits, extra.source, extra.wheels
+        )
+
+    def _run(
+        self, runner: Runner, source: Path | None, place: dict[str, Any]
+    ) -> tuple[dict[str, Any], tuple[ModuleResult, ...]]:
+        """What the interpreter is, and the results of the modules that are asked for."""
+        found = runner.describe()
+        folder_of = self._folder_of({**place, "found": dict(found)})
+        language = found["language"]
+        modules = check_plan.stdlib_modules(found.pop("modules"), language, self._settings)
+        if source:
+            modules += check_plan.extra_modules(source, language, self._settings)
+        chosen = check_plan.choose(modules, self._scope.tests)
+        return found, run_all(runner, chosen, folder_of, self._scope.jobs, self._say)
+
+    def _folder_of(self, place: dict[str, Any]) -> Callable[[TestModule], Path]:
+        """Where the result of a module is kept: by all that it depends on."""
+        context = self._root / _CONTEXT
+        files = {path.name: file_digest(path) for path in sorted(context.iterdir())}
+        common = {**place, "files": files, "limits": asdict(self._limits)}
+
+        def folder(module: TestModule) -> Path:
+            # The standard library's tests do not depend on PyPy's own.
+            parts = common if module.kind == "pytest" else {**common, "extra": None}
+            return self._cache / "check/results" / key_of(**parts)[:24]
+
+        return folder
+
+    def _facts(self) -> dict[str, Any]:
+        return {
+            "kernel": platform.release(),
+            "jobs": self._scope.jobs,
+            "seconds for a module": self._limits.timeout,
+            "MiB for a module": self._limits.memory_mib,
+            "resources": self._limits.resources,
+        }
+
+    def _write(self, report: Report, name: str) -> Checked:
+        """The files in artifacts/, compared with the other report when there is one."""
+        if self._scope.against:
+            against, differences = compare(report.results, self._scope.against)
+            report = replace(report, against=against, differences=differences)
+        folder = self._root / "artifacts"
+        folder.mkdir(exist_ok=True)
+        written = Checked(report, folder / f"check-{name}.json", folder / f"check-{name}.html")
+        written.document.write_text(report.to_json(), encoding="utf-8")
+        written.page.write_text(report.to_html(), encoding="utf-8")
+        return written
+
+
+def _title(target: Target) -> str:
+    return f"PyPy {target.version} on Alpine {target.alpine}, {target.arch}"
+
+
+def _name(found: dict[str, Any]) -> str:
+    """``PyPy 3.9-7.3.11`` or ``CPython 3.11.7``."""
+    if found["release"]:
+        return f"{found['implementation']} {found['language']}-{found['release']}"
+    return f"{found['implementation']} {found['version']}"
+
+
+def _system() -> str:
+    """What this machine calls itself."""
+    try:
+        return platform.freedesktop_os_release()["PRETTY_NAME"]
+    except (OSError, KeyError):
+        return platform.system()
+
+
+def _tarball_facts(path: Path, tree: Tree, base: Base) -> dict[str, Any]:
+    return {
+        "tarball": path.name,
+        "sha256": tree.sha256,
+        "base image": base.reference,
+        "kit": base.kit,
+        "packages": " ".join(tree.manifest.runtime_packages),
+    }

@@ -1,0 +1,88 @@
+"""Runs test modules of a PyPy for Alpine, each in a container of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from alpypy.check_plan import Limits, TestModule
+from alpypy.check_prepare import WHEELS, Images, Tree
+from alpypy.check_run import (
+    LAST_WORDS,
+    LOCALE,
+    Attempt,
+    Runner,
+    request_for,
+    tail,
+)
+from alpypy.engine import Engine, Job, Mount
+
+_DRIVER = "/check/drive.py"
+_RECORD = "/check/record"
+_SOURCE = "/check/source"
+_USER, _HOME = "4242:4242", "/home/checker"  # as dockerfiles/check makes it
+
+
+class ContainerRunner(Runner):
+    """Runs modules of an unpacked PyPy, each in a container of its own."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        images: Images,
+        tree: Tree,
+        driver: Path,
+        limits: Limits,
+        source: Path | None = None,
+        wheels: Path | None = None,
+    ) -> None:
+        super().__init__()
+        self._engine = engine
+        self._images = images
+        self._executable = f"{tree.place}/{tree.manifest.executables[0]}"
+        self._limits = limits
+        self._mounts = [Mount(tree.folder, tree.place), Mount(driver, _DRIVER)]
+        self._mounts += [Mount(source, _SOURCE)] if source else []
+        self._mounts += [Mount(wheels, WHEELS)] if wheels else []
+
+    def _description(self) -> tuple[str, str]:
+        request = json.dumps({"mode": "describe"})
+        job = Job(
+            self._images.clean,
+            [self._executable, _DRIVER, request],
+            mounts=self._mounts,
+            environment=self._environment,
+            user=_USER,
+        )
+        return self._engine.run(job).output, self._executable
+
+    def attempt(self, module: TestModule, skip: Sequence[str]) -> Attempt:
+        """Run a module once."""
+        request = request_for(module, skip, self._limits, _RECORD, _SOURCE, WHEELS, self.without)
+        with tempfile.NamedTemporaryFile("w+", prefix="alpypy-check-", encoding="utf-8") as record:
+            os.chmod(record.name, 0o666)  # noqa: S103 - the container's user is another one
+            job = Job(
+                self._images.compiler if module.compiler else self._images.clean,
+                [self._executable, _DRIVER, request],
+                mounts=[*self._mounts, Mount(Path(record.name), _RECORD, writable=True)],
+                environment=self._environment,
+                user=_USER,
+                workdir=_HOME,
+                timeout=self._limits.timeout,
+                memory_mib=self._limits.memory_mib,
+                last_words=LAST_WORDS.name,
+            )
+            started = time.monotonic()
+            with self._engine.started(job) as running, self.following(running.kill):
+                output = tail(running.lines())
+                code = running.wait()
+            seconds = round(time.monotonic() - started, 1)
+            return Attempt(code, seconds, tuple(record.read().splitlines()), output, tuple(skip))
+
+    @property
+    def _environment(self) -> Mapping[str, str]:
+        return {**LOCALE, "HOME": _HOME, "USER": "checker", "LOGNAME": "checker"}

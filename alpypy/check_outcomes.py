@@ -1,0 +1,192 @@
+"""What the runs of a test module mean: an outcome for each test, and for the module as a whole."""
+
+from __future__ import annotations
+
+import re
+import signal
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from alpypy.check_plan import EXTRA
+from alpypy.check_run import TIMED_OUT, Attempt, RawRun
+
+PASSED, SKIPPED, CRASHED, HUNG = "passed", "skipped", "crashed", "hung"
+# From the best to the worst; the driver knows all but the last two.
+OUTCOMES = (
+    PASSED,
+    "expected failure",
+    SKIPPED,
+    "unexpected success",
+    "failed",
+    "error",
+    HUNG,
+    CRASHED,
+)
+BAD = frozenset(OUTCOMES[OUTCOMES.index("unexpected success") :])
+_FIXTURE = re.compile(r"(?P<name>\w+) \((?P<of>.+)\)")
+_SHOWN = 12  # lines of output that stand for a module that says nothing else
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How one test ended. ``id`` is ``test_os.FileTests.test_access``, or the module's own name."""
+
+    id: str
+    outcome: str
+    message: str = ""
+    trace: str = ""
+
+    @property
+    def bad(self) -> bool:
+        """Whether something is wrong."""
+        return self.outcome in BAD
+
+
+@dataclass(frozen=True)
+class ModuleResult:
+    """How one module ended, with its tests in the order in which they ran.
+
+    ``finished`` is False when tests after a crash or a hang were never run.
+    """
+
+    name: str
+    seconds: float
+    finished: bool
+    compiler: bool
+    tests: tuple[Outcome, ...]
+
+    @property
+    def bad(self) -> tuple[Outcome, ...]:
+        """The tests with which something is wrong."""
+        return tuple(test for test in self.tests if test.bad)
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """How many tests had each outcome."""
+        counted = Counter(test.outcome for test in self.tests)
+        return {outcome: counted[outcome] for outcome in OUTCOMES if counted[outcome]}
+
+    @property
+    def verdict(self) -> str:
+        """The worst outcome; skipped only when nothing was run."""
+        if self.bad:
+            return max((test.outcome for test in self.bad), key=OUTCOMES.index)
+        ran = any(test.outcome != SKIPPED for test in self.tests)
+        return PASSED if ran or not self.tests else SKIPPED
+
+
+def read(run: RawRun) -> ModuleResult:
+    """The meaning of all runs of one module."""
+    name = run.module.name
+    tests: dict[str, Outcome] = {}
+    for attempt in run.attempts:
+        left_out = {identity(name, test) for test in attempt.skip}
+        for test in _attempt(name, attempt).values():
+            if test.id not in left_out:
+                tests[test.id] = test
+    last = run.attempts[-1]
+    return ModuleResult(
+        name=name,
+        seconds=round(sum(attempt.seconds for attempt in run.attempts), 1),
+        finished=last.ended,
+        compiler=run.module.compiler,
+        tests=tuple(tests.values()),
+    )
+
+
+def identity(module: str, test: str) -> str:
+    """A test's name below its module, from what unittest or pytest calls it.
+
+    ``test.test_os.FileTests.test_access`` and ``setUpClass (test.test_os.FileTests)`` become
+    ``test_os.FileTests.test_access`` and ``test_os.FileTests.setUpClass``.
+    """
+    if module.startswith(f"{EXTRA}."):
+        _, *inner = test.split("::")
+        # "()" is an instance of the class, which old releases of pytest name too.
+        return ".".join((module, *(part for part in inner if part != "()")))
+    if fixture := _FIXTURE.fullmatch(test):
+        test = f"{fixture['of']}.{fixture['name']}"
+    test = test.removeprefix("test.").replace("\n", " ")
+    if test == module or test.startswith(f"{module}."):
+        return test
+    return f"{module}.{test}"
+
+
+def _attempt(module: str, attempt: Attempt) -> dict[str, Outcome]:
+    tests: dict[str, Outcome] = {}
+    for event in attempt.events():
+        if "test" in event:
+            _add(tests, _outcome(module, event))
+    code = next((event["exit"] for event in attempt.events() if "exit" in event), None)
+    if code is None:
+        _add(tests, _broken_off(module, attempt))
+    elif not any(test.bad for test in tests.values()):
+        whole = _whole(module, attempt, code)
+        if whole.bad or not tests:
+            _add(tests, whole)
+    return tests
+
+
+def _add(tests: dict[str, Outcome], test: Outcome) -> None:
+    """Of tests with the same name the worst counts."""
+    before = tests.get(test.id)
+    if before is None or OUTCOMES.index(test.outcome) > OUTCOMES.index(before.outcome):
+        tests[test.id] = test
+
+
+def _outcome(module: str, event: dict[str, Any]) -> Outcome:
+    texts = {name: _clean(event.get(name, "")) for name in ("message", "trace")}
+    return Outcome(identity(module, _clean(event["test"])), event["outcome"], **texts)
+
+
+def _clean(text: str) -> str:
+    """Text without the half characters that tests of Unicode use, which no file can hold."""
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+def _broken_off(module: str, attempt: Attempt) -> Outcome:
+    """The outcome of the test that ran when the process ended, or of the module."""
+    running = attempt.running
+    guilty = module if running is None else identity(module, _clean(running))
+    trace = "\n".join(attempt.output)
+    if attempt.exit_code == TIMED_OUT:
+        return Outcome(guilty, HUNG, f"ended after {attempt.seconds:.0f} seconds", trace)
+    return Outcome(guilty, CRASHED, _cause(attempt.exit_code), trace)
+
+
+def _cause(code: int) -> str:
+    if code <= 128:
+        return f"the process ended with exit code {code} in the middle"
+    names = {one.value: one.name for one in signal.Signals}
+    name = names.get(code - 128, f"signal {code - 128}")
+    # The kernel ends so what outgrows the memory limit.
+    return f"killed by {name}" + (" (out of memory?)" if name == "SIGKILL" else "")
+
+
+def _whole(module: str, attempt: Attempt, code: int) -> Outcome:
+    """How a module ended as a whole: skipped, or as its exit code says."""
+    reason = next(_skip_reasons(module, attempt.output), None)
+    if reason is not None:
+        return Outcome(module, SKIPPED, reason)
+    if code != 0:
+        return Outcome(module, "failed", _message(attempt), "\n".join(attempt.output))
+    return Outcome(module, PASSED)
+
+
+def _skip_reasons(module: str, output: Sequence[str]) -> Iterator[str]:
+    for line in output:
+        if line.startswith(f"{module} skipped -- "):
+            yield line.partition(" skipped -- ")[2]
+
+
+def _message(attempt: Attempt) -> str:
+    """The last line of a traceback in the output, else its last lines."""
+    errors = [line for line in attempt.output if re.match(r"(\w+\.)*\w*(Error|Exception)\b", line)]
+    return errors[-1] if errors else " | ".join(attempt.output[-3:])
+
+
+def shortened(test: Outcome) -> Outcome:
+    """The outcome with no more of its trace than a reader needs first."""
+    return replace(test, trace="\n".join(test.trace.splitlines()[-_SHOWN:]))

@@ -1,0 +1,142 @@
+"""What `invoke check` runs: versions/check.toml, the test modules there are, those asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Literal
+
+from packaging.specifiers import SpecifierSet
+
+from alpypy.errors import SpecError
+from alpypy.recipe import Source, load_source
+from alpypy.tables import Table, read_table
+
+FILE_NAME = "check.toml"
+EXTRA = "extra_tests"
+Kind = Literal["stdlib", "pytest"]
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What each module may take (``timeout`` in seconds), and regrtest's ``resources``."""
+
+    timeout: float
+    memory_mib: int
+    resources: str
+
+
+@dataclass(frozen=True)
+class TestModule:
+    """A module of tests. ``file`` is its path below the source, for PyPy's own tests."""
+
+    __test__ = False  # pytest would take the name for a test of this project
+
+    name: str
+    kind: Kind
+    compiler: bool = False
+    file: str = ""
+
+
+@dataclass(frozen=True)
+class Compiler:
+    """Patterns of test modules that need a compiler, in a range of Python's languages."""
+
+    tests: tuple[str, ...]
+    language: SpecifierSet
+
+
+@dataclass(frozen=True)
+class Wheel:
+    """A wheel for pytest, in a range of Python's languages."""
+
+    source: Source
+    language: SpecifierSet
+
+
+@dataclass(frozen=True)
+class Settings:
+    """versions/check.toml."""
+
+    limits: Limits
+    not_tests: tuple[str, ...]
+    compiler: tuple[Compiler, ...]
+    wheels: tuple[Wheel, ...]
+
+    def needs_compiler(self, name: str, language: str) -> bool:
+        """Whether a test module compiles C itself."""
+        return any(
+            fnmatchcase(name, pattern)
+            for entry in self.compiler
+            if language in entry.language
+            for pattern in entry.tests
+        )
+
+    def wheels_for(self, language: str) -> tuple[Source, ...]:
+        """pytest and what it needs on a Python of this language."""
+        return tuple(wheel.source for wheel in self.wheels if language in wheel.language)
+
+
+def load_settings(root: Path) -> Settings:
+    """Read and check ``root``/versions/check.toml.
+
+    Raises:
+        DataError: an entry lacks a field, or has one that is unknown or not usable.
+    """
+    file = read_table(root, FILE_NAME)
+    file.allow("resources", "memory_mib", "timeout", "not_tests", "compiler", "wheels")
+    limits = Limits(file.number("timeout"), file.number("memory_mib"), file.text("resources"))
+    return Settings(
+        limits=limits,
+        not_tests=file.texts("not_tests"),
+        compiler=tuple(map(_load_compiler, file.tables("compiler"))),
+        wheels=tuple(map(_load_wheel, file.tables("wheels"))),
+    )
+
+
+def stdlib_modules(names: Iterable[str], language: str, settings: Settings) -> list[TestModule]:
+    """The standard library's test modules, by the names that the interpreter gave."""
+    return [
+        TestModule(name, "stdlib", settings.needs_compiler(name, language))
+        for name in sorted(set(names) - set(settings.not_tests))
+    ]
+
+
+def extra_modules(source: Path, language: str, settings: Settings) -> list[TestModule]:
+    """PyPy's own tests of a built PyPy, below ``source``/extra_tests."""
+    found = []
+    for path in sorted((source / EXTRA).rglob("test_*.py")):
+        file = path.relative_to(source)
+        name = ".".join(file.with_suffix("").parts)
+        compiler = settings.needs_compiler(name, language)
+        found.append(TestModule(name, "pytest", compiler, str(file)))
+    return found
+
+
+def choose(modules: Sequence[TestModule], wanted: Sequence[str]) -> tuple[TestModule, ...]:
+    """The modules that match one of the ``wanted`` names or patterns; all without any.
+
+    Raises:
+        SpecError: one of them matches no module.
+    """
+    for pattern in wanted:
+        if not any(fnmatchcase(module.name, pattern) for module in modules):
+            raise SpecError(
+                f"--tests {pattern}: there is no such test module",
+                remedy="name modules as `python -m test` does, test_ssl, or patterns; PyPy's own,"
+                f" {EXTRA}.test_os, need --source",
+            )
+    if not wanted:
+        return tuple(modules)
+    return tuple(one for one in modules if any(fnmatchcase(one.name, word) for word in wanted))
+
+
+def _load_compiler(entry: Table) -> Compiler:
+    entry.allow("tests", "language")
+    return Compiler(entry.texts("tests"), entry.range("language"))
+
+
+def _load_wheel(entry: Table) -> Wheel:
+    return Wheel(load_source(entry, "language"), entry.range("language"))

@@ -1,0 +1,266 @@
+"""What `invoke check` hands out: JSON for programs and to compare with, a page for people."""
+
+from __future__ import annotations
+
+import html
+import json
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from alpypy.check_outcomes import PASSED, SKIPPED, ModuleResult, Outcome, shortened
+from alpypy.errors import SpecError
+from alpypy.findings import Finding
+from alpypy.ledger import Judged
+from alpypy.progress import clock
+
+SCHEMA = 1
+
+
+@dataclass(frozen=True)
+class Difference:
+    """A test that ends badly here and not in the other report, and how it ended there."""
+
+    test: Outcome
+    there: str
+
+
+@dataclass(frozen=True)
+class Report:
+    """What a check came to.
+
+    ``judged`` is every test that ended badly, ``outdated`` has the findings about the ledger,
+    ``against`` names the report that ``differences`` come from. A ``reference`` is there to be
+    compared with: nothing that it shows is a finding.
+    """
+
+    title: str
+    environment: Mapping[str, Any]
+    results: tuple[ModuleResult, ...]
+    judged: tuple[Judged, ...]
+    outdated: tuple[Finding, ...] = ()
+    reference: bool = False
+    against: str | None = None
+    differences: tuple[Difference, ...] = ()
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """What nothing explains: failures without an entry, entries that are no longer so."""
+        if self.reference:
+            return ()
+        unexplained = tuple(one.finding for one in self.judged if one.entry is None)
+        return unexplained + self.outdated
+
+    @property
+    def exit_code(self) -> int:
+        """1 when there is a finding, else 0."""
+        return 1 if self.findings else 0
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """Tests by outcome."""
+        total: Counter[str] = Counter()
+        for result in self.results:
+            total.update(result.counts)
+        return dict(total)
+
+    def summary(self) -> str:
+        """One line."""
+        tests = sum(self.counts.values())
+        explained = sum(one.entry is not None for one in self.judged)
+        return (
+            f"{self.title}: {len(self.results)} modules, {tests} tests,"
+            f" {self.counts.get(PASSED, 0)} passed, {self.counts.get(SKIPPED, 0)} skipped,"
+            f" {len(self.judged)} failed, {explained} of them explained,"
+            f" {len(self.findings)} findings, {clock(self.seconds)} of test time"
+        )
+
+    @property
+    def seconds(self) -> float:
+        """What the modules took, one after the other."""
+        return sum(result.seconds for result in self.results)
+
+    def to_text(self) -> str:
+        """The findings, what fails here alone, and the sum."""
+        lines = [f"FAIL  {_cut(str(finding))}" for finding in self.findings]
+        for one in self.differences:
+            lines.append(f"only here  {one.test.id} ({one.there} in {self.against})")
+        return "\n".join([*lines, self.summary()])
+
+    def to_json(self) -> str:
+        """The report for programs, and for ``compare``."""
+        document = {
+            "schema": SCHEMA,
+            "title": self.title,
+            "passed": not self.findings,
+            "environment": dict(self.environment),
+            "counts": self.counts,
+            "findings": [asdict(finding) for finding in self.findings],
+            "modules": [_module_record(result, self.judged) for result in self.results],
+            "against": self.against,
+            "only_here": [{"id": one.test.id, "there": one.there} for one in self.differences],
+        }
+        return json.dumps(document, indent=1) + "\n"
+
+    def to_html(self) -> str:
+        """The report as a page that needs nothing but itself."""
+        return "\n".join(_page(self)) + "\n"
+
+
+def compare(results: Sequence[ModuleResult], path: Path) -> tuple[str, tuple[Difference, ...]]:
+    """The title of another check's JSON, and what fails in ``results`` and not there.
+
+    Modules that the other check did not run are left out.
+
+    Raises:
+        SpecError: there is no such file, or it is not such a report.
+    """
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+        there = {one["name"]: one["tests"] for one in document["modules"]}
+        title = str(document["title"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise SpecError(
+            f"--against {path} is no report of `invoke check`: {error}",
+            remedy="give the .json that an earlier check wrote; for a reference run:"
+            " invoke check --reference /usr/bin/pypy3",
+        ) from error
+    bad = (
+        Difference(test, there[result.name].get(test.id, "not run"))
+        for result in results
+        if result.name in there
+        for test in result.bad
+    )
+    return title, tuple(one for one in bad if not Outcome(one.test.id, one.there).bad)
+
+
+def _module_record(result: ModuleResult, judged: Sequence[Judged]) -> dict[str, Any]:
+    reasons = {one.test.id: one.finding.allowed for one in judged}
+    bad = result.bad
+    return {
+        "name": result.name,
+        "verdict": result.verdict,
+        "finished": result.finished,
+        "compiler": result.compiler,
+        "seconds": result.seconds,
+        "counts": result.counts,
+        "first_failure": asdict(shortened(bad[0])) if bad else None,
+        "failures": [
+            {
+                "id": test.id,
+                "outcome": test.outcome,
+                "message": test.message,
+                "explained": reasons.get(test.id),
+            }
+            for test in bad
+        ],
+        "tests": {test.id: test.outcome for test in result.tests},
+    }
+
+
+def _cut(text: str, length: int = 200) -> str:
+    return text if len(text) <= length else f"{text[:length]}..."
+
+
+_STYLE = """\
+:root { color-scheme: light dark; --line: #8884; --bad: #c33; --fine: #2a7d2a; --known: #a60; }
+@media (prefers-color-scheme: dark) { :root { --bad: #f77; --fine: #7c7; --known: #fb5; } }
+body { font: 15px/1.45 system-ui, sans-serif; max-width: 75rem; margin: 2rem auto; padding: 0 1rem }
+h1 { font-size: 1.5rem } h2 { font-size: 1.15rem; margin-top: 2rem }
+table { border-collapse: collapse; width: 100% }
+td, th { text-align: left; vertical-align: top; padding: .2rem .6rem .2rem 0 }
+td, th { border-bottom: 1px solid var(--line) }
+td.number, th.number { text-align: right; font-variant-numeric: tabular-nums }
+code, pre { font: 13px/1.4 ui-monospace, monospace; overflow-wrap: anywhere }
+pre { white-space: pre-wrap; margin: .3rem 0 .8rem; padding: .5rem; background: #8881 }
+summary { cursor: pointer } .bad { color: var(--bad) } .fine { color: var(--fine) }
+.known { color: var(--known) }"""
+
+
+def _page(report: Report) -> Iterator[str]:
+    title = html.escape(report.title)
+    yield "<!doctype html>"
+    yield '<html lang="en"><head><meta charset="utf-8">'
+    yield '<meta name="viewport" content="width=device-width, initial-scale=1">'
+    yield f"<title>{title}</title><style>\n{_STYLE}\n</style></head><body>"
+    yield f"<h1>{title}</h1>"
+    yield f"<p>{html.escape(report.summary())}</p>"
+    yield from _environment(report.environment)
+    yield from _findings(report)
+    if report.against:
+        yield from _differences(report)
+    yield from _modules(report)
+    yield "</body></html>"
+
+
+def _environment(environment: Mapping[str, Any]) -> Iterator[str]:
+    yield "<details><summary>Where this ran</summary><table>"
+    for name, value in environment.items():
+        shown = html.escape(str(value))
+        yield f"<tr><th>{html.escape(name)}</th><td><code>{shown}</code></td></tr>"
+    yield "</table></details>"
+
+
+def _findings(report: Report) -> Iterator[str]:
+    findings = report.findings
+    if report.reference:
+        yield "<p>A reference: its failures are there to be compared with, not judged.</p>"
+        return
+    if not findings:
+        yield '<p class="fine">No finding: every failure is explained in the ledger.</p>'
+        return
+    yield f'<h2 class="bad">Findings ({len(findings)})</h2><table>'
+    yield "<tr><th>what</th><th>test</th><th>message</th></tr>"
+    for one in findings:
+        cells = (one.check, f"<code>{html.escape(one.subject)}</code>")
+        message = html.escape(_cut(one.message))
+        yield f"<tr><td>{cells[0]}</td><td>{cells[1]}</td><td>{message}</td></tr>"
+    yield "</table>"
+
+
+def _differences(report: Report) -> Iterator[str]:
+    against = html.escape(str(report.against))
+    yield f"<h2>Fails here and not in {against} ({len(report.differences)})</h2><table>"
+    yield "<tr><th>test</th><th>here</th><th>there</th></tr>"
+    for one in report.differences:
+        name = f"<code>{html.escape(one.test.id)}</code>"
+        yield f"<tr><td>{name}</td><td>{one.test.outcome}</td><td>{one.there}</td></tr>"
+    yield "</table>"
+
+
+def _modules(report: Report) -> Iterator[str]:
+    judged: dict[str, list[Judged]] = {}
+    for one in report.judged:
+        judged.setdefault(one.test.id, []).append(one)
+    yield f"<h2>Modules ({len(report.results)})</h2><table>"
+    numbers = "".join(
+        f'<th class="number">{word}</th>' for word in ("passed", "failed", "skipped", "seconds")
+    )
+    yield f"<tr><th>module</th>{numbers}<th>verdict</th></tr>"
+    for result in report.results:
+        yield from _module(result, judged)
+    yield "</table>"
+
+
+def _module(result: ModuleResult, judged: Mapping[str, Sequence[Judged]]) -> Iterator[str]:
+    bad = [one for test in result.bad for one in judged.get(test.id, ())]
+    counts = result.counts
+    cells = (counts.get(PASSED, 0), len(result.bad), counts.get(SKIPPED, 0), result.seconds)
+    numbers = "".join(f'<td class="number">{cell}</td>' for cell in cells)
+    kind = "fine" if not bad else "known" if all(one.entry for one in bad) else "bad"
+    verdict = result.verdict if kind != "known" else f"{result.verdict}, explained"
+    if not result.finished:
+        verdict += ", not finished"
+    yield f"<tr><td><code>{html.escape(result.name)}</code>"
+    yield from map(_failure, bad)
+    yield f'</td>{numbers}<td class="{kind}">{verdict}</td></tr>'
+
+
+def _failure(one: Judged) -> str:
+    kind = "known" if one.entry else "bad"
+    why = f"<p>{html.escape(one.finding.allowed or '')}</p>" if one.entry else ""
+    name = f'<code class="{kind}">{html.escape(one.test.id)}</code>'
+    trace = html.escape(one.test.trace or one.test.message)
+    return f"<details><summary>{name} {one.test.outcome}</summary>{why}<pre>{trace}</pre></details>"

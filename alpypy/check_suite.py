@@ -1,0 +1,67 @@
+"""Runs test modules, several at once; what has run before is not run again."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from pathlib import Path
+
+from alpypy.check_outcomes import ModuleResult, read
+from alpypy.check_plan import TestModule
+from alpypy.check_run import RawRun, Runner, run_module
+from alpypy.progress import Tally
+
+FolderOf = Callable[[TestModule], Path]
+
+
+def run_all(
+    runner: Runner,
+    modules: Sequence[TestModule],
+    folder_of: FolderOf,
+    jobs: int,
+    say: Callable[[str], None],
+) -> tuple[ModuleResult, ...]:
+    """The results of all modules, in their order.
+
+    ``folder_of`` says where the finished run of a module is kept. An interruption keeps those that
+    are finished and ends the others.
+    """
+    todo = [module for module in modules if not _path(folder_of, module).is_file()]
+    if len(todo) < len(modules):
+        say(f"{len(modules) - len(todo)} of {len(modules)} modules were run before")
+    with Tally("check", len(todo), say) as tally, ThreadPoolExecutor(jobs) as pool:
+        futures = [pool.submit(_run, runner, module, folder_of, tally) for module in todo]
+        try:
+            for future in as_completed(futures):
+                future.result()
+        except BaseException:
+            for future in futures:
+                future.cancel()
+            runner.stop()
+            raise
+    texts = (_path(folder_of, module).read_text(encoding="utf-8") for module in modules)
+    return tuple(read(RawRun.from_json(text)) for text in texts)
+
+
+def _run(runner: Runner, module: TestModule, folder_of: FolderOf, tally: Tally) -> None:
+    if runner.stopped:
+        return
+    run = run_module(runner, module)
+    if runner.stopped:
+        return
+    _keep(run, _path(folder_of, module))
+    result = read(run)
+    tally.add(f"{module.name} {result.verdict}, {result.seconds:.0f} s")
+
+
+def _keep(run: RawRun, path: Path) -> None:
+    """A result has its name only when it is whole."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
+    temporary.write_text(run.to_json(), encoding="utf-8")
+    temporary.rename(path)
+
+
+def _path(folder_of: FolderOf, module: TestModule) -> Path:
+    return folder_of(module) / f"{module.name}.json"

@@ -1,0 +1,137 @@
+"""ledger/: which tests are expected to fail on a release, from which cause and why.
+
+What fails without an entry is a finding; so is an entry whose tests pass, or that names none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+from packaging.specifiers import SpecifierSet
+
+from alpypy.check_outcomes import CRASHED, HUNG, PASSED, ModuleResult, Outcome
+from alpypy.findings import Finding
+from alpypy.spec import Target
+from alpypy.tables import Table, read_table
+
+FOLDER = "ledger"
+CAUSES = ("musl", "pypy", "container", "test")
+# How the tests of an entry end; a crash is never covered by an entry that speaks of a failure.
+_ENDINGS = {"fails": None, "crashes": CRASHED, "hangs": HUNG}
+
+
+@dataclass(frozen=True)
+class Entry:
+    """Tests that are expected to end badly.
+
+    ``test`` is a pattern of names, ``test_os.FileTests.*``. ``sometimes``: they also pass at times.
+    """
+
+    test: str
+    cause: str
+    why: str
+    ends: str
+    sometimes: bool
+    alpine: SpecifierSet
+    arch: tuple[str, ...]
+
+    def is_for(self, target: Target) -> bool:
+        """Whether the entry speaks of this Alpine and architecture."""
+        return target.alpine in self.alpine and (not self.arch or target.arch in self.arch)
+
+    def names(self, test: Outcome) -> bool:
+        """Whether the test is one of the entry's."""
+        return fnmatchcase(test.id, self.test)
+
+    def explains(self, test: Outcome) -> bool:
+        """Whether the test is one of the entry's and ended as it says."""
+        ending = test.outcome if test.outcome in (CRASHED, HUNG) else None
+        return test.bad and _ENDINGS[self.ends] == ending and self.names(test)
+
+    def is_in(self, module: ModuleResult) -> bool:
+        """Whether the pattern, for all that it leaves open, names this module."""
+        return f"{self.test}.".startswith(f"{module.name}.")
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A test that ended badly, and the entry that explains it."""
+
+    test: Outcome
+    entry: Entry | None
+
+    @property
+    def finding(self) -> Finding:
+        """What is to be reported of it."""
+        allowed = f"{self.entry.cause}: {self.entry.why}" if self.entry else None
+        message = self.test.message.replace("\n", " ")
+        return Finding(
+            f"test.{self.test.outcome.replace(' ', '_')}", self.test.id, message, allowed
+        )
+
+
+def load_ledger(root: Path, release: str) -> tuple[Entry, ...]:
+    """The entries of ``root``/ledger/``release``.toml; none when there is no such file.
+
+    Raises:
+        DataError: an entry lacks a cause or a reason, or has a field that is unknown or not usable.
+    """
+    name = f"{release}.toml"
+    if not (root / FOLDER / name).is_file():
+        return ()
+    file = read_table(root, name, FOLDER)
+    file.allow("tests")
+    return tuple(map(_load_entry, file.tables("tests")))
+
+
+def judge(entries: Sequence[Entry], results: Iterable[ModuleResult]) -> tuple[Judged, ...]:
+    """Every test that ended badly, with the first entry that explains it."""
+    return tuple(
+        Judged(test, next((entry for entry in entries if entry.explains(test)), None))
+        for result in results
+        for test in result.bad
+    )
+
+
+def outdated(entries: Sequence[Entry], results: Sequence[ModuleResult]) -> tuple[Finding, ...]:
+    """Entries that say what is no longer so, as far as the modules that were run can tell."""
+    found = (_outdated(entry, results) for entry in entries)
+    return tuple(finding for finding in found if finding is not None)
+
+
+def _outdated(entry: Entry, results: Sequence[ModuleResult]) -> Finding | None:
+    named = [test for result in results for test in result.tests if entry.names(test)]
+    if not named:
+        if not any(entry.is_in(result) and result.finished for result in results):
+            return None
+        message = "names no test of its module: correct or remove the entry"
+        return Finding("ledger.unknown", entry.test, message)
+    passed = sum(test.outcome == PASSED for test in named)
+    if entry.sometimes or not passed or any(test.bad for test in named):
+        return None
+    message = f"passes now ({passed} of {len(named)} tests): remove the entry, which says"
+    return Finding("ledger.passes", entry.test, f"{message}: {entry.why}")
+
+
+def _load_entry(entry: Table) -> Entry:
+    named = entry.called("test")
+    named.allow("test", "cause", "why", "ends", "sometimes", "alpine", "arch")
+    if named.text("cause") not in CAUSES:
+        raise named.error(f"cause is {named.text('cause')!r}", f"write one of {', '.join(CAUSES)}")
+    if not named.text("why").strip():
+        raise named.error("why is empty", "write the reason: no failure is expected without one")
+    ends = named.optional_text("ends") or "fails"
+    if ends not in _ENDINGS:
+        raise named.error(f"ends is {ends!r}", f"write one of {', '.join(_ENDINGS)}")
+    return Entry(
+        test=named.text("test"),
+        cause=named.text("cause"),
+        why=named.text("why"),
+        ends=ends,
+        sometimes=named.flag("sometimes"),
+        alpine=named.range("alpine"),
+        arch=named.texts("arch") if named.has("arch") else (),
+    )
