@@ -396,14 +396,18 @@ def _answering() -> docker.DockerClient | None:
         try:
             return _client(host)
         except DockerException as error:
-            raise refusal(Path(host.removeprefix("unix://"))) or EngineError(
-                f"no container engine answers at DOCKER_HOST={host}",
-                remedy="start that engine, or unset DOCKER_HOST to let alpypy find or start one",
-            ) from error
+            raise _no_answer(host) from error
     for socket in SOCKETS():
         with contextlib.suppress(DockerException, requests.RequestException):
             return _client(f"unix://{socket}")
     return None
+
+
+def _no_answer(host: str) -> EngineError:
+    return refusal(Path(host.removeprefix("unix://"))) or EngineError(
+        f"no container engine answers at DOCKER_HOST={host}",
+        remedy="start that engine, or unset DOCKER_HOST to let alpypy find or start one",
+    )
 
 
 def _client(host: str) -> docker.DockerClient:

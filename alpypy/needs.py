@@ -12,7 +12,7 @@ import urllib3
 from alpypy import cli
 from alpypy.engine import engine_answers
 from alpypy.errors import AlpypyError
-from alpypy.private_engine import SOCKETS, refusal
+from alpypy.private_engine import SOCKETS, nothing_to_start, refusal
 from alpypy.recipe import load_catalog
 
 _TIMEOUT = (5, 10)  # seconds: until connected, between two pieces
@@ -27,10 +27,8 @@ def engine_missing() -> bool:
     """
     if engine_answers() or shutil.which("dockerd") or shutil.which("podman"):
         return False
-    for socket in SOCKETS():
-        refused = refusal(socket)
-        if refused:
-            raise refused
+    if any(map(refusal, SOCKETS())):
+        raise nothing_to_start()
     return True
 
 

@@ -120,10 +120,11 @@ def _command(folder: Path, address: str) -> Sequence[str]:
         return ["dockerd", data, state, "-p", str(folder / "docker.pid"), "-H", address]
     if shutil.which("podman"):
         return ["podman", f"--root={folder / 'podman'}", "system", "service", "--time=0", address]
-    raise _nothing_to_start()
+    raise nothing_to_start()
 
 
-def _nothing_to_start() -> EngineError:
+def nothing_to_start() -> EngineError:
+    """Why no engine can be started: the error that says so."""
     refusals = filter(None, map(refusal, SOCKETS()))
     if shutil.which("dockerd"):
         other = EngineError(
