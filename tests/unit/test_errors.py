@@ -23,6 +23,7 @@ MODULES = sorted((ROOT / "alpypy").glob("*.py"))
 Ends = Callable[[Callable[[], object]], str]
 CLASSES = [one for one in vars(errors).values() if isinstance(one, type)]
 # Signals between functions of one module, which turns them into errors, and impossible states.
+MAKERS = ("tables.py", "private_engine.py")  # their functions make errors for other modules
 INTERNAL = {
     "_UnreachableError",
     "_CutError",
@@ -70,9 +71,10 @@ def makes_error(function: ast.FunctionDef) -> bool:
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: path.stem)
 def test_what_is_raised_is_an_error_of_alpypy(path: Path) -> None:
     tree = ast.parse(path.read_text(encoding="utf-8"))
-    tables = ast.parse((ROOT / "alpypy/tables.py").read_text(encoding="utf-8"))
+    texts = [(ROOT / "alpypy" / name).read_text(encoding="utf-8") for name in MAKERS]
     known = {one.__name__ for one in CLASSES} | INTERNAL
-    known |= {name for name, one in (makers(tree) | makers(tables)).items() if makes_error(one)}
+    for one in (tree, *map(ast.parse, texts)):
+        known |= {name for name, function in makers(one).items() if makes_error(function)}
     for node, name in raised(tree):
         assert name in known, f"{path.name}:{node.lineno} raises {name}"
 
