@@ -22,8 +22,8 @@ ROOT = Path(__file__).parents[2]
 MODULES = sorted((ROOT / "alpypy").glob("*.py"))
 Ends = Callable[[Callable[[], object]], str]
 CLASSES = [one for one in vars(errors).values() if isinstance(one, type)]
-# Signals between functions of one module, which turns them into errors, and impossible states.
 MAKERS = ("tables.py", "private_engine.py")  # their functions make errors for other modules
+# Signals between functions of one module, which turns them into errors, and impossible states.
 INTERNAL = {
     "_UnreachableError",
     "_CutError",
