@@ -74,8 +74,8 @@ def test_the_small_translation_is_told_from_the_whole_one(tmp_path: Path) -> Non
     ("old", "new", "says"),
     [
         ("[stages]", "[stages", "line 6"),
-        ("package = 240", 'package = "x"', "[stages]: package is 'x'"),
-        ("package = 240", "", "[stages]: package is missing"),
+        ("package = 90", 'package = "x"', "[stages]: package is 'x'"),
+        ("package = 90", "", "[stages]: package is missing"),
         ("[stages]", "[stage]", "stages is missing"),
         ("[[translations]]", "[[others]]", "translations is missing"),
         ("start = 20", "start = true", "[phases]: start is True"),
