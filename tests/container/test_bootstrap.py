@@ -9,6 +9,7 @@ import bz2
 import hashlib
 import json
 import os
+import resource
 import shutil
 import signal
 import subprocess
@@ -211,11 +212,17 @@ def test_the_tree_and_the_log_belong_to_the_caller(project: Project, outcome: Ou
     assert "Annotating" in log.read_text()
 
 
+def processor_seconds() -> float:
+    """Of the runs so far: what the clock says depends on what else the machine does."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
 def test_a_second_run_does_nothing_in_no_time(project: Project, outcome: Outcome) -> None:
     before = {path: path.stat().st_mtime_ns for path in project.cache.rglob("*.json")}
-    started = time.monotonic()
+    started = processor_seconds()
     done = subprocess.run(project.command(), cwd=ROOT, capture_output=True, text=True, check=False)
-    seconds = time.monotonic() - started
+    seconds = processor_seconds() - started
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
     assert seconds < 2
     assert {path: path.stat().st_mtime_ns for path in project.cache.rglob("*.json")} == before
