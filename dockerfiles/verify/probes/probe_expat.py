@@ -8,7 +8,7 @@ from xml.parsers import expat
 from probing import Probe, equal, expect
 
 probe = Probe("expat")
-DOCUMENT = '<?xml version="1.0" encoding="utf-8"?><a b="1">t\u00e9xt<c/></a>'.encode("utf-8")
+DOCUMENT = u'<?xml version="1.0" encoding="utf-8"?><a b="1">t\u00e9xt<c/></a>'.encode("utf-8")
 
 
 @probe.check
@@ -34,7 +34,7 @@ def errors():
 
 @probe.check
 def element_tree():
-    equal(xml.etree.ElementTree.fromstring(DOCUMENT).text, "t\u00e9xt", "the text")
+    equal(xml.etree.ElementTree.fromstring(DOCUMENT).text, u"t\u00e9xt", "the text")
 
 
 @probe.check

@@ -86,7 +86,7 @@ def libc_version():
 def subprocess_and_encoding():
     code = "import sys; sys.stdout.write(u'\\u00e9t\\u00e9'.encode('utf-8').decode('latin-1'))"
     output = output_of([sys.executable, "-c", code], {"PYTHONIOENCODING": "latin-1"})
-    equal(output, "\u00e9t\u00e9", "output of a subprocess")
+    equal(output, u"\u00e9t\u00e9", "output of a subprocess")
 
 
 @probe.check

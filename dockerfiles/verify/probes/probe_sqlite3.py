@@ -13,10 +13,10 @@ probe = Probe("sqlite3")
 def in_memory():
     connection = sqlite3.connect(":memory:")
     connection.execute("create table t (number integer, text text, data blob)")
-    rows = [(number, "t\u00e9xt %d" % number, sqlite3.Binary(b"\0\xff")) for number in range(100)]
+    rows = [(number, u"t\u00e9xt %d" % number, sqlite3.Binary(b"\0\xff")) for number in range(100)]
     connection.executemany("insert into t values (?, ?, ?)", rows)
     found = connection.execute("select count(*), sum(number), max(text) from t").fetchone()
-    equal(found, (100, 4950, "t\u00e9xt 99"), "the row")
+    equal(found, (100, 4950, u"t\u00e9xt 99"), "the row")
     equal(bytes(connection.execute("select data from t").fetchone()[0]), b"\0\xff", "the blob")
 
 
