@@ -82,10 +82,20 @@ def too_deep_in_the_main_thread():
 
 @probe.check
 def raised_limit_in_a_thread():
+    """A stack that cannot hold what the limit allows ends with an error, a larger one holds it."""
     sys.setrecursionlimit(5000)
+    expect(in_thread(descend_for_ever), "no error was raised")
+    expect(in_thread(compare_for_ever), "no error was raised")
+    threading.stack_size(16 * 1024 * 1024)
     depth = sys.getrecursionlimit() - 20
     equal(in_thread(lambda: descend(depth)), depth, "depth that was reached")
-    expect(in_thread(descend_for_ever), "no error was raised")
+
+
+@probe.check
+def raised_limit_in_the_main_thread():
+    sys.setrecursionlimit(20000)  # more than the usual 8 MiB hold
+    expect(descend_for_ever(), "no error was raised")
+    expect(compare_for_ever(), "no error was raised")
 
 
 @probe.check
