@@ -75,30 +75,19 @@ def make(
         SpecError: the base is the kit, which lacks a package that the recipe needs.
     """
     image.refuse_missing(root, recipe, base)
-    bootstrap = small_translation = small_package = self_hosted = None
-    if given is None:
-        bootstrap = image.bootstrap_key(root, recipe, base)
+    bootstrap = None if given else image.bootstrap_key(root, recipe, base)
+    small_translation = small_package = None
     if small is not None and bootstrap is not None:
         digest = digests[small.target.release]
         small_translation = translate.translation_key(small, bootstrap, digest)
         small_package = package.package_key(root, small, small_translation)
     pypy = given.sha256 if given else _identity(small, small_translation)
-    if pypy is not None:
-        self_hosted = image.self_hosted_key(root, recipe, base, pypy)
+    self_hosted = None if pypy is None else image.self_hosted_key(root, recipe, base, pypy)
     builder = self_hosted or bootstrap or ""
     translation = translate.translation_key(recipe, builder, digests[recipe.target.release])
-    return Plan(
-        recipe,
-        small,
-        base,
-        given,
-        bootstrap,
-        small_translation,
-        small_package,
-        self_hosted,
-        translation,
-        package.package_key(root, recipe, translation),
-    )
+    packaging = package.package_key(root, recipe, translation)
+    stages = (bootstrap, small_translation, small_package, self_hosted, translation, packaging)
+    return Plan(recipe, small, base, given, *stages)
 
 
 def _identity(small: Recipe | None, translation: str | None) -> str | None:
