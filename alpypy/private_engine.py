@@ -6,6 +6,7 @@ import contextlib
 import fcntl
 import os
 import shutil
+import signal
 import subprocess
 import time
 from collections.abc import Iterator, Sequence
@@ -91,6 +92,7 @@ def _socket(folder: Path) -> Path:
 
 def _start(folder: Path, address: str) -> None:
     command = _command(folder, address)
+    _wait_until_gone(folder)
     with (folder / "log").open("ab") as log:
         process = subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
@@ -111,7 +113,7 @@ def _wait_until_up(process: subprocess.Popen[bytes], folder: Path, address: str)
                 f"the engine did not come up (its log is {folder / 'log'})",
                 remedy="start an engine by hand and set DOCKER_HOST to its address",
             )
-        time.sleep(0.2)
+        time.sleep(0.02)
 
 
 def _command(folder: Path, address: str) -> Sequence[str]:
@@ -150,20 +152,25 @@ def _stop_if_last(folder: Path, users: IO[str]) -> None:
         fcntl.flock(users, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         return
-    pid = int((folder / "pid").read_text())
     with contextlib.suppress(ProcessLookupError):
-        os.kill(pid, 15)
-    _wait_gone(pid)
+        os.kill(int((folder / "pid").read_text()), signal.SIGTERM)
+
+
+def _wait_until_gone(folder: Path, seconds: float = 30) -> None:
+    """Wait for the engine of the run before, which takes a second to end after it was told to."""
+    try:
+        pid = int((folder / "pid").read_text())
+    except FileNotFoundError:
+        return
+    deadline = time.monotonic() + seconds
+    while _runs(pid, folder) and time.monotonic() < deadline:
+        time.sleep(0.02)
     (folder / "engine.sock").unlink(missing_ok=True)
 
 
-def _wait_gone(pid: int, seconds: float = 30) -> None:
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        with contextlib.suppress(ChildProcessError):
-            os.waitpid(pid, os.WNOHANG)
-        try:
-            os.kill(pid, 0)
-        except ProcessLookupError:
-            return
-        time.sleep(0.1)
+def _runs(pid: int, folder: Path) -> bool:
+    """Whether the process is still there, and no other one that has its number now."""
+    try:
+        return os.fsencode(folder) in Path(f"/proc/{pid}/cmdline").read_bytes()
+    except (FileNotFoundError, ProcessLookupError):
+        return False
