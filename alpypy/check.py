@@ -25,7 +25,7 @@ from alpypy.local import identify, open_source, refuse_unused
 from alpypy.recipe import Recipe, load_catalog
 from alpypy.sources import Fetcher, file_digest
 from alpypy.spec import PypyVersion, Target
-from alpypy.store import Store, key_of
+from alpypy.store import Store, key_of, whole_file
 
 _CONTEXT = "dockerfiles/check"
 
@@ -217,8 +217,9 @@ class Checker:
         folder = self._root / "artifacts"
         folder.mkdir(exist_ok=True)
         written = Checked(report, folder / f"check-{name}.json", folder / f"check-{name}.html")
-        written.document.write_text(report.to_json(), encoding="utf-8")
-        written.page.write_text(report.to_html(), encoding="utf-8")
+        for path, text in ((written.document, report.to_json()), (written.page, report.to_html())):
+            with whole_file(path) as temporary:
+                temporary.write_text(text, encoding="utf-8")
         return written
 
 

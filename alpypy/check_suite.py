@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
@@ -11,6 +10,7 @@ from alpypy.check_outcomes import ModuleResult, read
 from alpypy.check_plan import TestModule
 from alpypy.check_run import RawRun, Runner, run_module
 from alpypy.progress import Tally
+from alpypy.store import whole_file
 
 FolderOf = Callable[[TestModule], Path]
 
@@ -56,11 +56,9 @@ def _run(runner: Runner, module: TestModule, folder_of: FolderOf, tally: Tally) 
 
 
 def _keep(run: RawRun, path: Path) -> None:
-    """A result has its name only when it is whole."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
-    temporary.write_text(run.to_json(), encoding="utf-8")
-    temporary.rename(path)
+    with whole_file(path) as temporary:
+        temporary.write_text(run.to_json(), encoding="utf-8")
 
 
 def _path(folder_of: FolderOf, module: TestModule) -> Path:

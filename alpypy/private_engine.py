@@ -154,6 +154,7 @@ def _stop_if_last(folder: Path, users: IO[str]) -> None:
         return
     with contextlib.suppress(ProcessLookupError):
         os.kill(int((folder / "pid").read_text()), signal.SIGTERM)
+    (folder / "engine.sock").unlink(missing_ok=True)  # nobody is to find an engine that ends
 
 
 def _wait_until_gone(folder: Path, seconds: float = 30) -> None:
@@ -165,7 +166,6 @@ def _wait_until_gone(folder: Path, seconds: float = 30) -> None:
     deadline = time.monotonic() + seconds
     while _runs(pid, folder) and time.monotonic() < deadline:
         time.sleep(0.02)
-    (folder / "engine.sock").unlink(missing_ok=True)
 
 
 def _runs(pid: int, folder: Path) -> bool:
