@@ -95,14 +95,16 @@ def test_the_other_architecture() -> None:
 @pytest.mark.parametrize(
     ("release", "alpine", "package"),
     [
-        ("2.7-7.0.0", "3.9", "libressl-dev"),
-        ("2.7-7.1.1", "3.10", "libressl-dev"),
-        ("2.7-7.2.0", "3.9", "openssl-dev"),
+        ("2.7-7.0.0", "3.9", "openssl-dev"),
+        ("2.7-7.2.0", "3.16", "openssl-dev"),
+        ("2.7-7.1.1", "3.18", "openssl1.1-compat-dev"),
         ("2.7-7.3.22", "3.9", "openssl-dev"),
         ("2.7-7.3.22", "3.17", "openssl-dev"),
         ("3.6-7.3.3", "3.16", "openssl-dev"),
         ("3.6-7.3.3", "3.17", "openssl1.1-compat-dev"),
         ("3.7-7.3.5", "3.18", "openssl1.1-compat-dev"),
+        ("3.6-7.0.0", "3.23", "openssl-dev"),
+        ("3.7-7.3.5", "3.19", "openssl-dev"),
         ("3.7-7.3.8", "3.23", "openssl-dev"),
         ("3.11-7.3.22", "3.23", "openssl-dev"),
     ],
@@ -117,18 +119,11 @@ def test_tls_library(release: str, alpine: str, package: str) -> None:
 @pytest.mark.parametrize(
     ("release", "alpine", "reason", "pairs"),
     [
-        ("3.6-7.0.0", "3.23", "OpenSSL 3 has removed", ["3.6-7.0.0 on Alpine 3.18"]),
         (
             "2.7-7.1.1",
-            "3.11",
-            "Alpine's OpenSSL is built without",
-            ["2.7-7.1.1 on Alpine 3.10", "2.7-7.2.0 on Alpine 3.11"],
-        ),
-        (
-            "3.7-7.3.5",
             "3.19",
-            "OpenSSL 3 has removed",
-            ["3.7-7.3.5 on Alpine 3.18", "3.7-7.3.8 on Alpine 3.19"],
+            "none of OpenSSL 3 was tried",
+            ["2.7-7.1.1 on Alpine 3.18", "2.7-7.3.0 on Alpine 3.19"],
         ),
     ],
 )
@@ -210,7 +205,7 @@ def test_translator_shares_the_image_of_its_target() -> None:
     assert small.target_options == ("--translationmodules",)
     assert small.translator is None
     assert small.build_packages == recipe.build_packages
-    assert small.tls == recipe.tls == "libressl"
+    assert small.tls == recipe.tls == "openssl"
     assert small.memory_mib <= recipe.memory_mib
 
 
@@ -307,7 +302,7 @@ def test_url_without_digest_is_refused(
         ("alpine.toml", "rootfs.x86_64", "rootfs.mips", "unknown field mips"),
         ("tls.toml", ">=3.9,<3.17", ">=3.9;<3.17", "alpine: Invalid specifier"),
         ("tls.toml", 'version = "1.1.1"', 'version = "one"', "version: Invalid version"),
-        ("tls.toml", 'takes = ["libressl<3"]', 'takes = ["<3"]', "takes: "),
+        ("tls.toml", 'takes = ["openssl>=1.1"]', 'takes = [">=1.1"]', "takes: "),
         ("tls.toml", 'language = "3.5"', 'language = "3.4"', "covers 3.5-7.0.0"),
         ("translation.toml", 'release = "2.7-7.3.22"', 'release = "2.7-9"', "'2.7-9'"),
         (
