@@ -45,7 +45,9 @@ class ContainerRunner(Runner):
         self._images = images
         self._executable = f"{tree.place}/{tree.manifest.executables[0]}"
         self._limits = limits
-        self._mounts = [Mount(tree.folder, tree.place), Mount(driver, _DRIVER)]
+        # Not read-only: then a file that is not there would be one that cannot be removed, which
+        # tests tell apart. The tests' user may not write in it.
+        self._mounts = [Mount(tree.folder, tree.place, writable=True), Mount(driver, _DRIVER)]
         self._mounts += [Mount(source, _SOURCE)] if source else []
         self._mounts += [Mount(wheels, WHEELS)] if wheels else []
 
