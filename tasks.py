@@ -13,7 +13,7 @@ from typing import Any
 
 from invoke import Context, Task, task
 
-from alpypy import cli, patch_check, patch_overview
+from alpypy import cli, patch_check, patch_overview, verdict
 from alpypy.cli import ROOT, say
 from alpypy.errors import SpecError
 from alpypy.image import find_base
@@ -169,6 +169,8 @@ def verify(
             base = find_base(engine, fetcher, alpine, arch, chosen, tell)
             report = verify_tarball(path, engine, base_image=base.reference)
         say(report.to_json() if json else report.to_text())
+        if os.access(path.parent, os.W_OK):
+            verdict.keep(path, report)
         sys.exit(report.exit_code)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from alpypy import archive, image, package, plan, translate, verify
+from alpypy import archive, image, package, plan, translate, verdict, verify
 from alpypy.durations import Durations
 from alpypy.engine import Engine
 from alpypy.manifest import Translator
@@ -98,9 +98,12 @@ class Builder:
         tarball = package.finished(self._store, self.plan.package) or self._build()
         report = self._verify(tarball)
         target = self.artifacts / tarball.path.name
-        if report.exit_code == 0 and not archive.published(target, tarball.sha256):
+        if report.failures:
+            return Outcome(tarball.path, report)
+        if not archive.published(target, tarball.sha256):
             archive.publish(tarball.path, self.artifacts, tarball.sha256)
-        return Outcome(target if report.exit_code == 0 else tarball.path, report)
+        verdict.keep(target, report)
+        return Outcome(target, report)
 
     def _make_plan(self, build: Build) -> Plan:
         recipe, chosen = build.recipe, build.order.base_image

@@ -100,3 +100,9 @@ class CheckError(AlpypyError):
     """A test suite could not be run at all."""
 
     exit_code = 14
+
+
+class UnverifiedError(AlpypyError):
+    """A tarball was to be given to users, and verify has not passed it."""
+
+    exit_code = 15

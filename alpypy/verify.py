@@ -29,9 +29,10 @@ _CONTEXT = _ROOT / "dockerfiles/verify"
 
 @dataclass(frozen=True)
 class Report:
-    """What a verification came to: findings in the order of the checks, and its cost."""
+    """What a verification came to: findings in the order of the checks, and its cost in seconds."""
 
     tarball: str
+    sha256: str
     findings: tuple[Finding, ...]
     checks: int
     seconds: float
@@ -88,12 +89,12 @@ def verify(tarball: Path, engine: Engine, *, base_image: str, timeout: float = 6
         ResourceError: the disk is full.
     """
     require_tarball(tarball)
-    started = time.monotonic()
+    started, digest = time.monotonic(), file_digest(tarball)
     ledger = Ledger(load_policy(_ROOT))
     with tempfile.TemporaryDirectory(prefix="alpypy-verify-") as scratch:
-        target = _check(tarball, Path(scratch), engine, base_image, timeout, ledger)
+        target = _check(tarball, Path(scratch), digest, engine, base_image, timeout, ledger)
     findings = ledger.policy.judge(ledger.findings, target)
-    return Report(tarball.name, findings, ledger.checks, time.monotonic() - started)
+    return Report(tarball.name, digest, findings, ledger.checks, time.monotonic() - started)
 
 
 def require_tarball(path: Path) -> None:
@@ -133,7 +134,13 @@ def _printable(text: str) -> str:
 
 
 def _check(
-    tarball: Path, scratch: Path, engine: Engine, base_image: str, timeout: float, ledger: Ledger
+    tarball: Path,
+    scratch: Path,
+    digest: str,
+    engine: Engine,
+    base_image: str,
+    timeout: float,
+    ledger: Ledger,
 ) -> Target | None:
     """Everything from outside, then everything inside; what the tarball says that it is for."""
     verify_outside.check_digest(tarball, ledger)
@@ -144,7 +151,6 @@ def _check(
     provisions = scratch / "materials"
     provisions.mkdir(mode=0o755)
     materials.write(provisions)
-    digest = file_digest(tarball)
     with verify_inside.image_for(engine, _CONTEXT, base_image, manifest, digest, ledger) as image:
         if image is not None:
             inside = Inside(engine, image, _CONTEXT / "probes", provisions, timeout)

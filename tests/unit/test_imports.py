@@ -38,6 +38,7 @@ ORDER = (
     "verify_outside",
     "verify_inside",
     "verify",
+    "verdict",
     "plan",
     "local",
     "patch_check",

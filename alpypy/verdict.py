@@ -1,0 +1,56 @@
+"""What verify said of a tarball, in a file beside it: only what has passed is given to users."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from alpypy.errors import UnverifiedError
+from alpypy.sources import file_digest
+from alpypy.store import whole_file
+from alpypy.verify import Report, require_tarball
+
+
+def path_of(tarball: Path) -> Path:
+    """Where the report of a tarball that has passed is: ``<tarball>.verify.json``."""
+    return tarball.with_name(f"{tarball.name}.verify.json")
+
+
+def keep(tarball: Path, report: Report) -> None:
+    """Write the report of a tarball that has passed beside it; remove that of one that has not."""
+    if report.failures:
+        path_of(tarball).unlink(missing_ok=True)
+        return
+    with whole_file(path_of(tarball)) as temporary:
+        temporary.write_text(report.to_json() + "\n", encoding="utf-8")
+
+
+def require(tarball: Path) -> Report:
+    """The report of a tarball that has passed, as it is now.
+
+    Raises:
+        ArchiveError: there is no such file.
+        UnverifiedError: it was never verified, or other bytes of that name were, or it failed.
+    """
+    require_tarball(tarball)
+    report = _read(tarball)
+    if report.failures:
+        raise _unverified(tarball, "did not pass verify")
+    if report.sha256 != file_digest(tarball):
+        raise _unverified(tarball, "is not the file that was verified")
+    return report
+
+
+def _read(tarball: Path) -> Report:
+    try:
+        record = json.loads(path_of(tarball).read_text(encoding="utf-8"))
+        del record["passed"]  # follows from the findings
+        return Report.from_record(record)
+    except FileNotFoundError as error:
+        raise _unverified(tarball, "has not been verified") from error
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise _unverified(tarball, f"has a report that cannot be read: {error!r}") from error
+
+
+def _unverified(tarball: Path, what: str) -> UnverifiedError:
+    return UnverifiedError(f"{tarball} {what}", remedy=f"invoke verify {tarball}")

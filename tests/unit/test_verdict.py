@@ -1,0 +1,68 @@
+"""Only the bytes that verify has passed count as verified."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from alpypy import verdict
+from alpypy.errors import ArchiveError, UnverifiedError
+from alpypy.findings import Finding
+from alpypy.sources import file_digest
+from alpypy.verify import Report
+
+ACCEPTED = Finding("run.probe", "threads", "deep", allowed="musl")
+FAILED = Finding("run.probe", "ssl", "no handshake")
+
+
+@pytest.fixture
+def tarball(tmp_path: Path) -> Path:
+    path = tmp_path / "pypy-3.11-7.3.22-alpine3.23.tar.bz2"
+    path.write_bytes(b"whole")
+    return path
+
+
+def report(tarball: Path, *findings: Finding) -> Report:
+    return Report(tarball.name, file_digest(tarball), findings, 12, 3.5)
+
+
+def test_what_is_kept_is_given_back(tarball: Path) -> None:
+    passed = report(tarball, ACCEPTED)
+    verdict.keep(tarball, passed)
+    assert verdict.require(tarball) == passed
+    assert json.loads(verdict.path_of(tarball).read_text())["passed"] is True
+
+
+def test_a_tarball_that_fails_later_is_no_longer_verified(tarball: Path) -> None:
+    verdict.keep(tarball, report(tarball))
+    verdict.keep(tarball, report(tarball, FAILED))
+    with pytest.raises(UnverifiedError, match="has not been verified") as caught:
+        verdict.require(tarball)
+    assert caught.value.remedy == f"invoke verify {tarball}"
+
+
+def test_other_bytes_under_the_name_are_not_verified(tarball: Path) -> None:
+    verdict.keep(tarball, report(tarball))
+    tarball.write_bytes(b"other")
+    with pytest.raises(UnverifiedError, match="is not the file that was verified"):
+        verdict.require(tarball)
+
+
+def test_a_report_with_a_failure_is_refused_wherever_it_came_from(tarball: Path) -> None:
+    verdict.path_of(tarball).write_text(report(tarball, FAILED).to_json())
+    with pytest.raises(UnverifiedError, match="did not pass verify"):
+        verdict.require(tarball)
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "{}", '{"passed": true, "tarball": "a"}'])
+def test_a_damaged_report_is_none(tarball: Path, text: str) -> None:
+    verdict.path_of(tarball).write_text(text)
+    with pytest.raises(UnverifiedError, match="has a report that cannot be read"):
+        verdict.require(tarball)
+
+
+def test_a_tarball_that_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(ArchiveError, match="does not exist"):
+        verdict.require(tmp_path / "none.tar.bz2")
