@@ -15,7 +15,7 @@ from alpypy.check_outcomes import ModuleResult
 from alpypy.check_plan import TestModule
 from alpypy.check_prepare import Tree
 from alpypy.check_report import Report, compare
-from alpypy.check_run import Runner
+from alpypy.check_run import ENVIRONMENT, Runner
 from alpypy.check_suite import run_all
 from alpypy.engine import Engine
 from alpypy.errors import ArchiveError
@@ -170,8 +170,16 @@ class Checker:
         check_prepare.compile_library(
             self._store, engine, images.clean, tree, extra.wheels, self._say
         )
+        language = PypyVersion.parse(recipe.target.release).language
         return ContainerRunner(
-            engine, images, tree, self._driver, self._limits, extra.source, extra.wheels
+            engine,
+            images,
+            tree,
+            self._driver,
+            self._limits,
+            extra.source,
+            extra.wheels,
+            self._settings.environment(language),
         )
 
     def _run(
@@ -191,7 +199,8 @@ class Checker:
         """Where the result of a module is kept: by all that it depends on."""
         context = self._root / _CONTEXT
         files = {path.name: file_digest(path) for path in sorted(context.iterdir())}
-        common = {**place, "files": files, "limits": asdict(self._limits)}
+        limits = asdict(self._limits)
+        common = {**place, "files": files, "limits": limits, "environment": ENVIRONMENT}
 
         def folder(module: TestModule) -> Path:
             # The standard library's tests do not depend on PyPy's own.

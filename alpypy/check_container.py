@@ -12,8 +12,8 @@ from pathlib import Path
 from alpypy.check_plan import Limits, TestModule
 from alpypy.check_prepare import WHEELS, Images, Tree
 from alpypy.check_run import (
+    ENVIRONMENT,
     LAST_WORDS,
-    LOCALE,
     Attempt,
     Runner,
     request_for,
@@ -39,12 +39,14 @@ class ContainerRunner(Runner):
         limits: Limits,
         source: Path | None = None,
         wheels: Path | None = None,
+        environment: Mapping[str, str] | None = None,
     ) -> None:
         super().__init__()
         self._engine = engine
         self._images = images
         self._executable = f"{tree.place}/{tree.manifest.executables[0]}"
         self._limits = limits
+        self._own = environment or {}
         # Not read-only: then a file that is not there would be one that cannot be removed, which
         # tests tell apart. The tests' user may not write in it.
         self._mounts = [Mount(tree.folder, tree.place, writable=True), Mount(driver, _DRIVER)]
@@ -87,4 +89,5 @@ class ContainerRunner(Runner):
 
     @property
     def _environment(self) -> Mapping[str, str]:
-        return {**LOCALE, "HOME": _HOME, "USER": "checker", "LOGNAME": "checker"}
+        user = {"HOME": _HOME, "USER": "checker", "LOGNAME": "checker"}
+        return {**ENVIRONMENT, **user, **self._own}

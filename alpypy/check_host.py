@@ -17,8 +17,8 @@ from typing import Any
 
 from alpypy.check_plan import Limits, TestModule
 from alpypy.check_run import (
+    ENVIRONMENT,
     LAST_WORDS,
-    LOCALE,
     TIMED_OUT,
     Attempt,
     Runner,
@@ -88,7 +88,7 @@ class HostRunner(Runner):
         process = subprocess.Popen(
             command,
             cwd=home,
-            env={"PATH": os.environ["PATH"], **LOCALE, **_home(home)},
+            env={"PATH": os.environ["PATH"], **ENVIRONMENT, **_home(home)},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

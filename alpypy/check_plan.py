@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -16,6 +16,7 @@ from alpypy.tables import Table, read_table
 
 FILE_NAME = "check.toml"
 EXTRA = "extra_tests"
+_WEAK_KEYS = "/etc/ssl/weak-keys.cnf"  # in the images of dockerfiles/check
 Kind = Literal["stdlib", "pytest"]
 
 
@@ -61,6 +62,7 @@ class Settings:
     """versions/check.toml."""
 
     limits: Limits
+    weak_keys: SpecifierSet
     not_tests: tuple[str, ...]
     compiler: tuple[Compiler, ...]
     wheels: tuple[Wheel, ...]
@@ -74,6 +76,10 @@ class Settings:
             for pattern in entry.tests
         )
 
+    def environment(self, language: str) -> Mapping[str, str]:
+        """Variables that tests of this language need in a container, besides those of all."""
+        return {"OPENSSL_CONF": _WEAK_KEYS} if language in self.weak_keys else {}
+
     def wheels_for(self, language: str) -> tuple[Source, ...]:
         """pytest and what it needs on a Python of this language."""
         return tuple(wheel.source for wheel in self.wheels if language in wheel.language)
@@ -86,10 +92,11 @@ def load_settings(root: Path) -> Settings:
         DataError: an entry lacks a field, or has one that is unknown or not usable.
     """
     file = read_table(root, FILE_NAME)
-    file.allow("resources", "memory_mib", "timeout", "not_tests", "compiler", "wheels")
+    file.allow("resources", "memory_mib", "timeout", "weak_keys", "not_tests", "compiler", "wheels")
     limits = Limits(file.number("timeout"), file.number("memory_mib"), file.text("resources"))
     return Settings(
         limits=limits,
+        weak_keys=file.range("weak_keys"),
         not_tests=file.texts("not_tests"),
         compiler=tuple(map(_load_compiler, file.tables("compiler"))),
         wheels=tuple(map(_load_wheel, file.tables("wheels"))),

@@ -21,10 +21,11 @@ from alpypy.errors import CheckError
 
 TIMED_OUT = 124
 _ATTEMPTS = 5  # runs of one module, each without the tests that ended those before
-_TAIL, _LINE = 80, 400  # lines of the output that are kept, characters of each
+_TAIL, _LINE = 160, 400  # lines of the output that are kept, characters of each
 # regrtest lets PyPy 3 print where it is on this signal; Python 2.7 ends by it, a moment early.
 LAST_WORDS = signal.SIGUSR1
-LOCALE = {"LANG": "C.UTF-8", "LC_ALL": "C.UTF-8"}
+# Without TERM, tests of curses and readline are skipped or fail.
+ENVIRONMENT = {"LANG": "C.UTF-8", "LC_ALL": "C.UTF-8", "TERM": "xterm"}
 
 
 @dataclass(frozen=True)

@@ -79,3 +79,10 @@ def test_what_a_file_may_not_say(tmp_path: Path) -> None:
         (tmp_path / "versions/check.toml").write_text(text.replace(old, new, 1))
         with pytest.raises(DataError, match=said):
             load_settings(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("language", "named"), [("2.7", True), ("3.6", True), ("3.7", False), ("3.11", False)]
+)
+def test_weak_keys_are_taken_for_the_suites_that_have_them(language: str, named: bool) -> None:
+    assert ("OPENSSL_CONF" in load_settings(ROOT).environment(language)) is named
