@@ -101,6 +101,7 @@ _CUTS = (
 class Fetcher:
     """Fetches files into ``cache``: from each mirror, then from where they are published.
 
+    What an interrupted run has of a file is kept, and the next one goes on from there.
     A mirror is an address below which a file is found by its name. Proxies are those of the
     environment (``HTTPS_PROXY`` and so on), as requests reads them.
     """
@@ -147,13 +148,17 @@ class Fetcher:
                 got = file_digest(part, algorithm)
                 if got == wanted:
                     part.replace(path)
+                    _forget(part)
                     return
                 wrong = True
                 failures.append(f"{attempt.address}: {algorithm} expected {wanted}, got {got}")
             except _UnreachableError as error:
                 failures.append(f"{attempt.address}: {error}")
-            finally:
-                part.unlink(missing_ok=True)
+                continue
+            except OSError:  # a full disk is not to stay full of half a file
+                _forget(part)
+                raise
+            _forget(part)
         raise _failure(source.file_name, failures, wrong=wrong)
 
     def _attempts(self, source: Source | Rootfs) -> Iterator[_Attempt]:
@@ -168,6 +173,34 @@ class Fetcher:
             if source.debian:
                 for root in _debian_repositories():
                     yield _from_url(f"{root}/{source.debian}")
+
+
+def fetch_unverified(url: str, path: Path) -> None:
+    """Fetch a file whose digest nobody knows beforehand, such as an index.
+
+    Raises:
+        DownloadError: the address does not give it.
+        ResourceError: the disk is full.
+    """
+    attempt = _from_url(url)
+    try:
+        with _disk(path.parent):
+            attempt.get(path)
+    except _UnreachableError as error:
+        raise DownloadError(
+            f"{attempt.address} could not be fetched: {error}",
+            remedy="check the address, the connection and HTTPS_PROXY",
+        ) from error
+
+
+def _note(part: Path) -> Path:
+    """Where it stands which address a part is from, and that address's ETag of the whole."""
+    return part.with_name(f"{part.name}.from")
+
+
+def _forget(part: Path) -> None:
+    _note(part).unlink(missing_ok=True)
+    part.unlink(missing_ok=True)
 
 
 def _digest_of(source: Source | Rootfs) -> tuple[str, str]:
@@ -186,7 +219,7 @@ def _failure(name: str, failures: Sequence[str], *, wrong: bool) -> DigestError 
     tried = "".join(f"\n    {failure}" for failure in failures)
     if wrong:
         return DigestError(
-            f"{name} was fetched, but is not the file that versions/ asks for:{tried}",
+            f"{name} was fetched, but is not the file that was asked for:{tried}",
             remedy="try another --mirror; do not change the digest in versions/ unless the"
             " publisher says that the file was replaced",
         )
@@ -237,7 +270,8 @@ class _Download:
         self._url = url
         self._login = login
         self._part = part
-        self._etag = ""
+        self._etag = self._recalled_etag()
+        self._begun = bool(self._etag)  # what is in the part file came from this address
 
     def run(self) -> None:
         """Fill the part file; after a cut go on up to three more times.
@@ -245,7 +279,6 @@ class _Download:
         Raises:
             _UnreachableError: the address does not give the file, or is cut again and again.
         """
-        self._part.write_bytes(b"")
         for attempt in range(_ATTEMPTS):
             time.sleep(attempt * _PAUSE)
             try:
@@ -255,19 +288,22 @@ class _Download:
                 return
             except _CUTS as error:
                 # An address that never answered is left at once: others may be reachable.
-                if self._part.stat().st_size == 0 and isinstance(error, requests.ConnectionError):
+                if self._have == 0 and isinstance(error, requests.ConnectionError):
                     raise _UnreachableError(_brief(error)) from error
                 cut = error
             except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
                 raise _UnreachableError(_brief(error)) from error
         raise _UnreachableError(f"cut {_ATTEMPTS} times, last by {_brief(cut)}") from cut
 
+    @property
+    def _have(self) -> int:
+        return self._part.stat().st_size if self._begun else 0
+
     def _ask(self) -> requests.Response:
         # "identity": a server that sees .gz must not have it unpacked on the way.
         headers = {"Accept-Encoding": "identity"}
-        have = self._part.stat().st_size
-        if have:
-            headers["Range"] = f"bytes={have}-"
+        if self._have:
+            headers["Range"] = f"bytes={self._have}-"
             if self._etag:
                 headers["If-Range"] = self._etag
         return requests.get(
@@ -286,17 +322,28 @@ class _Download:
         self._etag = "" if etag.startswith("W/") else etag
 
     def _receive(self, response: requests.Response) -> None:
-        have = self._part.stat().st_size
+        have = self._have
         resumed = response.headers.get("Content-Range", "").startswith(f"bytes {have}-")
         if not (response.status_code == requests.codes.partial_content and resumed):
             have = 0
         length = response.headers.get("Content-Length")
+        self._part.touch()
         with self._part.open("r+b") as file, _bar(self._url, have, length) as bar:
             file.truncate(have)
             file.seek(have)
+            self._begun = True
+            _note(self._part).write_text(f"{self._url}\n{self._etag}\n", encoding="utf-8")
             for piece in response.iter_content(_PIECE):
                 file.write(piece)
                 bar.update(len(piece))
+
+    def _recalled_etag(self) -> str:
+        """The ETag of what an earlier run has from this address; empty when it is to be begun."""
+        try:
+            url, etag = _note(self._part).read_text(encoding="utf-8").splitlines()
+        except (FileNotFoundError, ValueError):
+            return ""
+        return etag if url == self._url and self._part.is_file() else ""
 
 
 def _bar(url: str, have: int, length: str | None) -> tqdm[NoReturn]:
