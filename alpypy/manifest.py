@@ -36,7 +36,7 @@ BROKEN = (
 )
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 # Such names are words of a shell's command when verifying: none may be an option or a second word.
-_PACKAGE = re.compile(r"[0-9A-Za-z_][0-9A-Za-z_.+-]*", re.ASCII)
+PACKAGE = re.compile(r"[0-9A-Za-z_][0-9A-Za-z_.+-]*", re.ASCII)
 # A NUL, or half of a character beyond 16 bits: neither can be in a path or an argument.
 _NO_TEXT = re.compile(r"[\0\ud800-\udfff]")
 _KINDS = {int: "a whole number", bool: "true or false"}
@@ -313,7 +313,7 @@ def _contradictions(manifest: Manifest) -> list[str]:
         problems.append("checks is empty: nothing would show that the programs work")
     needed = tuple(need.package for need in manifest.needed)
     for where, names in (("runtime_packages", manifest.runtime_packages), ("needed", needed)):
-        wrong = (name for name in names if not _PACKAGE.fullmatch(name))
+        wrong = (name for name in names if not PACKAGE.fullmatch(name))
         problems += [f"{where} has {name!r}, which is no name of a package" for name in wrong]
     programs = {check.command[0] if check.command else "" for check in manifest.checks}
     for program in sorted(programs - set(manifest.executables)):

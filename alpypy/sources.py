@@ -252,14 +252,22 @@ def without_passwords(text: str) -> str:
     return re.sub(r"[^\s/'\"]*:[^\s/]*@|(?<=//)[^\s/]*@", "", text)
 
 
-def _from_url(url: str) -> _Attempt:
-    """User and password are kept apart, so that no message and no library can show them."""
+def without_login(url: str) -> str:
+    """An address as it may be shown: without user and password."""
+    return _split_login(url)[0]
+
+
+def _split_login(url: str) -> tuple[str, tuple[str, str] | None]:
     match = _LOGIN.match(url)
     if match is None:
-        return _Attempt(url, lambda part: _Download(url, None, part).run())
-    shown = f"{match[1] or ''}{url[match.end() :]}"
+        return url, None
     user, _, password = match[2].partition(":")
-    login = unquote(user), unquote(password)
+    return f"{match[1] or ''}{url[match.end() :]}", (unquote(user), unquote(password))
+
+
+def _from_url(url: str) -> _Attempt:
+    """User and password are kept apart, so that no message and no library can show them."""
+    shown, login = _split_login(url)
     return _Attempt(shown, lambda part: _Download(shown, login, part).run())
 
 
@@ -289,11 +297,11 @@ class _Download:
             except _CUTS as error:
                 # An address that never answered is left at once: others may be reachable.
                 if self._have == 0 and isinstance(error, requests.ConnectionError):
-                    raise _UnreachableError(_brief(error)) from error
+                    raise _UnreachableError(brief(error)) from error
                 cut = error
             except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
-                raise _UnreachableError(_brief(error)) from error
-        raise _UnreachableError(f"cut {_ATTEMPTS} times, last by {_brief(cut)}") from cut
+                raise _UnreachableError(brief(error)) from error
+        raise _UnreachableError(f"cut {_ATTEMPTS} times, last by {brief(cut)}") from cut
 
     @property
     def _have(self) -> int:
@@ -361,12 +369,15 @@ def _bar(url: str, have: int, length: str | None) -> tqdm[NoReturn]:
     )
 
 
-def _brief(error: Exception) -> str:
-    """The innermost reason: requests wraps what the system said in three more layers."""
+def brief(error: Exception) -> str:
+    """The innermost reason: requests wraps what the system said in three more layers.
+
+    No user and no password is in it.
+    """
     inner = getattr(error, "reason", None) or (error.args[-1] if error.args else None)
     if isinstance(inner, Exception):
         proxy = isinstance(error, urllib3.exceptions.ProxyError)
-        return f"{error.args[0]}: {_brief(inner)}" if proxy else _brief(inner)
+        return f"{error.args[0]}: {brief(inner)}" if proxy else brief(inner)
     text = re.sub(r"^HTTPS?Connection\(.*?\): ", "", str(error))
     return without_passwords(text) or type(error).__name__
 

@@ -27,6 +27,7 @@ MAKERS = ("tables.py", "private_engine.py")  # their functions make errors for o
 INTERNAL = {
     "_UnreachableError",
     "_CutError",
+    "_TroubleError",
     "KeyError",
     "BuildError",
     "KeyboardInterrupt",

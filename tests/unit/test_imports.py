@@ -61,6 +61,7 @@ ORDER = (
     "release_page",
     "release",
     "download",
+    "github_answers",
     "github",
     "destination",
     "publish",
