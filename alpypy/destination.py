@@ -11,6 +11,7 @@ from typing import Protocol
 from alpypy import release
 from alpypy.errors import SpecError
 from alpypy.github import Repository, token_of_environment
+from alpypy.github_answers import Release
 from alpypy.release_index import FILE_NAME, Index
 from alpypy.release_page import TITLE, notes
 from alpypy.sources import file_digest
@@ -60,7 +61,6 @@ class Folder:
     """A folder that a server hands out."""
 
     def __init__(self, path: Path) -> None:
-        path.mkdir(parents=True, exist_ok=True)
         self._path = path
 
     def index(self) -> bytes | None:
@@ -75,6 +75,7 @@ class Folder:
 
     def add(self, path: Path, name: str, sha256: str) -> None:
         """Copy a file."""
+        self._path.mkdir(parents=True, exist_ok=True)
         release.place(path, self._path / name, sha256)
 
     def finish(self, index: Index) -> Index:
@@ -88,8 +89,9 @@ class GitHubRelease:
 
     def __init__(self, repository: Repository, tag: str) -> None:
         self._repository = repository
-        self._release = repository.release(tag) or repository.create(tag, TITLE)
-        self._assets = repository.assets(self._release)
+        self._tag = tag
+        self._found = repository.release(tag)
+        self._assets = repository.assets(self._found) if self._found else {}
 
     def index(self) -> bytes | None:
         """The index that is there; one counts that was cut off before it had its name."""
@@ -106,16 +108,23 @@ class GitHubRelease:
 
     def add(self, path: Path, name: str, sha256: str) -> None:
         """Send a file."""
-        self._assets[name] = self._repository.send(self._release, path, name, sha256)
+        self._assets[name] = self._repository.send(self._release(), path, name, sha256)
 
     def finish(self, index: Index) -> Index:
         """Send the pages, without folders as a release has none; then the release's own text."""
-        there = index.at(self._release.download)
+        made = self._release()
+        there = index.at(made.download)
         for name, text in release.pages(there, flat=True).items():
             self._replace(name, text.encode())
-        if self._release.body.split() != notes(there).split():
-            self._repository.describe(self._release, notes(there))
+        if made.body.split() != notes(there).split():
+            self._repository.describe(made, notes(there))
         return there
+
+    def _release(self) -> Release:
+        """It is made when there is something to send."""
+        if self._found is None:
+            self._found = self._repository.create(self._tag, TITLE)
+        return self._found
 
     def _replace(self, name: str, content: bytes) -> None:
         """The new file is there whole before the one before goes."""
@@ -128,8 +137,8 @@ class GitHubRelease:
         with tempfile.TemporaryDirectory(prefix="alpypy-publish-") as folder:
             path = Path(folder) / new
             path.write_bytes(content)
-            sent = self._repository.send(self._release, path, new, sha256)
+            sent = self._repository.send(self._release(), path, new, sha256)
         if name in self._assets:
             self._repository.delete(self._assets[name])
         self._repository.rename(sent, name)
-        self._assets = self._repository.assets(self._release)
+        self._assets = self._repository.assets(self._release())

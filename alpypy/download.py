@@ -11,7 +11,7 @@ from alpypy import archive
 from alpypy.errors import DigestError, DownloadError, SpecError
 from alpypy.recipe import Source
 from alpypy.release_index import FILE_NAME, Index, Tarball, parse
-from alpypy.sources import Fetcher, fetch_unverified, file_digest, without_login
+from alpypy.sources import Fetcher, disk, fetch_unverified, file_digest, without_login
 from alpypy.spec import PypyVersion, Target
 
 
@@ -39,7 +39,9 @@ def download(place: Place, wanted: Target) -> tuple[Path, Tarball]:
     target = place.artifacts / tarball.file
     if not archive.published(target, tarball.sha256):
         _refuse_other(target, tarball)
-        archive.publish(_fetch(place, tarball), place.artifacts, tarball.sha256)
+        fetched = _fetch(place, tarball)
+        with disk(place.artifacts):
+            archive.publish(fetched, place.artifacts, tarball.sha256)
     return target, tarball
 
 

@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import requests
 from requests.auth import AuthBase
@@ -30,8 +30,12 @@ _ATTEMPTS = 4
 _PAUSE = 2.0  # seconds, growing with each attempt
 _TIMEOUT = (20, 300)  # seconds: until connected, until what was sent is answered
 _PIECE = 1 << 16  # bytes
+_CUTS = (
+    requests.ConnectionError,
+    requests.Timeout,
+    requests.exceptions.ChunkedEncodingError,
+)
 _TOKEN = re.compile(r"[\x21-\x7e]+")
-_T = TypeVar("_T")
 
 
 class _TroubleError(Exception):
@@ -201,7 +205,7 @@ class Repository:
         more = {"allow_redirects": False, "timeout": _TIMEOUT, **more}
         try:
             response = self._session.request(method, url, **more)
-        except (requests.ConnectionError, requests.Timeout) as error:
+        except _CUTS as error:
             raise _TroubleError(f"{url.partition('?')[0]}: {brief(error)}") from error
         except requests.RequestException as error:
             raise answers.trouble(brief(error)) from error

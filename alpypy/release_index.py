@@ -204,7 +204,7 @@ def parse(text: str | bytes, where: str) -> Index:
 
 def _parse(text: str | bytes, problems: list[str]) -> Index | None:
     try:
-        document = json.loads(text)
+        document = json.loads(text, parse_constant=_no_number)
     except (ValueError, RecursionError) as error:
         problems.append(f"it is not JSON: {error}")
         return None
@@ -222,6 +222,11 @@ def _parse(text: str | bytes, problems: list[str]) -> Index | None:
     if len({one.file for one in artifacts}) < len(artifacts):
         problems.append("two artifacts have the same name")
     return Index.of(artifacts, url and url.rstrip("/")) if not problems else None
+
+
+def _no_number(name: str) -> None:
+    """NaN and the infinities are no JSON, and equal nothing."""
+    raise ValueError(f"{name} is no number")
 
 
 def _artifact(entry: object, where: str, problems: list[str]) -> Artifact | None:

@@ -120,7 +120,7 @@ class Fetcher:
         """
         algorithm, wanted = _digest_of(source)
         path = self._place(source)
-        with _disk(path.parent):
+        with disk(path.parent):
             path.parent.mkdir(parents=True, exist_ok=True)
             with FileLock(path.parent / "lock"):
                 if self.cached(source) is None:
@@ -184,7 +184,7 @@ def fetch_unverified(url: str, path: Path) -> None:
     """
     attempt = _from_url(url)
     try:
-        with _disk(path.parent):
+        with disk(path.parent):
             attempt.get(path)
     except _UnreachableError as error:
         raise DownloadError(
@@ -231,7 +231,7 @@ def _failure(name: str, failures: Sequence[str], *, wrong: bool) -> DigestError 
 
 
 @contextmanager
-def _disk(folder: Path) -> Iterator[None]:
+def disk(folder: Path) -> Iterator[None]:
     """Trouble with the disk below ``folder`` becomes a ResourceError."""
     try:
         yield
@@ -426,7 +426,7 @@ def unpack(archive: Path, folder: Path) -> Path:
             those rules; or the top folder is there already.
         ResourceError: the disk is full.
     """
-    with _disk(folder):
+    with disk(folder):
         folder.mkdir(parents=True, exist_ok=True)
         scratch = Path(tempfile.mkdtemp(prefix=".unpack-", dir=folder))
         try:
@@ -446,7 +446,7 @@ def unpack_some(archive: Path, names: Sequence[str], folder: Path) -> None:
         ResourceError: the disk is full.
     """
     missing = set(names)
-    with _disk(folder), _reading(archive), tarfile.open(archive, "r|*") as tar:
+    with disk(folder), _reading(archive), tarfile.open(archive, "r|*") as tar:
         for member in tar:
             name = "/".join(_parts(member.name)[1:])
             if name not in missing:
@@ -588,7 +588,7 @@ def local_source(path: Path, scratch: Path) -> LocalTree:
     _require_pypy(path, path)
     names = sorted(_names(path))
     tree = scratch / path.resolve().name
-    with _disk(scratch):
+    with disk(scratch):
         scratch.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=".copy-", dir=scratch) as copy:
             for name in names:
