@@ -103,7 +103,7 @@ class CheckError(AlpypyError):
 
 
 class UnverifiedError(AlpypyError):
-    """A tarball was to be given to users, and verify has not passed it."""
+    """A tarball was to be given to users, and verify has not passed it; or an untested wheel."""
 
     exit_code = 15
 

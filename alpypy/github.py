@@ -167,14 +167,13 @@ class Repository:
 
     def _upload(self, release: Release, path: Path, name: str) -> requests.Response:
         headers = {"Content-Type": "application/octet-stream"}
-        size, terminal = path.stat().st_size, sys.stderr.isatty()
+        terminal = sys.stderr.isatty()
         if not terminal:
             print(f"sending {name}", file=sys.stderr)
+        shown = {"desc": name, "unit": "B", "unit_scale": True, "disable": not terminal}
         with path.open("rb") as file:
-            bar = tqdm.wrapattr(
-                file, "read", total=size, desc=name, unit="B", unit_scale=True, disable=not terminal
-            )
-            with bar as body:
+            size = path.stat().st_size
+            with tqdm.wrapattr(file, "read", total=size, bytes=False, **shown) as body:
                 more = {"params": {"name": name}, "data": body, "headers": headers}
                 return self._send("POST", release.upload, **more)
 

@@ -25,6 +25,7 @@ SUMS = "SHA256SUMS"
 SCHEMA = 1
 # What GitHub keeps as it is in the name of a file, and what no address or shell takes for more.
 _FILE = re.compile(r"[0-9A-Za-z][0-9A-Za-z.+_-]{0,199}", re.ASCII)
+_PROGRAM = re.compile(r"[0-9A-Za-z.+_/-]{1,200}", re.ASCII)
 _URL = re.compile(r"https?://[0-9A-Za-z.\[\]:-]+(/[0-9A-Za-z._~%+:=,/-]*)?", re.ASCII)
 _DIGITS = re.compile(r"(\d+)", re.ASCII)
 
@@ -296,6 +297,11 @@ def _contradictions(artifact: Artifact) -> list[str]:
         found.append(f"{artifact.file} is not the name of a tarball of {artifact.target.folder}")
     if artifact.verify.failures:
         found.append(f"{artifact.file} has not passed verify")
+    found += [
+        f"{name!r} cannot be the path of a program"
+        for name in artifact.build.executables
+        if not _PROGRAM.fullmatch(name)
+    ]
     if not DATE.fullmatch(artifact.date):
         found.append(f"its date is {artifact.date!r}, not as 2025-11-21T14:05:00Z")
     return found

@@ -138,6 +138,7 @@ def changed(path: str, value: Any) -> str:
         ("artifacts/0/more", 1, "unknown or contradict"),
         ("artifacts/0/build", None, "artifacts[0].build: "),
         ("artifacts/0/build/compiler", 5, "compiler is 5"),
+        ("artifacts/0/build/executables", ["bin/\x1b[31m"], "cannot be the path of a program"),
         ("artifacts/0/build/kind", "rpython", "artifacts[0].build: "),
         ("artifacts/1/verify/sha256", ..., "artifacts[1].verify.sha256 is missing"),
         ("artifacts/2/file", "a.whl", "is not the name of a wheel"),
