@@ -13,14 +13,16 @@ from typing import Any
 
 from invoke import Context, Task, task
 
-from alpypy import cli, patch_check, patch_overview, verdict
+from alpypy import cli, download, patch_check, patch_overview, publish, release, verdict
 from alpypy.cli import ROOT, say
+from alpypy.destination import destination
 from alpypy.errors import SpecError
 from alpypy.image import find_base
 from alpypy.kit import prepare
 from alpypy.order import Order
 from alpypy.recipe import load_catalog
-from alpypy.sources import Fetcher, cache_folder
+from alpypy.release_index import load_settings, public_address
+from alpypy.sources import Fetcher, cache_folder, unpack
 from alpypy.spec import Target, alpine_of, arch_of
 from alpypy.verify import own_alpine, require_tarball
 from alpypy.verify import verify as verify_tarball
@@ -268,3 +270,70 @@ def kit(
             engine, Fetcher(cache_folder(), mirror), ROOT, alpine, base_image or None, say
         )
         say(f"{made.reference} is ready, made on {made.base}")
+
+
+@task(
+    name="release",
+    help={
+        "out": "folder to make the release in (default: artifacts/release)",
+        "url": "address below which it will be served, for the commands in its page",
+    },
+    auto_shortflags=False,
+)
+def make_release(context: Context, out: str = "", url: str = "") -> None:
+    """Gather verified tarballs and tested wheels into a folder that any server can hand out."""
+    with cli.command():
+        folder = Path(out) if out else cli.RELEASE
+        address = public_address(url) if url else None
+        index = release.gather(cli.ARTIFACTS, folder, address, say)
+        say(f"{folder}: {len(index.tarballs)} PyPys, {len(index.wheels)} wheels")
+
+
+@task(
+    name="download",
+    help={
+        "pypy": "which PyPy: 3.11-7.3.22",
+        "alpine": "for which Alpine: 3.23",
+        "arch": "x86_64 or aarch64",
+        "from": "address of the release (default: url in versions/release.toml)",
+        "extract": "folder to unpack it in",
+    },
+    positional=[],
+    auto_shortflags=False,
+)
+def download_pypy(
+    context: Context,
+    pypy: str = "",
+    alpine: str = "",
+    arch: str = "x86_64",
+    from_: str = "",
+    extract: str = "",
+) -> None:
+    """Download a PyPy for an Alpine out of a release, into artifacts/."""
+    with cli.command():
+        wanted = {"pypy": pypy or None, "alpine": alpine or None}
+        _require("download", wanted, "pypy", "alpine")
+        url = from_ or cli.default_url(load_settings(ROOT))
+        place = download.Place(url, cache_folder(), cli.ARTIFACTS)
+        path, tarball = download.download(place, Target(pypy, alpine, arch))
+        say(f"{path}")
+        folder = unpack(path, Path(extract)) if extract else None
+        for line in download.next_steps(tarball, folder):
+            say(line)
+
+
+@task(
+    name="publish",
+    help={
+        "to": "github:OWNER/REPO, or a folder",
+        "release": "folder that `invoke release` made (default: artifacts/release)",
+    },
+    positional=[],
+    auto_shortflags=False,
+)
+def publish_release(context: Context, to: str = "", release: str = "") -> None:
+    """Add a release to what is published; nothing that is there is replaced by another file."""
+    with cli.command():
+        there = destination(to, load_settings(ROOT).tag)
+        index = publish.publish(Path(release) if release else cli.RELEASE, there, say)
+        say(index.url or to)

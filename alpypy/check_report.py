@@ -15,6 +15,7 @@ from alpypy.errors import SpecError
 from alpypy.findings import Finding
 from alpypy.ledger import Judged
 from alpypy.progress import clock
+from alpypy.web_page import page
 
 SCHEMA = 1
 
@@ -106,7 +107,7 @@ class Report:
 
     def to_html(self) -> str:
         """The report as a page that needs nothing but itself."""
-        return "\n".join(_page(self)) + "\n"
+        return page(self.title, _body(self))
 
 
 def compare(results: Sequence[ModuleResult], path: Path) -> tuple[str, tuple[Difference, ...]]:
@@ -164,35 +165,14 @@ def _cut(text: str, length: int = 200) -> str:
     return text if len(text) <= length else f"{text[:length]}..."
 
 
-_STYLE = """\
-:root { color-scheme: light dark; --line: #8884; --bad: #c33; --fine: #2a7d2a; --known: #a60; }
-@media (prefers-color-scheme: dark) { :root { --bad: #f77; --fine: #7c7; --known: #fb5; } }
-body { font: 15px/1.45 system-ui, sans-serif; max-width: 75rem; margin: 2rem auto; padding: 0 1rem }
-h1 { font-size: 1.5rem } h2 { font-size: 1.15rem; margin-top: 2rem }
-table { border-collapse: collapse; width: 100% }
-td, th { text-align: left; vertical-align: top; padding: .2rem .6rem .2rem 0 }
-td, th { border-bottom: 1px solid var(--line) }
-td.number, th.number { text-align: right; font-variant-numeric: tabular-nums }
-code, pre { font: 13px/1.4 ui-monospace, monospace; overflow-wrap: anywhere }
-pre { white-space: pre-wrap; margin: .3rem 0 .8rem; padding: .5rem; background: #8881 }
-summary { cursor: pointer } .bad { color: var(--bad) } .fine { color: var(--fine) }
-.known { color: var(--known) }"""
-
-
-def _page(report: Report) -> Iterator[str]:
-    title = html.escape(report.title)
-    yield "<!doctype html>"
-    yield '<html lang="en"><head><meta charset="utf-8">'
-    yield '<meta name="viewport" content="width=device-width, initial-scale=1">'
-    yield f"<title>{title}</title><style>\n{_STYLE}\n</style></head><body>"
-    yield f"<h1>{title}</h1>"
+def _body(report: Report) -> Iterator[str]:
+    yield f"<h1>{html.escape(report.title)}</h1>"
     yield f"<p>{html.escape(report.summary())}</p>"
     yield from _environment(report.environment)
     yield from _findings(report)
     if report.against:
         yield from _differences(report)
     yield from _modules(report)
-    yield "</body></html>"
 
 
 def _environment(environment: Mapping[str, Any]) -> Iterator[str]:

@@ -24,11 +24,14 @@ from alpypy.errors import AlpypyError, EngineError, ResourceError, SpecError
 from alpypy.order import Order, understand
 from alpypy.plan import Stage
 from alpypy.progress import clock
+from alpypy.release_index import Settings
 from alpypy.sources import Fetcher, cache_folder, without_passwords
 from alpypy.spec import Target
 from alpypy.translate import default_jobs
 
 ROOT = Path(__file__).resolve().parent.parent
+ARTIFACTS = ROOT / "artifacts"
+RELEASE = ARTIFACTS / "release"
 _CONTROL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")  # colours and the like, of tools that are quoted
 
 
@@ -155,6 +158,20 @@ def check_target(pypy: str, alpine: str, arch: str, release_version: str) -> Tar
             " machine with --reference /usr/bin/pypy3",
         )
     return Target(pypy, alpine, arch, release_version or None)
+
+
+def default_url(settings: Settings) -> str:
+    """Where downloads come from when nothing else is said.
+
+    Raises:
+        SpecError: versions/release.toml names no address.
+    """
+    if not settings.url:
+        raise SpecError(
+            "there is no address to download from",
+            remedy="give it with --from, or write it into versions/release.toml",
+        )
+    return settings.url
 
 
 def stage_lines(stages: tuple[Stage, ...]) -> Iterator[str]:

@@ -103,6 +103,12 @@ class CheckError(AlpypyError):
 
 
 class UnverifiedError(AlpypyError):
-    """A tarball was to be given to users, and verify has not passed it."""
+    """A tarball was to be given to users, and verify has not passed it; or an untested wheel."""
 
     exit_code = 15
+
+
+class ReleaseError(AlpypyError):
+    """The index of a release is not usable, or the place where it is to go refuses it."""
+
+    exit_code = 18

@@ -36,7 +36,7 @@ BROKEN = (
 )
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 # Such names are words of a shell's command when verifying: none may be an option or a second word.
-_PACKAGE = re.compile(r"[0-9A-Za-z_][0-9A-Za-z_.+-]*", re.ASCII)
+PACKAGE = re.compile(r"[0-9A-Za-z_][0-9A-Za-z_.+-]*", re.ASCII)
 # A NUL, or half of a character beyond 16 bits: neither can be in a path or an argument.
 _NO_TEXT = re.compile(r"[\0\ud800-\udfff]")
 _KINDS = {int: "a whole number", bool: "true or false"}
@@ -181,7 +181,7 @@ class Manifest:
             "alpine": target.alpine,
             "arch": target.arch,
         }
-        values = _plain(self) | {"target": names}
+        values = to_values(self) | {"target": names}
         return json.dumps({"schema": SCHEMA, **values}, indent=2, ensure_ascii=False) + "\n"
 
 
@@ -223,12 +223,12 @@ def _parse(text: str | bytes, problems: list[str]) -> Manifest | None:
     if schema != SCHEMA:
         problems.append(f"schema is {schema!r}, this alpypy reads {SCHEMA}")
     values["target"] = _target(values.get("target"), problems)
-    manifest: Manifest | None = _build(Manifest, values, "", problems)
+    manifest: Manifest | None = from_values(Manifest, values, "", problems)
     return manifest
 
 
 def _target(value: object, problems: list[str]) -> Target | None:
-    names = _build(_Names, value, "target", problems)
+    names = from_values(_Names, value, "target", problems)
     if names is None:
         return None
     version = None if names.version == names.release else names.version
@@ -239,8 +239,12 @@ def _target(value: object, problems: list[str]) -> Target | None:
         return None
 
 
-def _build(kind: Any, value: object, where: str, problems: list[str]) -> Any:
-    """An instance of a dataclass from an object of the document; None with problems noted."""
+def from_values(kind: Any, value: object, where: str, problems: list[str]) -> Any:
+    """An instance of a dataclass from an object of a document; None with ``problems`` noted.
+
+    ``where`` is what the object is called there. A field may be text, a number, true or false, an
+    object of texts, another such dataclass, or a tuple of one of these.
+    """
     if not isinstance(value, dict):
         problems.append(f"{where} is {value!r}, not an object")
         return None
@@ -261,7 +265,7 @@ def _convert(hint: Any, value: Any, where: str, problems: list[str]) -> Any:
     if hint is Target:
         return value
     if dataclasses.is_dataclass(hint):
-        return _build(hint, value, where, problems)
+        return from_values(hint, value, where, problems)
     origin, inner = get_origin(hint), get_args(hint)
     if origin is tuple:
         return _convert_list(inner[0], value, where, problems)
@@ -309,7 +313,7 @@ def _contradictions(manifest: Manifest) -> list[str]:
         problems.append("checks is empty: nothing would show that the programs work")
     needed = tuple(need.package for need in manifest.needed)
     for where, names in (("runtime_packages", manifest.runtime_packages), ("needed", needed)):
-        wrong = (name for name in names if not _PACKAGE.fullmatch(name))
+        wrong = (name for name in names if not PACKAGE.fullmatch(name))
         problems += [f"{where} has {name!r}, which is no name of a package" for name in wrong]
     programs = {check.command[0] if check.command else "" for check in manifest.checks}
     for program in sorted(programs - set(manifest.executables)):
@@ -335,11 +339,11 @@ def _complaints(parse: Callable[[str], object], text: str, where: str) -> list[s
     return []
 
 
-def _plain(value: Any) -> Any:
-    """Dataclasses as objects without the fields that are None, tuples as lists."""
+def to_values(value: Any) -> Any:
+    """For a document: dataclasses as objects without the fields that are None, tuples as lists."""
     if dataclasses.is_dataclass(value):
         pairs = ((one.name, getattr(value, one.name)) for one in dataclasses.fields(value))
-        return {name: _plain(inner) for name, inner in pairs if inner is not None}
+        return {name: to_values(inner) for name, inner in pairs if inner is not None}
     if isinstance(value, tuple):
-        return [_plain(one) for one in value]
+        return [to_values(one) for one in value]
     return dict(value) if isinstance(value, Mapping) else value

@@ -101,6 +101,7 @@ _CUTS = (
 class Fetcher:
     """Fetches files into ``cache``: from each mirror, then from where they are published.
 
+    What an interrupted run has of a file is kept, and the next one goes on from there.
     A mirror is an address below which a file is found by its name. Proxies are those of the
     environment (``HTTPS_PROXY`` and so on), as requests reads them.
     """
@@ -119,7 +120,7 @@ class Fetcher:
         """
         algorithm, wanted = _digest_of(source)
         path = self._place(source)
-        with _disk(path.parent):
+        with disk(path.parent):
             path.parent.mkdir(parents=True, exist_ok=True)
             with FileLock(path.parent / "lock"):
                 if self.cached(source) is None:
@@ -147,13 +148,17 @@ class Fetcher:
                 got = file_digest(part, algorithm)
                 if got == wanted:
                     part.replace(path)
+                    _forget(part)
                     return
                 wrong = True
                 failures.append(f"{attempt.address}: {algorithm} expected {wanted}, got {got}")
             except _UnreachableError as error:
                 failures.append(f"{attempt.address}: {error}")
-            finally:
-                part.unlink(missing_ok=True)
+                continue
+            except OSError:  # a full disk is not to stay full of half a file
+                _forget(part)
+                raise
+            _forget(part)
         raise _failure(source.file_name, failures, wrong=wrong)
 
     def _attempts(self, source: Source | Rootfs) -> Iterator[_Attempt]:
@@ -168,6 +173,34 @@ class Fetcher:
             if source.debian:
                 for root in _debian_repositories():
                     yield _from_url(f"{root}/{source.debian}")
+
+
+def fetch_unverified(url: str, path: Path) -> None:
+    """Fetch a file whose digest nobody knows beforehand, such as an index.
+
+    Raises:
+        DownloadError: the address does not give it.
+        ResourceError: the disk is full.
+    """
+    attempt = _from_url(url)
+    try:
+        with disk(path.parent):
+            attempt.get(path)
+    except _UnreachableError as error:
+        raise DownloadError(
+            f"{attempt.address} could not be fetched: {error}",
+            remedy="check the address, the connection and HTTPS_PROXY",
+        ) from error
+
+
+def _note(part: Path) -> Path:
+    """Where it stands which address a part is from, and that address's ETag of the whole."""
+    return part.with_name(f"{part.name}.from")
+
+
+def _forget(part: Path) -> None:
+    _note(part).unlink(missing_ok=True)
+    part.unlink(missing_ok=True)
 
 
 def _digest_of(source: Source | Rootfs) -> tuple[str, str]:
@@ -186,7 +219,7 @@ def _failure(name: str, failures: Sequence[str], *, wrong: bool) -> DigestError 
     tried = "".join(f"\n    {failure}" for failure in failures)
     if wrong:
         return DigestError(
-            f"{name} was fetched, but is not the file that versions/ asks for:{tried}",
+            f"{name} was fetched, but is not the file that was asked for:{tried}",
             remedy="try another --mirror; do not change the digest in versions/ unless the"
             " publisher says that the file was replaced",
         )
@@ -198,7 +231,7 @@ def _failure(name: str, failures: Sequence[str], *, wrong: bool) -> DigestError 
 
 
 @contextmanager
-def _disk(folder: Path) -> Iterator[None]:
+def disk(folder: Path) -> Iterator[None]:
     """Trouble with the disk below ``folder`` becomes a ResourceError."""
     try:
         yield
@@ -219,14 +252,22 @@ def without_passwords(text: str) -> str:
     return re.sub(r"[^\s/'\"]*:[^\s/]*@|(?<=//)[^\s/]*@", "", text)
 
 
-def _from_url(url: str) -> _Attempt:
-    """User and password are kept apart, so that no message and no library can show them."""
+def without_login(url: str) -> str:
+    """An address as it may be shown: without user and password."""
+    return _split_login(url)[0]
+
+
+def _split_login(url: str) -> tuple[str, tuple[str, str] | None]:
     match = _LOGIN.match(url)
     if match is None:
-        return _Attempt(url, lambda part: _Download(url, None, part).run())
-    shown = f"{match[1] or ''}{url[match.end() :]}"
+        return url, None
     user, _, password = match[2].partition(":")
-    login = unquote(user), unquote(password)
+    return f"{match[1] or ''}{url[match.end() :]}", (unquote(user), unquote(password))
+
+
+def _from_url(url: str) -> _Attempt:
+    """User and password are kept apart, so that no message and no library can show them."""
+    shown, login = _split_login(url)
     return _Attempt(shown, lambda part: _Download(shown, login, part).run())
 
 
@@ -237,7 +278,8 @@ class _Download:
         self._url = url
         self._login = login
         self._part = part
-        self._etag = ""
+        self._etag = self._recalled_etag()
+        self._begun = bool(self._etag)  # what is in the part file came from this address
 
     def run(self) -> None:
         """Fill the part file; after a cut go on up to three more times.
@@ -245,7 +287,6 @@ class _Download:
         Raises:
             _UnreachableError: the address does not give the file, or is cut again and again.
         """
-        self._part.write_bytes(b"")
         for attempt in range(_ATTEMPTS):
             time.sleep(attempt * _PAUSE)
             try:
@@ -255,19 +296,22 @@ class _Download:
                 return
             except _CUTS as error:
                 # An address that never answered is left at once: others may be reachable.
-                if self._part.stat().st_size == 0 and isinstance(error, requests.ConnectionError):
-                    raise _UnreachableError(_brief(error)) from error
+                if self._have == 0 and isinstance(error, requests.ConnectionError):
+                    raise _UnreachableError(brief(error)) from error
                 cut = error
             except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
-                raise _UnreachableError(_brief(error)) from error
-        raise _UnreachableError(f"cut {_ATTEMPTS} times, last by {_brief(cut)}") from cut
+                raise _UnreachableError(brief(error)) from error
+        raise _UnreachableError(f"cut {_ATTEMPTS} times, last by {brief(cut)}") from cut
+
+    @property
+    def _have(self) -> int:
+        return self._part.stat().st_size if self._begun else 0
 
     def _ask(self) -> requests.Response:
         # "identity": a server that sees .gz must not have it unpacked on the way.
         headers = {"Accept-Encoding": "identity"}
-        have = self._part.stat().st_size
-        if have:
-            headers["Range"] = f"bytes={have}-"
+        if self._have:
+            headers["Range"] = f"bytes={self._have}-"
             if self._etag:
                 headers["If-Range"] = self._etag
         return requests.get(
@@ -286,17 +330,28 @@ class _Download:
         self._etag = "" if etag.startswith("W/") else etag
 
     def _receive(self, response: requests.Response) -> None:
-        have = self._part.stat().st_size
+        have = self._have
         resumed = response.headers.get("Content-Range", "").startswith(f"bytes {have}-")
         if not (response.status_code == requests.codes.partial_content and resumed):
             have = 0
         length = response.headers.get("Content-Length")
+        self._part.touch()
         with self._part.open("r+b") as file, _bar(self._url, have, length) as bar:
             file.truncate(have)
             file.seek(have)
+            self._begun = True
+            _note(self._part).write_text(f"{self._url}\n{self._etag}\n", encoding="utf-8")
             for piece in response.iter_content(_PIECE):
                 file.write(piece)
                 bar.update(len(piece))
+
+    def _recalled_etag(self) -> str:
+        """The ETag of what an earlier run has from this address; empty when it is to be begun."""
+        try:
+            url, etag = _note(self._part).read_text(encoding="utf-8").splitlines()
+        except (FileNotFoundError, ValueError):
+            return ""
+        return etag if url == self._url and self._part.is_file() else ""
 
 
 def _bar(url: str, have: int, length: str | None) -> tqdm[NoReturn]:
@@ -314,12 +369,15 @@ def _bar(url: str, have: int, length: str | None) -> tqdm[NoReturn]:
     )
 
 
-def _brief(error: Exception) -> str:
-    """The innermost reason: requests wraps what the system said in three more layers."""
+def brief(error: Exception) -> str:
+    """The innermost reason: requests wraps what the system said in three more layers.
+
+    No user and no password is in it.
+    """
     inner = getattr(error, "reason", None) or (error.args[-1] if error.args else None)
     if isinstance(inner, Exception):
         proxy = isinstance(error, urllib3.exceptions.ProxyError)
-        return f"{error.args[0]}: {_brief(inner)}" if proxy else _brief(inner)
+        return f"{error.args[0]}: {brief(inner)}" if proxy else brief(inner)
     text = re.sub(r"^HTTPS?Connection\(.*?\): ", "", str(error))
     return without_passwords(text) or type(error).__name__
 
@@ -368,7 +426,7 @@ def unpack(archive: Path, folder: Path) -> Path:
             those rules; or the top folder is there already.
         ResourceError: the disk is full.
     """
-    with _disk(folder):
+    with disk(folder):
         folder.mkdir(parents=True, exist_ok=True)
         scratch = Path(tempfile.mkdtemp(prefix=".unpack-", dir=folder))
         try:
@@ -388,7 +446,7 @@ def unpack_some(archive: Path, names: Sequence[str], folder: Path) -> None:
         ResourceError: the disk is full.
     """
     missing = set(names)
-    with _disk(folder), _reading(archive), tarfile.open(archive, "r|*") as tar:
+    with disk(folder), _reading(archive), tarfile.open(archive, "r|*") as tar:
         for member in tar:
             name = "/".join(_parts(member.name)[1:])
             if name not in missing:
@@ -530,7 +588,7 @@ def local_source(path: Path, scratch: Path) -> LocalTree:
     _require_pypy(path, path)
     names = sorted(_names(path))
     tree = scratch / path.resolve().name
-    with _disk(scratch):
+    with disk(scratch):
         scratch.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=".copy-", dir=scratch) as copy:
             for name in names:

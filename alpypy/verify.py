@@ -11,6 +11,7 @@ import tempfile
 import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -29,13 +30,15 @@ _CONTEXT = _ROOT / "dockerfiles/verify"
 
 @dataclass(frozen=True)
 class Report:
-    """What a verification came to: findings in the order of the checks, and its cost in seconds."""
+    """What a verification came to: findings in the order of the checks, its cost in seconds, and
+    when it ended (in UTC, 2025-11-21T14:05:00Z)."""
 
     tarball: str
     sha256: str
     findings: tuple[Finding, ...]
     checks: int
     seconds: float
+    date: str
 
     @property
     def failures(self) -> tuple[Finding, ...]:
@@ -94,7 +97,9 @@ def verify(tarball: Path, engine: Engine, *, base_image: str, timeout: float = 6
     with tempfile.TemporaryDirectory(prefix="alpypy-verify-") as scratch:
         target = _check(tarball, Path(scratch), digest, engine, base_image, timeout, ledger)
     findings = ledger.policy.judge(ledger.findings, target)
-    return Report(tarball.name, digest, findings, ledger.checks, time.monotonic() - started)
+    seconds = time.monotonic() - started
+    date = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"
+    return Report(tarball.name, digest, findings, ledger.checks, seconds, date)
 
 
 def require_tarball(path: Path) -> None:

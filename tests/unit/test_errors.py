@@ -22,15 +22,21 @@ ROOT = Path(__file__).parents[2]
 MODULES = sorted((ROOT / "alpypy").glob("*.py"))
 Ends = Callable[[Callable[[], object]], str]
 CLASSES = [one for one in vars(errors).values() if isinstance(one, type)]
-MAKERS = ("tables.py", "private_engine.py")  # their functions make errors for other modules
+MAKERS = (
+    "tables.py",
+    "private_engine.py",
+    "github_answers.py",
+)  # their functions make errors for other modules
 # Signals between functions of one module, which turns them into errors, and impossible states.
 INTERNAL = {
     "_UnreachableError",
     "_CutError",
+    "_TroubleError",
     "KeyError",
     "BuildError",
     "KeyboardInterrupt",
     "AssertionError",
+    "ValueError",
 }
 
 
@@ -95,6 +101,8 @@ def invoke(*words: str, cache: Path) -> subprocess.CompletedProcess[str]:
         **os.environ,
         "ALPYPY_CACHE": str(cache),
         "DOCKER_HOST": f"unix://{cache}/none.sock",
+        "GITHUB_TOKEN": "",
+        "NO_PROXY": "127.0.0.1",
     }
     return subprocess.run(
         [sys.executable, "-m", "invoke", *words],
@@ -203,6 +211,26 @@ MISTAKES: dict[str, tuple[str, int, tuple[str, ...]]] = {
         2,
         ("twins/one and ", "twins/two are both PyPy 3.6-7.0.0", "--source"),
     ),
+    "nothing_to_download": ("download", 2, ("download needs --pypy and --alpine",)),
+    "nobody_to_download_from": (
+        "download --pypy 3.11-7.3.22 --alpine 3.23 --from http://127.0.0.1:9/pypy",
+        4,
+        ("http://127.0.0.1:9/pypy/index.json could not be fetched", "refused"),
+    ),
+    "no_release_to_publish": (
+        "publish --to {twins}/site --release {twins}",
+        2,
+        ("has no release",),
+    ),
+    "nowhere_to_publish": (
+        "publish",
+        2,
+        ("neither a folder nor a repository", "github:OWNER/REPO"),
+    ),
+    "not_a_repository": ("publish --to github:alpypy", 2, ("'github:alpypy' is no repository",)),
+    "no_token": ("publish --to github:a/b", 2, ("GITHUB_TOKEN is not set", "contents: write")),
+    "not_an_address": ("release --url pypy.example.org", 2, ("no address for a release",)),
+    "not_a_release": ("release --out {twins}", 2, ("twins is there and is no release", "--out")),
     "not_a_tarball": ("verify README.md", 2, ("README.md", "-alpine3.23.tar.bz2")),
 }
 

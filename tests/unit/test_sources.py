@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import base64
 import hashlib
 import io
 import multiprocessing
 import os
 import shutil
 import subprocess
+import sys
 import tarfile
 import threading
+import time
 import zipfile
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -31,70 +32,7 @@ from alpypy.sources import (
     unpack,
     unpack_some,
 )
-
-CONTENT = bytes(range(256)) * 4000  # a megabyte, in which every offset looks different
-
-
-@dataclass
-class Site:
-    """What a server has, and what was asked of it."""
-
-    files: dict[str, bytes] = field(default_factory=dict)
-    cut_after: dict[str, list[int]] = field(default_factory=dict)
-    statuses: dict[str, list[int]] = field(default_factory=dict)
-    ranges: bool = True
-    login: str = ""
-    asked: list[tuple[str, str | None]] = field(default_factory=list)
-    address: str = ""
-
-    def source(self, name: str = "pypy-src.tar.bz2", content: bytes = CONTENT) -> Source:
-        """A file that the server has."""
-        self.files[f"/{name}"] = content
-        return Source(f"{self.address}/{name}", hashlib.sha256(content).hexdigest())
-
-
-def etag(content: bytes) -> str:
-    return f'"{hashlib.sha256(content).hexdigest()}"'
-
-
-class Handler(BaseHTTPRequestHandler):
-    """Serves a Site: whole files, ranges, errors, connections cut in the middle."""
-
-    protocol_version = "HTTP/1.1"
-    site: Site
-
-    def do_GET(self) -> None:
-        self.site.asked.append((self.path, self.headers.get("Range")))
-        if self.site.login:
-            basic = base64.b64encode(self.site.login.encode()).decode()
-            assert self.headers["Authorization"] == f"Basic {basic}"
-        statuses = self.site.statuses.get(self.path)
-        content = self.site.files.get(self.path)
-        if statuses or content is None:
-            self.send_error(statuses.pop(0) if statuses else 404)
-            return
-        start = self._start(content)
-        self.send_header("Content-Length", str(len(content) - start))
-        self.send_header("ETag", etag(content))
-        self.end_headers()
-        cuts = self.site.cut_after.get(self.path)
-        end = start + cuts.pop(0) if cuts else len(content)
-        self.wfile.write(content[start:end])
-        self.close_connection = end < len(content)
-
-    def _start(self, content: bytes) -> int:
-        wanted = self.headers.get("Range")
-        unchanged = self.headers.get("If-Range") in (None, etag(content))
-        if wanted is None or not self.site.ranges or not unchanged:
-            self.send_response(200)
-            return 0
-        start = int(wanted.removeprefix("bytes=").removesuffix("-"))
-        self.send_response(206)
-        self.send_header("Content-Range", f"bytes {start}-{len(content) - 1}/{len(content)}")
-        return start
-
-    def log_message(self, *_: object) -> None:
-        """Say nothing: pytest shows the test's own messages."""
+from tests.loopback import CONTENT, Handler, Site, etag, serve
 
 
 class Proxy(BaseHTTPRequestHandler):
@@ -114,16 +52,6 @@ class Proxy(BaseHTTPRequestHandler):
 
     def log_message(self, *_: object) -> None:
         """Say nothing."""
-
-
-def serve(handler: type[BaseHTTPRequestHandler]) -> Iterator[str]:
-    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-    server.server_close()
-    thread.join()
 
 
 @pytest.fixture(autouse=True)
@@ -208,11 +136,91 @@ def test_started_again_when_the_server_knows_no_ranges(site: Site, tmp_path: Pat
     assert len(site.asked) == 2
 
 
+def test_the_next_run_goes_on_where_one_was_cut(site: Site, tmp_path: Path) -> None:
+    source = site.source()
+    piece = sources._PIECE
+    site.cut_after["/pypy-src.tar.bz2"] = [3 * piece, 0, 0, 0]
+    with pytest.raises(DownloadError, match="cut 4 times"):
+        Fetcher(tmp_path).fetch(source)
+    site.asked.clear()
+    assert Fetcher(tmp_path).fetch(source).read_bytes() == CONTENT
+    assert [asked for _, asked in site.asked] == [f"bytes={3 * piece}-"]
+    assert [path.name for path in tmp_path.rglob("*src*")] == ["pypy-src.tar.bz2"]
+
+
+def test_the_next_run_goes_on_where_one_was_killed(tmp_path: Path) -> None:
+    site, half = Site(), len(CONTENT) // 2
+    sent = threading.Event()
+
+    class Stalling(Handler):
+        def do_GET(self) -> None:  # noqa: N802 - its name for GET
+            if sent.is_set():
+                super().do_GET()
+                return
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(CONTENT)))
+            self.send_header("ETag", etag(CONTENT))
+            self.end_headers()
+            self.wfile.write(CONTENT[:half])
+            self.wfile.flush()
+            sent.set()
+            self.rfile.read(1)  # until the other side is gone
+            self.close_connection = True
+
+    Stalling.site = site
+    for address in serve(Stalling):
+        site.address = address
+        source = site.source()
+        code = (
+            "import sys; from pathlib import Path; from alpypy.recipe import Source;"
+            " from alpypy.sources import Fetcher;"
+            " Fetcher(Path(sys.argv[1])).fetch(Source(*sys.argv[2:]))"
+        )
+        command = [sys.executable, "-c", code, str(tmp_path), source.url, source.sha256]
+        with subprocess.Popen(command, cwd=Path(__file__).parents[2]) as running:
+            assert sent.wait(60)
+            [part] = wait_for(lambda: [one for one in tmp_path.rglob("*.part") if size(one)])
+            running.kill()
+        have = size(part)
+        assert Fetcher(tmp_path).fetch(source).read_bytes() == CONTENT
+    assert [asked for _, asked in site.asked] == [f"bytes={have}-"]
+
+
+def size(path: Path) -> int:
+    return path.stat().st_size
+
+
+def wait_for(found: Callable[[], list[Path]]) -> list[Path]:
+    """What is there at last."""
+    for _ in range(6000):
+        if result := found():
+            return result
+        time.sleep(0.01)
+    raise AssertionError("it never came")
+
+
+@pytest.mark.parametrize("change", ["etags", "bytes", "address"])
+def test_the_next_run_starts_again_where_it_cannot_be_sure(
+    site: Site, mirror: Site, tmp_path: Path, change: str
+) -> None:
+    source = site.source()
+    site.etags = change != "etags"
+    site.files["/pypy-src.tar.bz2"] = CONTENT[::-1] if change == "bytes" else CONTENT
+    site.cut_after["/pypy-src.tar.bz2"] = [3 * sources._PIECE, 0, 0, 0]
+    with pytest.raises(DownloadError, match="cut 4 times"):
+        Fetcher(tmp_path).fetch(source)
+    site.files["/pypy-src.tar.bz2"] = CONTENT
+    mirror.source()
+    mirrors = [mirror.address] if change == "address" else []
+    assert Fetcher(tmp_path, mirrors).fetch(source).read_bytes() == CONTENT
+    assert [asked for _, asked in mirror.asked] == ([None] if mirrors else [])
+
+
 def before_second(site: Site, happen: Callable[[], None]) -> type[Handler]:
     """A handler of ``site`` that lets something happen before the second answer."""
 
     class Changing(Handler):
-        def do_GET(self) -> None:
+        def do_GET(self) -> None:  # noqa: N802 - its name for GET
             if len(site.asked) == 1:
                 happen()
             super().do_GET()
@@ -247,7 +255,6 @@ def test_a_server_that_cuts_again_and_again_is_left(site: Site, tmp_path: Path) 
     assert "cut 4 times" in caught.value.what
     assert source.url in caught.value.what
     assert len(site.asked) == 4
-    assert leftovers(tmp_path) == []
 
 
 def test_a_server_in_trouble_is_asked_again(site: Site, tmp_path: Path) -> None:

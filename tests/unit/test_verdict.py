@@ -25,7 +25,7 @@ def tarball(tmp_path: Path) -> Path:
 
 
 def report(tarball: Path, *findings: Finding) -> Report:
-    return Report(tarball.name, file_digest(tarball), findings, 12, 3.5)
+    return Report(tarball.name, file_digest(tarball), findings, 12, 3.5, "2025-11-21T14:05:00Z")
 
 
 def test_what_is_kept_is_given_back(tarball: Path) -> None:

@@ -258,7 +258,7 @@ def test_a_report_can_be_printed_whatever_the_names_are(tmp_path: Path) -> None:
     names = ["\udcff", "\x1b[2J", "ü"]
     odd = [member(f"{TOP}/{name}", tarfile.FIFOTYPE) for name in names]
     found = findings(tar(more(*odd)), tmp_path)
-    text = Report(TARGET.tarball, "0" * 64, tuple(found), 1, 0.0).to_text()
+    text = Report(TARGET.tarball, "0" * 64, tuple(found), 1, 0.0, "2025-11-21T14:05:00Z").to_text()
     assert "\x1b" not in text
     for shown in (r"\udcff", r"\x1b[2J", "ü"):
         assert shown in text

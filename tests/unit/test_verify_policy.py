@@ -141,8 +141,8 @@ def test_ranges(tmp_path: Path, fields: dict[str, str | None], covered: list[Tar
 def test_a_report_fails_only_for_what_is_not_accepted() -> None:
     accepted = Finding("module.import", "_winapi", "ImportError", "made for Windows")
     failed = Finding("elf.textrel", "bin/pypy3", "has text relocations")
-    good = Report("a.tar.bz2", "0" * 64, (accepted,), 10, 1.0)
-    bad = Report("a.tar.bz2", "0" * 64, (accepted, failed), 10, 1.0)
+    good = Report("a.tar.bz2", "0" * 64, (accepted,), 10, 1.0, "2025-11-21T14:05:00Z")
+    bad = Report("a.tar.bz2", "0" * 64, (accepted, failed), 10, 1.0, "2025-11-21T14:05:00Z")
     assert (good.exit_code, bad.exit_code) == (0, 1)
     assert "is good" in good.to_text()
     assert "made for Windows" in good.to_text()

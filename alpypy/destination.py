@@ -1,0 +1,144 @@
+"""Where a release is published: a folder, or a release of a GitHub repository."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import tempfile
+from pathlib import Path
+from typing import Protocol
+
+from alpypy import release
+from alpypy.errors import SpecError
+from alpypy.github import Repository, token_of_environment
+from alpypy.github_answers import Release
+from alpypy.release_index import FILE_NAME, Index
+from alpypy.release_page import TITLE, notes
+from alpypy.sources import file_digest
+
+_GITHUB = "github:"
+_NAME = re.compile(r"[0-9A-Za-z][0-9A-Za-z-]{0,38}/[0-9A-Za-z._-]{1,100}", re.ASCII)
+_NEW = ".new"  # ends the name of a file until it takes the place of the one before
+
+
+class Destination(Protocol):
+    """What publishing needs of a place."""
+
+    def index(self) -> bytes | None:
+        """The index that is there."""
+
+    def digest(self, name: str) -> str | None:
+        """The SHA-256 of the whole file of that name; None when there is none."""
+
+    def add(self, path: Path, name: str, sha256: str) -> None:
+        """Make a file part of what is there, under a name that no other file has."""
+
+    def finish(self, index: Index) -> Index:
+        """Replace what is made of the index, itself last; gives it as it is there."""
+
+
+def destination(to: str, tag: str) -> Destination:
+    """What ``--to`` names: ``github:OWNER/REPO``, else a folder.
+
+    Raises:
+        SpecError: it is neither, or the token for GitHub is not set.
+        ReleaseError: GitHub refuses.
+    """
+    if to.startswith(_GITHUB):
+        name = to.removeprefix(_GITHUB)
+        if not _NAME.fullmatch(name) or name.endswith(("/.", "/..")):
+            raise SpecError(f"{to!r} is no repository", remedy="write it as github:OWNER/REPO")
+        return GitHubRelease(Repository(name, token_of_environment()), tag)
+    if not to or "://" in to:
+        raise SpecError(
+            f"{to!r} is neither a folder nor a repository",
+            remedy="give --to a folder, or github:OWNER/REPO",
+        )
+    return Folder(Path(to))
+
+
+class Folder:
+    """A folder that a server hands out."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def index(self) -> bytes | None:
+        """The index that is there."""
+        path = self._path / FILE_NAME
+        return path.read_bytes() if path.is_file() else None
+
+    def digest(self, name: str) -> str | None:
+        """The SHA-256 of a file."""
+        path = self._path / name
+        return file_digest(path) if path.is_file() else None
+
+    def add(self, path: Path, name: str, sha256: str) -> None:
+        """Copy a file."""
+        self._path.mkdir(parents=True, exist_ok=True)
+        release.place(path, self._path / name, sha256)
+
+    def finish(self, index: Index) -> Index:
+        """Write the pages."""
+        release.write_pages(index, self._path)
+        return index
+
+
+class GitHubRelease:
+    """One release of a repository. Its tag stays, and so does the address of its files."""
+
+    def __init__(self, repository: Repository, tag: str) -> None:
+        self._repository = repository
+        self._tag = tag
+        self._found = repository.release(tag)
+        self._assets = repository.assets(self._found) if self._found else {}
+
+    def index(self) -> bytes | None:
+        """The index that is there; one counts that was cut off before it had its name."""
+        for name in (FILE_NAME, f"{FILE_NAME}{_NEW}"):
+            asset = self._assets.get(name)
+            if asset and asset.whole:
+                return b"".join(self._repository.content(asset))
+        return None
+
+    def digest(self, name: str) -> str | None:
+        """The SHA-256 of a file; one that was sent in part is none."""
+        asset = self._assets.get(name)
+        return self._repository.digest(asset) if asset and asset.whole else None
+
+    def add(self, path: Path, name: str, sha256: str) -> None:
+        """Send a file."""
+        self._assets[name] = self._repository.send(self._release(), path, name, sha256)
+
+    def finish(self, index: Index) -> Index:
+        """Send the pages, without folders as a release has none; then the release's own text."""
+        made = self._release()
+        there = index.at(made.download)
+        for name, text in release.pages(there, flat=True).items():
+            self._replace(name, text.encode())
+        if made.body.split() != notes(there).split():
+            self._repository.describe(made, notes(there))
+        return there
+
+    def _release(self) -> Release:
+        """It is made when there is something to send."""
+        if self._found is None:
+            self._found = self._repository.create(self._tag, TITLE)
+        return self._found
+
+    def _replace(self, name: str, content: bytes) -> None:
+        """The new file is there whole before the one before goes."""
+        sha256 = hashlib.sha256(content).hexdigest()
+        if self.digest(name) == sha256:
+            return
+        new = f"{name}{_NEW}"
+        if new in self._assets and self.digest(new) != sha256:
+            self._repository.delete(self._assets.pop(new))
+        with tempfile.TemporaryDirectory(prefix="alpypy-publish-") as folder:
+            path = Path(folder) / new
+            path.write_bytes(content)
+            sent = self._repository.send(self._release(), path, new, sha256)
+        if name in self._assets:
+            self._repository.delete(self._assets[name])
+        self._repository.rename(sent, name)
+        self._assets = self._repository.assets(self._release())

@@ -1,0 +1,114 @@
+"""Fetch a PyPy from a release: found in its index, resumed, verified, unpacked."""
+
+from __future__ import annotations
+
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import quote
+
+from alpypy import archive
+from alpypy.errors import DigestError, DownloadError, SpecError
+from alpypy.recipe import Source
+from alpypy.release_index import FILE_NAME, Index, Tarball, parse
+from alpypy.sources import Fetcher, disk, fetch_unverified, file_digest, without_login
+from alpypy.spec import PypyVersion, Target
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a download comes from and goes to. ``cache`` has what an interrupted one has."""
+
+    url: str
+    cache: Path
+    artifacts: Path
+
+
+def download(place: Place, wanted: Target) -> tuple[Path, Tarball]:
+    """The verified tarball of a target in ``artifacts``, with its ``.sha256``, and what it is.
+
+    Raises:
+        SpecError: the release has no such PyPy; the message has those that it has.
+        ReleaseError: what is at the address is no index.
+        DownloadError: the index or the tarball could not be fetched.
+        DigestError: the tarball is not the one that the index names, or another one is there.
+        ResourceError: the disk is full.
+    """
+    index = read_index(place.url)
+    tarball = _choose(index, wanted, without_login(place.url))
+    target = place.artifacts / tarball.file
+    if not archive.published(target, tarball.sha256):
+        _refuse_other(target, tarball)
+        fetched = _fetch(place, tarball)
+        with disk(place.artifacts):
+            archive.publish(fetched, place.artifacts, tarball.sha256)
+    return target, tarball
+
+
+def read_index(url: str) -> Index:
+    """The index of the release at an address.
+
+    Raises:
+        DownloadError: it could not be fetched.
+        ReleaseError: it is no index.
+    """
+    with tempfile.TemporaryDirectory(prefix="alpypy-index-") as folder:
+        path = Path(folder) / FILE_NAME
+        fetch_unverified(f"{url.rstrip('/')}/{FILE_NAME}", path)
+        return parse(path.read_bytes(), f"{without_login(url).rstrip('/')}/{FILE_NAME}")
+
+
+def next_steps(tarball: Tarball, folder: Path | None) -> list[str]:
+    """What to type after a download; ``folder`` is the PyPy's own, when it was unpacked."""
+    program = tarball.build.executables[0]
+    steps = [f"run it: {folder / program}"] if folder else []
+    if tarball.packages:
+        steps.insert(0, f"it needs, on Alpine: apk add {' '.join(tarball.packages)}")
+    return steps
+
+
+def _choose(index: Index, wanted: Target, where: str) -> Tarball:
+    for one in index.tarballs:
+        if _key(one.target) == _key(wanted):
+            return one
+    PypyVersion.parse(wanted.release)  # says how one is written, when it is no version at all
+    there = [f"{one.version} on Alpine {one.alpine}, {one.arch}" for one in _targets(index)]
+    raise SpecError(
+        f"{where} has no PyPy {wanted.version} for Alpine {wanted.alpine}, {wanted.arch}",
+        remedy="\n    ".join(["it has:", *there]) if there else "it has no PyPy at all",
+    )
+
+
+def _targets(index: Index) -> list[Target]:
+    return [one.target for one in index.tarballs]
+
+
+def _key(target: Target) -> tuple[str, str, str]:
+    return target.version, target.alpine, target.arch
+
+
+def _refuse_other(target: Path, tarball: Tarball) -> None:
+    """A PyPy that the user built is not to be lost."""
+    if target.is_file() and (digest := file_digest(target)) != tarball.sha256:
+        raise DigestError(
+            f"{target} is there with SHA-256 {digest}, and the release's has {tarball.sha256}",
+            remedy="move it away, or remove it, to download the other",
+        )
+
+
+def _fetch(place: Place, tarball: Tarball) -> Path:
+    url = f"{place.url.rstrip('/')}/{quote(tarball.file)}"
+    try:
+        return Fetcher(place.cache).fetch(Source(url, tarball.sha256, name=tarball.file))
+    except DigestError as error:
+        raise DigestError(
+            error.what,
+            remedy="the index of this release says otherwise than its file: tell whoever publishes"
+            " it, and do not use the file",
+        ) from error
+    except DownloadError as error:
+        raise DownloadError(
+            error.what,
+            remedy="check the connection and HTTPS_PROXY, then run it again: it goes on where it"
+            " was cut",
+        ) from error

@@ -1,0 +1,70 @@
+"""Publish a release: files first, the index last, and nothing that is there is ever replaced."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from alpypy import release
+from alpypy.destination import Destination
+from alpypy.errors import DigestError
+from alpypy.release_index import FILE_NAME, Artifact, Index, parse
+
+
+def publish(folder: Path, there: Destination, say: Callable[[str], None]) -> Index:
+    """Add the release in a folder to what is published; it can be run again at any time.
+
+    What is published already stays, and the index afterwards has both. A published file that was
+    removed by hand leaves the index.
+
+    Raises:
+        SpecError: the folder has no release.
+        DigestError: a file of it is not the one that its index names, or a published one has its
+            name and other bytes; nothing is sent then.
+        ReleaseError: the index there is not usable, or the place refuses.
+    """
+    mine = release.read(folder)
+    missing = _missing(mine, there)
+    earlier = _published(there)
+    kept = list(_kept(mine, earlier, there, say))
+    for one in missing:
+        say(f"publishing {one.file}")
+        there.add(folder / one.file, one.file, one.sha256)
+    index = there.finish(Index.of([*mine.artifacts, *kept], mine.url or earlier.url))
+    say(f"{len(missing)} new, {len(index.artifacts) - len(missing)} were there already")
+    return index
+
+
+def _missing(mine: Index, there: Destination) -> list[Artifact]:
+    missing, other = list[Artifact](), list[str]()
+    for one in mine.artifacts:
+        digest = there.digest(one.file)
+        if digest is None:
+            missing.append(one)
+        elif digest != one.sha256:
+            other.append(f"{one.file}: published with SHA-256 {digest}, here with {one.sha256}")
+    if other:
+        raise DigestError(
+            "\n    ".join(["a published file is never replaced by another:", *other]),
+            remedy="give what is new another version (--release-version); nothing was sent",
+        )
+    return missing
+
+
+def _published(there: Destination) -> Index:
+    text = there.index()
+    return parse(text, f"the published {FILE_NAME}") if text is not None else Index()
+
+
+def _kept(
+    mine: Index, earlier: Index, there: Destination, say: Callable[[str], None]
+) -> Iterator[Artifact]:
+    """What was published before and is not in this release."""
+    own = {one.file for one in mine.artifacts}
+    for one in earlier.artifacts:
+        if one.file in own:
+            continue
+        if there.digest(one.file) == one.sha256:
+            yield one
+        else:
+            say(f"no longer in the index: {one.file}, which is gone or another file")

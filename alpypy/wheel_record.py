@@ -1,0 +1,152 @@
+"""A wheel as pip sees it, and the record beside it of what it was tested with: ``<wheel>.json``."""
+
+from __future__ import annotations
+
+import email
+import json
+import re
+import zipfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from email.errors import MessageError
+from pathlib import Path
+
+from packaging.tags import Tag
+from packaging.utils import InvalidWheelFilename, parse_wheel_filename
+
+from alpypy.errors import ArchiveError, UnverifiedError
+from alpypy.manifest import BROKEN, PACKAGE, from_values, to_values
+from alpypy.sources import file_digest
+from alpypy.spec import ARCHITECTURES
+from alpypy.store import whole_file
+
+SCHEMA = 1
+DATE = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", re.ASCII)
+
+
+@dataclass(frozen=True)
+class WheelRecord:
+    """With what a wheel passed its test, and when (in UTC, 2025-11-21T14:05:00Z).
+
+    ``interpreter`` is named as for ``invoke wheels --python``: pypy3.11-7.3.22 or 3.12.
+    ``packages`` are those of Alpine that have to be installed with it.
+    """
+
+    sha256: str
+    interpreter: str
+    alpine: str
+    packages: tuple[str, ...]
+    date: str
+
+
+@dataclass(frozen=True)
+class WheelName:
+    """What the file name of a wheel says. ``project`` is normalized, as an index writes it."""
+
+    project: str
+    version: str
+    tags: tuple[Tag, ...]
+
+    @property
+    def arch(self) -> str:
+        """The architecture it is for; ``any`` for one without compiled code."""
+        for tag in self.tags:
+            for arch in ARCHITECTURES:
+                if tag.platform.endswith(f"_{arch}"):
+                    return arch
+        return "any"
+
+
+def wheel_name(file_name: str) -> WheelName:
+    """Read the name of a wheel.
+
+    Raises:
+        ArchiveError: it is none.
+    """
+    try:
+        project, version, _, tags = parse_wheel_filename(file_name)
+    except InvalidWheelFilename as error:
+        raise _bad(file_name, f"is not the name of a wheel: {error}") from error
+    return WheelName(project, str(version), tuple(sorted(tags, key=str)))
+
+
+def requires_python(wheel: Path) -> str | None:
+    """Which Pythons a wheel says that it is for, as ``>=3.9``.
+
+    Raises:
+        ArchiveError: it is damaged, or no wheel.
+    """
+    try:
+        with zipfile.ZipFile(wheel) as archive:
+            found = [name for name in archive.namelist() if _is_metadata(name)]
+            if len(found) != 1:
+                raise _bad(wheel, f"has {len(found)} files METADATA")
+            value = email.message_from_bytes(archive.read(found[0]))["Requires-Python"]
+            return None if value is None else str(value)
+    except (*BROKEN, zipfile.BadZipFile, MessageError) as error:
+        raise _bad(wheel, f"is truncated or damaged: {error}") from error
+
+
+def record_path(wheel: Path) -> Path:
+    """Where the record of a wheel is."""
+    return wheel.with_name(f"{wheel.name}.json")
+
+
+def keep(wheel: Path, record: WheelRecord) -> None:
+    """Write the record of a wheel that has passed its test."""
+    text = json.dumps({"schema": SCHEMA, **to_values(record)}, indent=2) + "\n"
+    with whole_file(record_path(wheel)) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def read(wheel: Path) -> WheelRecord | None:
+    """The record of a wheel as it is now; None when it has none.
+
+    Raises:
+        UnverifiedError: the record cannot be read, or is that of another file.
+    """
+    path = record_path(wheel)
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None
+    except ValueError as error:
+        raise _untested(path, f"is not JSON: {error}") from error
+    problems: list[str] = []
+    schema = values.pop("schema", None) if isinstance(values, dict) else None
+    if schema != SCHEMA:
+        problems.append(f"schema is {schema!r}, this alpypy reads {SCHEMA}")
+    record: WheelRecord | None = from_values(WheelRecord, values, "", problems)
+    problems += complaints(record) if record else []
+    if record is None or problems:
+        raise _untested(path, f"is no record of a wheel: {'; '.join(problems)}")
+    if record.sha256 != file_digest(wheel):
+        raise _untested(wheel, "is not the file that was tested")
+    return record
+
+
+def complaints(record: WheelRecord) -> list[str]:
+    """What is wrong with values that are each well-formed."""
+    found = [f"{one!r} is no name of a package" for one in _odd(record.packages)]
+    if not DATE.fullmatch(record.date):
+        found.append(f"date is {record.date!r}, not as 2025-11-21T14:05:00Z")
+    return found
+
+
+def _odd(packages: Sequence[str]) -> list[str]:
+    return [one for one in packages if not PACKAGE.fullmatch(one)]
+
+
+def _is_metadata(name: str) -> bool:
+    folder, _, rest = name.partition("/")
+    return folder.endswith(".dist-info") and rest == "METADATA"
+
+
+def _bad(wheel: Path | str, what: str) -> ArchiveError:
+    return ArchiveError(f"{wheel} {what}", remedy="remove it, or build it again")
+
+
+def _untested(path: Path, what: str) -> UnverifiedError:
+    return UnverifiedError(
+        f"{path} {what}", remedy="build the wheel again, so that it is tested, or remove it"
+    )

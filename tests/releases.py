@@ -1,0 +1,114 @@
+"""Small tarballs and wheels of every form that releases are made of."""
+
+from __future__ import annotations
+
+import zipfile
+from dataclasses import replace
+from pathlib import Path
+
+from alpypy import archive, verdict, wheel_record
+from alpypy.findings import Finding
+from alpypy.manifest import (
+    FILE_NAME,
+    AppliedPatch,
+    BuildImage,
+    Manifest,
+    Need,
+    Origin,
+    PhaseCost,
+    ProgramCheck,
+    Translator,
+)
+from alpypy.sources import file_digest
+from alpypy.spec import Target
+from alpypy.verify import Report
+from alpypy.wheel_record import WheelRecord
+
+DIGEST = "0123456789abcdef" * 4
+DATE = "2026-11-21T14:05:00Z"
+TARGET = Target("3.11-7.3.22", "3.23")
+ACCEPTED = Finding("module.import", "_tkinter", "ImportError: <no>", allowed="Tk & X are not here")
+MANIFEST = Manifest(
+    kind="pypy",
+    target=TARGET,
+    source=Origin(DIGEST, True, url="https://example.org/pypy3.11-v7.3.22-src.tar.bz2"),
+    patches=(AppliedPatch("stdio@3.6-7.0.0", DIGEST),),
+    image=BuildImage("sha256:1", "alpine:3.23", "sha256:2", False),
+    compiler="gcc 15.2.0",
+    musl="1.2.5",
+    translator=Translator("2.7-7.3.22", DIGEST),
+    options=("--opt=jit",),
+    phases=(PhaseCost("annotate", 82.5, 900),),
+    executables=("bin/pypy3",),
+    jit=True,
+    needed=(Need("libffi.so.8", "libffi"),),
+    runtime_packages=("libffi",),
+)
+
+
+def manifest_of(target: Target) -> Manifest:
+    return replace(MANIFEST, target=target)
+
+
+def tarball(folder: Path, manifest: Manifest = MANIFEST, content: str = "#!/bin/sh\n") -> Path:
+    """A tarball whose PyPy is a shell script, not verified."""
+    target = manifest.target
+    tree = folder / ".trees" / target.folder
+    program = tree / manifest.executables[0]
+    program.parent.mkdir(parents=True, exist_ok=True)
+    program.write_text(content)
+    program.chmod(0o755)
+    (tree / FILE_NAME).write_text(manifest.to_json())
+    archive.write_tarball(tree, folder / target.tarball)
+    return folder / target.tarball
+
+
+def verified(folder: Path, manifest: Manifest = MANIFEST, content: str = "#!/bin/sh\n") -> Path:
+    """The same, with a verdict as verify leaves it."""
+    path = tarball(folder, manifest, content)
+    verdict.keep(path, Report(path.name, file_digest(path), (ACCEPTED,), 12, 3.5, DATE))
+    return path
+
+
+def rpython(folder: Path) -> Path:
+    """A verified program that is no PyPy."""
+    manifest = replace(
+        MANIFEST,
+        kind="rpython",
+        target=Target("rpython-0.2.1", "3.23"),
+        executables=("bin/tinyframe",),
+        checks=(ProgramCheck(("bin/tinyframe",), "x"),),
+    )
+    return verified(folder, manifest)
+
+
+def wheel(
+    folder: Path,
+    project: str = "alpypy_tiny",
+    version: str = "1.0",
+    tag: str = "py3-none-any",
+    requires: str | None = ">=3.6,<4",
+    content: str = "ANSWER = 42\n",
+) -> Path:
+    """A wheel of one module, the same for the same arguments."""
+    path = folder / "wheels" / f"{project}-{version}-{tag}.whl"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    info = f"{project}-{version}.dist-info"
+    asks = f"Requires-Python: {requires}\n" if requires else ""
+    files = {
+        f"{project}.py": content,
+        f"{info}/METADATA": f"Metadata-Version: 2.1\nName: {project}\nVersion: {version}\n{asks}",
+        f"{info}/WHEEL": f"Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: {tag}\n",
+        f"{info}/RECORD": "",
+    }
+    with zipfile.ZipFile(path, "w") as made:
+        for name, text in files.items():
+            made.writestr(zipfile.ZipInfo(name), text)
+    return path
+
+
+def with_record(path: Path, *packages: str) -> Path:
+    """Give a wheel the record of a test that it passed."""
+    record = WheelRecord(file_digest(path), "pypy3.11-7.3.22", "3.23", packages, DATE)
+    wheel_record.keep(path, record)
+    return path

@@ -1,0 +1,444 @@
+"""Publishing to a folder and to a server that answers as GitHub does."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from alpypy import github, sources
+from alpypy.destination import Destination, GitHubRelease, destination
+from alpypy.download import Place, download
+from alpypy.errors import DigestError, ReleaseError, SpecError
+from alpypy.publish import publish
+from alpypy.release import gather
+from alpypy.release_index import Index, parse
+from alpypy.spec import Target
+from tests.github_server import REPOSITORY, TOKEN, Hub
+from tests.github_server import github as serve_github
+from tests.releases import TARGET, manifest_of, verified, wheel, with_record
+
+OLD = Target("3.6-7.0.0", "3.9")
+WHEEL = "alpypy_tiny-1.0+musl.1-py3-none-any.whl"
+
+
+@pytest.fixture(autouse=True)
+def environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A token, no proxy of this machine, no waiting between attempts."""
+    for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.upper(), raising=False)
+    monkeypatch.setattr(github, "_PAUSE", 0.0)
+    monkeypatch.setattr(sources, "_PAUSE", 0.0)
+    monkeypatch.setenv("GITHUB_TOKEN", f"{TOKEN}\n")
+
+
+@pytest.fixture
+def hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
+    with serve_github() as hub:
+        monkeypatch.setenv("GITHUB_API_URL", hub.address)
+        yield hub
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A release of two PyPys and a wheel."""
+    artifacts = tmp_path / "artifacts"
+    artifacts.mkdir()
+    verified(artifacts)
+    verified(artifacts, manifest_of(OLD))
+    with_record(wheel(artifacts, version="1.0+musl.1"), "libffi")
+    gather(artifacts, tmp_path / "release", None, print)
+    return tmp_path / "release"
+
+
+@pytest.fixture
+def other(tmp_path: Path) -> Path:
+    """A release, made elsewhere, of one PyPy for another architecture."""
+    artifacts = tmp_path / "other"
+    artifacts.mkdir()
+    verified(artifacts, manifest_of(Target("3.11-7.3.22", "3.23", "aarch64")))
+    gather(artifacts, tmp_path / "other-release", "https://other.example.org", print)
+    return tmp_path / "other-release"
+
+
+def to_github() -> Destination:
+    return destination(f"github:{REPOSITORY}", "pypy")
+
+
+def run(folder: Path, there: Destination) -> Index:
+    return publish(folder, there, print)
+
+
+def published(hub: Hub) -> Index:
+    file = hub.find("index.json")
+    assert file is not None
+    return parse(file.content, "x")
+
+
+def changes(hub: Hub) -> list[str]:
+    """What was asked of the server that changes something."""
+    return [one for one in hub.asked if not one.startswith("GET")]
+
+
+def sha256(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+# A folder
+
+
+def test_a_folder_gets_the_whole_release(folder: Path, tmp_path: Path) -> None:
+    site = tmp_path / "a/site"
+    run(folder, destination(str(site), "pypy"))
+    before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    assert {path.relative_to(folder): text for path, text in before.items()} == {
+        path.relative_to(site): path.read_bytes() for path in site.rglob("*") if path.is_file()
+    }
+
+
+def test_publishing_to_a_folder_again_changes_nothing(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    there = destination(str(tmp_path / "site"), "pypy")
+    run(folder, there)
+    inodes = {path: path.stat().st_ino for path in (tmp_path / "site").rglob("*")}
+    capsys.readouterr()
+    run(folder, there)
+    assert capsys.readouterr().out == "0 new, 3 were there already\n"
+    assert {path: path.stat().st_ino for path in (tmp_path / "site").rglob("*")} == inodes
+
+
+def test_what_others_published_stays(folder: Path, other: Path, tmp_path: Path) -> None:
+    there = destination(str(tmp_path / "site"), "pypy")
+    run(other, there)
+    index = run(folder, there)
+    assert len(index.artifacts) == 4
+    assert parse((tmp_path / "site/index.json").read_bytes(), "x") == index
+    assert "aarch64" in (tmp_path / "site/index.html").read_text()
+    assert (tmp_path / "site/SHA256SUMS").read_text().count("\n") == 4
+
+
+def test_what_was_removed_by_hand_leaves_the_index(
+    folder: Path, other: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    there = destination(str(tmp_path / "site"), "pypy")
+    run(other, there)
+    (tmp_path / "site/pypy-3.11-7.3.22-alpine3.23-aarch64.tar.bz2").unlink()
+    assert len(run(folder, there).artifacts) == 3
+    assert "no longer in the index: pypy-3.11-7.3.22-alpine3.23-aarch64" in capsys.readouterr().out
+
+
+def test_a_published_file_is_never_replaced(folder: Path, tmp_path: Path) -> None:
+    site = tmp_path / "site"
+    site.mkdir()
+    (site / TARGET.tarball).write_bytes(b"published")
+    with pytest.raises(DigestError) as caught:
+        run(folder, destination(str(site), "pypy"))
+    mine = sha256((folder / TARGET.tarball).read_bytes())
+    line = f"{TARGET.tarball}: published with SHA-256 {sha256(b'published')}, here with {mine}"
+    assert line in caught.value.what
+    assert [path.name for path in site.iterdir()] == [TARGET.tarball]
+    assert (site / TARGET.tarball).read_bytes() == b"published"
+
+
+def test_a_release_that_was_changed_is_not_published(folder: Path, tmp_path: Path) -> None:
+    (folder / TARGET.tarball).write_bytes(b"changed")
+    with pytest.raises(DigestError, match="is not the file that"):
+        run(folder, destination(str(tmp_path / "site"), "pypy"))
+
+
+def test_a_published_index_that_is_not_usable(folder: Path, tmp_path: Path) -> None:
+    site = tmp_path / "site"
+    site.mkdir()
+    (site / "index.json").write_text("{}")
+    with pytest.raises(ReleaseError, match=r"the published index\.json is not the index"):
+        run(folder, destination(str(site), "pypy"))
+
+
+@pytest.mark.parametrize(
+    "to",
+    ["", "github:", "github:octocat", "github:a/b/c", "github:a/..", "github:../b", "http://x/y"],
+)
+def test_what_is_no_place(to: str) -> None:
+    with pytest.raises(SpecError):
+        destination(to, "pypy")
+
+
+# GitHub
+
+
+def test_a_release_is_made_and_filled_the_index_last(hub: Hub, folder: Path) -> None:
+    index = run(folder, to_github())
+    (made,) = hub.releases.values()
+    assert made["tag_name"] == "pypy"
+    assert index.url == f"{hub.address}/{REPOSITORY}/releases/download/pypy"
+    assert published(hub) == index
+    files = [OLD.tarball, TARGET.tarball, WHEEL]
+    assert hub.names() == sorted([*files, "SHA256SUMS", "index.html", "index.json"])
+    for name in files:
+        found = hub.find(name)
+        assert found is not None
+        assert found.content == (folder / name).read_bytes()
+    names = [re.findall(r"name=([^&]+)", one)[0] for one in changes(hub) if "uploads" in one]
+    assert names[3:] == ["SHA256SUMS.new", "index.html.new", "index.json.new"]
+    assert f"]({index.url}/{TARGET.tarball})" in made["body"]
+
+
+def test_publishing_to_github_again_sends_nothing(hub: Hub, folder: Path) -> None:
+    run(folder, to_github())
+    hub.asked.clear()
+    run(folder, to_github())
+    assert changes(hub) == []
+
+
+def test_what_is_published_can_be_downloaded(hub: Hub, folder: Path, tmp_path: Path) -> None:
+    index = run(folder, to_github())
+    assert index.url
+    place = Place(index.url, tmp_path / "cache", tmp_path / "got")
+    path, _ = download(place, TARGET)
+    assert path.read_bytes() == (folder / TARGET.tarball).read_bytes()
+
+
+def test_a_second_machine_adds_to_the_release(hub: Hub, folder: Path, other: Path) -> None:
+    run(other, to_github())
+    index = run(folder, to_github())
+    assert len(index.artifacts) == 4
+    assert published(hub) == index
+    assert len(hub.releases) == 1
+
+
+def test_many_files_are_all_seen(hub: Hub, folder: Path) -> None:
+    hub.add_release()
+    for number in range(250):
+        hub.add(f"more-{number}.bin", b"x")
+    hub.add(TARGET.tarball, b"published")
+    with pytest.raises(DigestError, match=sha256(b"published")):
+        run(folder, to_github())
+    assert len([one for one in hub.asked if "per_page" in one]) == 3
+
+
+def test_nothing_is_made_when_there_is_nothing_to_send(hub: Hub, tmp_path: Path) -> None:
+    for there in (to_github(), destination(str(tmp_path / "site"), "pypy")):
+        with pytest.raises(SpecError, match="has no release"):
+            run(tmp_path, there)
+    assert hub.releases == {}
+    assert not (tmp_path / "site").exists()
+
+
+@pytest.mark.parametrize("digests", [True, False])
+def test_github_s_file_is_never_replaced(hub: Hub, folder: Path, digests: bool) -> None:
+    hub.digests = digests
+    hub.add_release()
+    hub.add(TARGET.tarball, b"published")
+    with pytest.raises(DigestError) as caught:
+        run(folder, to_github())
+    mine = sha256((folder / TARGET.tarball).read_bytes())
+    assert f"published with SHA-256 {sha256(b'published')}, here with {mine}" in caught.value.what
+    assert changes(hub) == []
+
+
+def test_digests_are_worked_out_where_github_does_not_tell(hub: Hub, folder: Path) -> None:
+    hub.digests = False
+    run(folder, to_github())
+    hub.asked.clear()
+    run(folder, to_github())
+    assert changes(hub) == []
+
+
+@pytest.mark.parametrize("trouble", ["part", "cut", 502, 500])
+def test_a_failed_upload_is_done_again(hub: Hub, folder: Path, trouble: int | str) -> None:
+    hub.trouble["POST assets"] = [trouble, trouble]
+    index = run(folder, to_github())
+    assert published(hub) == index
+    assert {one.state for one in hub.files.values()} == {"uploaded"}
+
+
+def test_uploads_that_never_arrive(hub: Hub, folder: Path) -> None:
+    hub.trouble["POST assets"] = ["part"] * 4
+    with pytest.raises(ReleaseError, match="was not taken in 4 attempts: 502") as caught:
+        run(folder, to_github())
+    assert "not sent twice" in caught.value.remedy
+    assert hub.find("index.json") is None
+    index = run(folder, to_github())
+    assert published(hub) == index
+
+
+def test_what_an_interrupted_run_left_is_used(hub: Hub, folder: Path) -> None:
+    hub.add_release()
+    hub.add(OLD.tarball, (folder / OLD.tarball).read_bytes())
+    hub.add(TARGET.tarball, b"", "starter")
+    hub.add("index.json.new", b"", "starter")
+    index = run(folder, to_github())
+    assert published(hub) == index
+    assert len([one for one in changes(hub) if OLD.tarball in one]) == 0
+    assert not [name for name in hub.names() if name.endswith(".new")]
+
+
+def test_an_index_that_lost_its_name_is_found(hub: Hub, folder: Path, other: Path) -> None:
+    run(other, to_github())
+    file = hub.find("index.json")
+    assert file is not None
+    file.name = "index.json.new"
+    index = run(folder, to_github())
+    assert len(index.artifacts) == 4
+    assert published(hub) == index
+    assert "index.json.new" not in hub.names()
+
+
+def test_a_file_that_another_run_sends_meanwhile(hub: Hub, folder: Path) -> None:
+    there = to_github()
+    hub.add(TARGET.tarball, (folder / TARGET.tarball).read_bytes())
+    assert run(folder, there) == published(hub)
+    assert len([one for one in hub.files.values() if one.name == TARGET.tarball]) == 1
+
+
+def test_another_file_that_another_run_sends_meanwhile(hub: Hub, folder: Path) -> None:
+    there = to_github()
+    hub.add(TARGET.tarball, b"faster")
+    with pytest.raises(DigestError, match=sha256(b"faster")):
+        run(folder, there)
+    assert hub.find("index.json") is None
+
+
+def test_bytes_that_arrive_changed_are_removed(hub: Hub, folder: Path) -> None:
+    hub.damage = b"!"
+    with pytest.raises(DigestError, match="is at GitHub with SHA-256"):
+        run(folder, to_github())
+    assert hub.names() == []
+
+
+REFUSALS = {
+    "bad_token": (401, "Bad credentials", {}, "does not accept the token", "make a new one"),
+    "no_right": (
+        403,
+        "Resource not accessible by personal access token",
+        {},
+        "may not do this in octocat/Hello-World: Resource not accessible",
+        "contents: write",
+    ),
+    "used_up": (
+        403,
+        "API rate limit exceeded for user ID 1.",
+        {"X-RateLimit-Remaining": "0", "X-RateLimit-Reset": "1795270000"},
+        "rate limit is reached: API rate limit exceeded",
+        "after 2026-11-21 14:06 UTC",
+    ),
+    "too_fast": (
+        429,
+        "You have exceeded a secondary rate limit.",
+        {"Retry-After": "60"},
+        "rate limit is reached: You have exceeded",
+        "in 60 seconds",
+    ),
+    "too_fast_without_a_time": (
+        403,
+        "You have exceeded a secondary rate limit.",
+        {},
+        "rate limit is reached",
+        "in a few minutes",
+    ),
+    "not_there": (404, "Not Found", {}, "has no repository octocat/Hello-World", "--to github:"),
+    "moved": (307, "Moved Permanently", {}, "has moved on GitHub", "name of today"),
+    "immutable": (
+        422,
+        '{"message": "Validation Failed", "errors": [{"message": "Cannot upload assets to an'
+        ' immutable release."}]}',
+        {},
+        "422 Unprocessable Entity: Validation Failed: Cannot upload assets to an immutable",
+        "correct what it names",
+    ),
+}
+
+
+@pytest.mark.parametrize("call", ["POST releases", "POST assets"])
+@pytest.mark.parametrize("name", REFUSALS)
+def test_a_refusal_is_told_in_plain_words(
+    hub: Hub, folder: Path, name: str, call: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    status, message, hub.headers, what, remedy = REFUSALS[name]
+    hub.refusals[status] = message
+    hub.trouble[call] = [status] * 9
+    with pytest.raises(ReleaseError) as caught:
+        run(folder, to_github())
+    assert what in caught.value.what
+    assert remedy in caught.value.remedy
+    assert TOKEN not in str(caught.value) + "".join(capfd.readouterr())
+
+
+def test_a_wrong_token(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GITHUB_TOKEN", "ghp_other")
+    with pytest.raises(ReleaseError, match="does not accept the token") as caught:
+        to_github()
+    assert "ghp_other" not in str(caught.value)
+
+
+@pytest.mark.parametrize("token", ["", " ", "ghp_a\nb", "ghp_\u00e9", "a b"])
+def test_what_cannot_be_a_token_is_not_shown(monkeypatch: pytest.MonkeyPatch, token: str) -> None:
+    monkeypatch.setenv("GITHUB_TOKEN", token)
+    with pytest.raises(SpecError, match="GITHUB_TOKEN") as caught:
+        to_github()
+    assert "ghp_" not in str(caught.value)
+
+
+def test_a_repository_that_is_not_there(hub: Hub, folder: Path) -> None:
+    with pytest.raises(ReleaseError, match="has no repository octocat/other"):
+        run(folder, destination("github:octocat/other", "pypy"))
+
+
+def test_nobody_answers(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GITHUB_API_URL", "http://127.0.0.1:9")
+    with pytest.raises(ReleaseError, match="Connection refused"):
+        to_github()
+
+
+@pytest.mark.parametrize(
+    ("status", "text"),
+    [(200, '{"message": "Welcome to the hotel"}'), (200, '{"id": 1}'), (200, '{"id": "x"}')],
+)
+def test_an_answer_that_is_not_github_s(hub: Hub, status: int, text: str) -> None:
+    hub.refusals[status] = text
+    hub.trouble["GET pypy"] = [status]
+    with pytest.raises(ReleaseError, match="not as its documentation says"):
+        to_github()
+
+
+def test_a_server_in_trouble_is_asked_again(hub: Hub, folder: Path) -> None:
+    hub.trouble = {"GET pypy": [503, 502], "GET assets": [500], "POST releases": []}
+    assert len(run(folder, to_github()).artifacts) == 3
+    hub.trouble = {"GET pypy": [503] * 4}
+    with pytest.raises(ReleaseError, match="does not answer as it should: 503"):
+        to_github()
+
+
+def test_a_login_in_netrc_does_not_replace_the_token(
+    hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / ".netrc").write_text("machine 127.0.0.1 login me password wrong\n")
+    monkeypatch.setenv("NETRC", str(tmp_path / ".netrc"))
+    assert isinstance(to_github(), GitHubRelease)
+
+
+def test_the_index_stays_whole_when_the_next_does_not_arrive(
+    hub: Hub, folder: Path, other: Path
+) -> None:
+    before = run(other, to_github())
+    hub.trouble["POST index.json.new"] = [422]
+    with pytest.raises(ReleaseError, match="422"):
+        run(folder, to_github())
+    assert published(hub) == before
+    assert len(run(folder, to_github()).artifacts) == 4
+
+
+def test_a_name_that_github_changes_is_refused(
+    hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    there = github.Repository(REPOSITORY, TOKEN)
+    release = there.create("pypy", "PyPy")
+    (tmp_path / "x").write_bytes(b"x")
+    with pytest.raises(ReleaseError, match=r"would call a b a\.b"):
+        there.send(release, tmp_path / "x", "a b", sha256(b"x"))
+    assert hub.names() == []

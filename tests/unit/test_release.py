@@ -1,0 +1,332 @@
+"""A release out of artifacts/: what is taken, what is refused, what pip makes of it."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+from functools import partial
+from http.server import SimpleHTTPRequestHandler
+from pathlib import Path
+
+import pytest
+
+from alpypy import release, release_simple, verdict
+from alpypy.errors import (
+    AlpypyError,
+    ArchiveError,
+    DigestError,
+    ReleaseError,
+    SpecError,
+    UnverifiedError,
+)
+from alpypy.release import gather, read
+from alpypy.release_index import Index, parse
+from alpypy.sources import file_digest
+from alpypy.spec import Target
+from tests.loopback import serve
+from tests.releases import MANIFEST, manifest_of, rpython, tarball, verified, wheel, with_record
+
+OLD = manifest_of(Target("3.6-7.0.0", "3.9"))
+MUSL = "pp311-pypy311_pp73-musllinux_1_2_x86_64"
+
+
+@pytest.fixture
+def artifacts(tmp_path: Path) -> Path:
+    """Two PyPys and three wheels."""
+    folder = tmp_path / "artifacts"
+    folder.mkdir()
+    verified(folder)
+    verified(folder, OLD)
+    with_record(wheel(folder, tag=MUSL), "libffi")
+    wheel(folder)
+    wheel(folder, "Alpypy.Other", "2.0+musl.1", requires=None)
+    return folder
+
+
+@pytest.fixture
+def out(tmp_path: Path) -> Path:
+    return tmp_path / "out"
+
+
+def make(artifacts: Path, out: Path, url: str | None = None) -> Index:
+    return gather(artifacts, out, url, print)
+
+
+def names(folder: Path) -> set[str]:
+    """The files of a folder."""
+    return {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
+
+
+def test_a_release_has_all_that_is_verified(artifacts: Path, out: Path) -> None:
+    index = make(artifacts, out)
+    assert names(out) == {
+        "pypy-3.11-7.3.22-alpine3.23.tar.bz2",
+        "pypy-3.6-7.0.0-alpine3.9.tar.bz2",
+        f"alpypy_tiny-1.0-{MUSL}.whl",
+        "alpypy_tiny-1.0-py3-none-any.whl",
+        "Alpypy.Other-2.0+musl.1-py3-none-any.whl",
+        "SHA256SUMS",
+        "index.json",
+        "index.html",
+        "simple/index.html",
+        "simple/index.v1_json",
+        "simple/alpypy-tiny/index.html",
+        "simple/alpypy-tiny/index.v1_json",
+        "simple/alpypy-other/index.html",
+        "simple/alpypy-other/index.v1_json",
+    }
+    assert parse((out / "index.json").read_bytes(), "x") == index == read(out)
+    for one in index.artifacts:
+        path = out / one.file
+        assert (path.stat().st_size, file_digest(path)) == (one.size, one.sha256)
+
+
+def test_sums_are_right_for_sha256sum(artifacts: Path, out: Path) -> None:
+    make(artifacts, out)
+    command = ["sha256sum", "--check", "--strict", "SHA256SUMS"]
+    done = subprocess.run(command, cwd=out, capture_output=True, text=True, check=True)
+    assert done.stdout.count(": OK") == 5
+
+
+def test_the_same_artifacts_make_the_same_release(artifacts: Path, out: Path) -> None:
+    make(artifacts, out)
+    before = {name: ((out / name).read_bytes(), (out / name).stat().st_ino) for name in names(out)}
+    make(artifacts, out)
+    after = {name: ((out / name).read_bytes(), (out / name).stat().st_ino) for name in names(out)}
+    assert after == before
+
+
+def test_what_is_no_longer_there_leaves_the_release(artifacts: Path, out: Path) -> None:
+    make(artifacts, out)
+    (out / "CNAME").write_text("pypy.example.org")
+    (artifacts / OLD.target.tarball).unlink()
+    for path in (artifacts / "wheels").glob("Alpypy.Other*"):
+        path.unlink()
+    verified(artifacts, content="#!/bin/sh\necho new\n")
+    make(artifacts, out)
+    assert not [name for name in names(out) if "3.6-7.0.0" in name or "ther" in name]
+    assert not (out / "simple/alpypy-other").exists()
+    assert (out / "CNAME").is_file()
+    read(out)
+
+
+def test_an_unverified_tarball_is_refused(artifacts: Path, out: Path) -> None:
+    path = tarball(artifacts, manifest_of(Target("2.7-7.3.22", "3.23")))
+    with pytest.raises(UnverifiedError, match=r"2\.7-7\.3\.22.* has not been verified") as caught:
+        make(artifacts, out)
+    assert caught.value.remedy == f"invoke verify {path}"
+    assert not out.exists()
+
+
+def test_all_that_is_unverified_is_named(artifacts: Path, out: Path) -> None:
+    tarball(artifacts, manifest_of(Target("2.7-7.3.22", "3.23")))
+    (artifacts / OLD.target.tarball).write_bytes(b"other")
+    with_record(wheel(artifacts, "more"))
+    wheel(artifacts, "more", content="other")
+    with pytest.raises(UnverifiedError) as caught:
+        make(artifacts, out)
+    for words in (
+        "2.7-7.3.22-alpine3.23.tar.bz2 has not been verified",
+        "3.6-7.0.0-alpine3.9.tar.bz2 is not the file that was verified",
+        "more-1.0-py3-none-any.whl is not the file that was tested",
+    ):
+        assert words in caught.value.what
+    assert "or move them out of artifacts/" in caught.value.remedy
+
+
+def test_a_renamed_tarball_is_refused(artifacts: Path, out: Path) -> None:
+    path = artifacts / OLD.target.tarball
+    renamed = path.with_name("pypy-3.6-7.0.0-alpine3.10.tar.bz2")
+    verdict.path_of(path).rename(verdict.path_of(renamed))
+    path.rename(renamed)
+    with pytest.raises(UnverifiedError, match=r"was pypy-3\.6-7\.0\.0-alpine3\.9\.tar\.bz2 when"):
+        make(artifacts, out)
+
+
+def test_what_is_no_pypy_is_left_out(
+    artifacts: Path, out: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rpython(artifacts)
+    index = make(artifacts, out)
+    assert capsys.readouterr().out == "left out: rpython-0.2.1-alpine3.23.tar.bz2 is no PyPy\n"
+    assert len(index.tarballs) == 2
+
+
+def test_a_release_of_wheels_alone_and_of_pypys_alone(artifacts: Path, out: Path) -> None:
+    for path in artifacts.glob("*.tar.bz2"):
+        path.unlink()
+    assert make(artifacts, out).tarballs == ()
+    for path in (artifacts / "wheels").iterdir():
+        path.unlink()
+    with pytest.raises(SpecError, match="has nothing to release"):
+        make(artifacts, out)
+
+
+@pytest.mark.parametrize(
+    ("name", "error"),
+    [
+        ("a!b-1.0-py3-none-any.whl", ArchiveError),
+        ("tiny-1!1.0-py3-none-any.whl", ReleaseError),
+        ("x.whl", ArchiveError),
+        ("a b-1.0-py3-none-any.whl", ArchiveError),
+    ],
+)
+def test_a_wheel_with_an_odd_name_is_refused(
+    artifacts: Path, out: Path, name: str, error: type[AlpypyError]
+) -> None:
+    wheel(artifacts, "odd").rename(artifacts / "wheels" / name)
+    with pytest.raises(error, match="name"):
+        make(artifacts, out)
+
+
+def test_a_folder_of_something_else_is_left_alone(artifacts: Path, tmp_path: Path) -> None:
+    for name, text in (("index.json", '{"mine": 1}'), ("index.html", "x")):
+        out = tmp_path / name / "out"
+        (out / "simple").mkdir(parents=True)
+        (out / name).write_text(text)
+        with pytest.raises(SpecError, match="is there and is no release"):
+            make(artifacts, out)
+        assert (out / "simple").is_dir()
+    file = tmp_path / "file"
+    file.write_text("")
+    with pytest.raises(SpecError, match="is there and is no release"):
+        make(artifacts, file)
+
+
+@pytest.mark.parametrize("damage", ["changed", "gone"])
+def test_a_release_that_was_changed_is_not_read(artifacts: Path, out: Path, damage: str) -> None:
+    make(artifacts, out)
+    path = out / OLD.target.tarball
+    path.unlink()
+    if damage == "changed":
+        path.write_bytes(b"other")
+    with pytest.raises(DigestError, match=r"alpine3\.9\.tar\.bz2 is not the file"):
+        read(out)
+
+
+def test_a_folder_without_a_release(tmp_path: Path) -> None:
+    with pytest.raises(SpecError, match="has no release"):
+        read(tmp_path)
+
+
+def test_a_file_that_changes_while_it_is_copied(artifacts: Path, out: Path) -> None:
+    out.mkdir()
+    source = artifacts / OLD.target.tarball
+    with pytest.raises(DigestError, match="has changed meanwhile"):
+        release.place(source, out / source.name, "0" * 64)
+    assert names(out) == set()
+
+
+class Static(SimpleHTTPRequestHandler):
+    """Python's own static server."""
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+
+class Choosing(Static):
+    """A static server that chooses by the header Accept, as docs/releases.md sets one up."""
+
+    given: list[str]
+
+    def do_GET(self) -> None:
+        path = Path(self.translate_path(self.path)) / release_simple.JSON_NAME
+        if release_simple.JSON_TYPE not in self.headers["Accept"] or not path.is_file():
+            super().do_GET()
+            return
+        self.given.append(self.path)
+        self.send_response(200)
+        self.send_header("Content-Type", release_simple.JSON_TYPE)
+        self.send_header("Content-Length", str(path.stat().st_size))
+        self.end_headers()
+        self.wfile.write(path.read_bytes())
+
+
+@pytest.fixture(params=["html", "json"])
+def server(request: pytest.FixtureRequest, artifacts: Path, out: Path) -> Iterator[str]:
+    """The address of a release, given to pip as PEP 503 and as PEP 691 say."""
+    make(artifacts, out)
+    kind = type("Noting", (Choosing,), {"given": []}) if request.param == "json" else Static
+    yield from serve(partial(kind, directory=str(out)))  # type: ignore[arg-type]
+    if request.param == "json":
+        assert kind.given  # type: ignore[attr-defined]
+
+
+def pip(*words: str, url: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "pip", "--isolated", "--disable-pip-version-check", *words]
+    more = ["--no-cache-dir", "--no-deps", "--index-url", f"{url}/simple/"]
+    return subprocess.run([*command, *more], capture_output=True, text=True, check=False)
+
+
+def test_pip_installs_from_a_release(server: str, tmp_path: Path) -> None:
+    target = tmp_path / "installed"
+    done = pip("install", "--target", str(target), "alpypy_tiny", "Alpypy-Other", url=server)
+    assert done.returncode == 0, done.stderr
+    assert (target / "alpypy_tiny.py").read_text() == "ANSWER = 42\n"
+    assert (target / "alpypy_other-2.0+musl.1.dist-info").is_dir() or list(target.glob("*ther*"))
+
+
+def test_pip_takes_the_wheel_of_the_interpreter(server: str, tmp_path: Path) -> None:
+    asks = ["--only-binary=:all:", "--platform", "musllinux_1_2_x86_64", "--implementation", "pp"]
+    asks += ["--python-version", "3.11", "--abi", "pypy311_pp73", "--dest", str(tmp_path / "got")]
+    done = pip("download", *asks, "alpypy_tiny==1.0", url=server)
+    assert done.returncode == 0, done.stderr
+    assert names(tmp_path / "got") == {f"alpypy_tiny-1.0-{MUSL}.whl"}
+
+
+def test_pip_heeds_what_a_wheel_requires(artifacts: Path, server: str, tmp_path: Path) -> None:
+    asks = ["--only-binary=:all:", "--python-version", "3.5", "--dest", str(tmp_path / "got")]
+    done = pip("download", *asks, "alpypy_tiny", url=server)
+    assert done.returncode != 0
+    assert "Requires-Python" in done.stderr or "requires a different python" in done.stderr.lower()
+
+
+def test_pip_refuses_other_bytes(server: str, out: Path, tmp_path: Path) -> None:
+    path = out / "alpypy_tiny-1.0-py3-none-any.whl"
+    path.write_bytes(path.read_bytes() + b"\0")
+    done = pip("install", "--target", str(tmp_path / "installed"), "alpypy_tiny", url=server)
+    assert done.returncode != 0
+    assert "DO NOT MATCH THE HASHES" in done.stderr
+
+
+def test_the_simple_index_in_json(artifacts: Path, out: Path) -> None:
+    make(artifacts, out)
+    assert json.loads((out / "simple/index.v1_json").read_text()) == {
+        "meta": {"api-version": "1.1"},
+        "projects": [{"name": "alpypy-other"}, {"name": "alpypy-tiny"}],
+    }
+    found = json.loads((out / "simple/alpypy-other/index.v1_json").read_text())
+    path = out / "Alpypy.Other-2.0+musl.1-py3-none-any.whl"
+    assert found == {
+        "meta": {"api-version": "1.1"},
+        "name": "alpypy-other",
+        "versions": ["2.0+musl.1"],
+        "files": [
+            {
+                "filename": path.name,
+                "url": f"../../{path.name.replace('+', '%2B')}",
+                "hashes": {"sha256": file_digest(path)},
+                "size": path.stat().st_size,
+            }
+        ],
+    }
+
+
+def test_what_a_wheel_says_is_escaped(artifacts: Path, out: Path) -> None:
+    wheel(artifacts, "odd", requires='>=3"><script>')
+    make(artifacts, out)
+    text = (out / "simple/odd/index.html").read_text()
+    assert 'data-requires-python="&gt;=3&quot;&gt;&lt;script&gt;"' in text
+
+
+def test_a_tarball_that_is_damaged_is_told(artifacts: Path, out: Path) -> None:
+    manifest = replace(MANIFEST, target=Target("2.7-7.3.22", "3.23"))
+    path = verified(artifacts, manifest)
+    report = verdict.require(path)
+    path.write_bytes(path.read_bytes()[:100])
+    verdict.keep(path, replace(report, sha256=file_digest(path)))
+    with pytest.raises(ArchiveError, match="damaged"):
+        make(artifacts, out)

@@ -1,0 +1,266 @@
+"""The page of a release: whole, harmless, and fit for a phone and the dark."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from functools import partial
+from html.parser import HTMLParser
+from http.server import SimpleHTTPRequestHandler
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from alpypy.findings import Finding
+from alpypy.release import pages, write_pages
+from alpypy.release_index import Index, Tarball, Wheel
+from alpypy.release_page import notes, release_page
+from alpypy.spec import Target
+from alpypy.verify import Report
+from alpypy.wheel_record import WheelRecord
+from tests.loopback import serve
+from tests.releases import ACCEPTED, DATE, DIGEST, TARGET, manifest_of
+
+URL = "https://pypy.example.org/alpine"
+MUSL = "tiny_musl-1.2+x.1-pp311-pypy311_pp73-musllinux_1_2_x86_64.whl"
+PURE = "tiny-1.0-py3-none-any.whl"
+VOID = {"meta", "br"}
+
+
+def pypy(target: Target, *findings: Finding) -> Tarball:
+    report = Report(target.tarball, DIGEST, findings, 3581, 3.5, DATE)
+    return Tarball(26_245_997, report, manifest_of(target))
+
+
+def index(url: str | None = None) -> Index:
+    record = WheelRecord(DIGEST, "pypy3.11-7.3.22", "3.23", ("libffi", "libxml2"), DATE)
+    artifacts = [
+        pypy(TARGET, ACCEPTED),
+        pypy(Target("3.6-7.0.0", "3.9", "aarch64")),
+        Wheel(MUSL, 26_439, DIGEST, ">=3.9", record),
+        Wheel(PURE, 892, DIGEST),
+    ]
+    return Index.of(artifacts, url)
+
+
+class Page(HTMLParser):
+    """Checks that what is opened is closed; keeps text, links and commands."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.seen: list[tuple[str, dict[str, str | None]]] = []
+        self.text = ""
+        self.commands: list[str] = []
+        self.feed(text)
+        self.close()
+        assert self.open == []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.seen.append((tag, dict(attrs)))
+        if tag not in VOID:
+            self.open.append(tag)
+        if tag == "pre":
+            self.commands.append("")
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+        if "pre" in self.open:
+            self.commands[-1] += data
+
+    @property
+    def links(self) -> list[str]:
+        return [str(attributes["href"]) for tag, attributes in self.seen if tag == "a"]
+
+
+def test_a_page_has_what_a_person_chooses_by() -> None:
+    page = Page(release_page(index(), flat=False))
+    for words in (
+        "3.11-7.3.22",
+        "Python 3.11",
+        "3.23",
+        "aarch64",
+        "26.2 MB",
+        "2026-11-21",
+        "passed 3581 checks, 1 accepted",
+        "Tk & X are not here",
+        "tiny-musl 1.2+x.1",
+        "musllinux_1_2_x86_64",
+        "libffi libxml2",
+        "unknown",
+    ):
+        assert words in page.text
+
+
+def test_links_lead_to_files_beside_the_page() -> None:
+    assert Page(release_page(index(URL), flat=False)).links == [
+        "pypy-3.11-7.3.22-alpine3.23.tar.bz2",
+        "pypy-3.6-7.0.0-alpine3.9-aarch64.tar.bz2",
+        PURE,
+        MUSL.replace("+", "%2B"),
+        "index.json",
+        "SHA256SUMS",
+        "simple/",
+    ]
+
+
+def test_a_page_without_folders_links_to_whole_addresses() -> None:
+    links = Page(release_page(index(URL), flat=True)).links
+    assert all(link.startswith(f"{URL}/") for link in links)
+    assert not any("simple" in link for link in links)
+
+
+def test_commands_with_an_address_go_from_nothing_to_a_pypy() -> None:
+    pypy, _, pure, musl = Page(release_page(index(URL), flat=False)).commands
+    assert pypy == (
+        "apk add libffi &&\n"
+        f"wget {URL}/pypy-3.11-7.3.22-alpine3.23.tar.bz2 &&\n"
+        f"echo '{DIGEST}  pypy-3.11-7.3.22-alpine3.23.tar.bz2' | sha256sum -c - &&\n"
+        "tar -xjf pypy-3.11-7.3.22-alpine3.23.tar.bz2 -C /opt &&\n"
+        "/opt/pypy-3.11-7.3.22-alpine3.23/bin/pypy3 --version"
+    )
+    assert pure == f"pip install --extra-index-url {URL}/simple/ tiny==1.0"
+    assert musl.startswith("apk add libffi libxml2 &&\npip install --extra-index-url ")
+
+
+def test_commands_without_an_address_start_with_the_downloaded_file() -> None:
+    pypy, _, pure, _ = Page(release_page(index(), flat=False)).commands
+    assert "wget" not in pypy
+    assert pure == f"pip install ./{PURE}"
+
+
+def test_commands_for_a_server_without_folders_name_the_wheel() -> None:
+    *_, pure, musl = Page(release_page(index(URL), flat=True)).commands
+    assert pure == f"pip install '{URL}/{PURE}#sha256={DIGEST}'"
+    assert musl.endswith(f"pip install '{URL}/{MUSL.replace('+', '%2B')}#sha256={DIGEST}'")
+
+
+def test_nothing_on_the_page_runs_or_is_fetched() -> None:
+    page = Page(release_page(index(URL), flat=False))
+    names = {name for _, attributes in page.seen for name in attributes}
+    assert not {tag for tag, _ in page.seen} & {"script", "link", "img", "iframe", "object"}
+    assert not [name for name in names if name.startswith("on") or name in ("src", "style")]
+    assert "@import" not in page.text
+    assert "url(" not in page.text
+
+
+HOSTILE = st.sampled_from(
+    ["<script>alert(1)</script>", "\"'><img src=x onerror=y>", "&lt;", "</pre>"]
+)
+
+
+@given(HOSTILE, st.text(st.characters(exclude_categories=["Cs", "Cc"])))
+def test_what_others_wrote_is_text(hostile: str, more: str) -> None:
+    words = f"{hostile}{more}"
+    build = replace(manifest_of(TARGET), compiler=words, executables=(words,))
+    report = Report(TARGET.tarball, DIGEST, (Finding("c", words, "m", words),), 1, 1.0, DATE)
+    record = WheelRecord(DIGEST, words, "3.23", (), DATE)
+    found = Index.of([Tarball(1, report, build), Wheel(PURE, 1, DIGEST, words, record)], URL)
+    page = Page(release_page(found, flat=False))
+    assert not {tag for tag, _ in page.seen} & {"script", "img"}
+    assert page.text.count(words) >= 3
+
+
+def test_an_empty_release_has_a_page() -> None:
+    page = Page(release_page(Index(), flat=False))
+    assert "table" not in {tag for tag, _ in page.seen}
+
+
+def test_notes_are_a_table_of_links() -> None:
+    lines = notes(index(URL)).splitlines()
+    assert lines[2:4] == ["| file | size | SHA-256 | verified |", "|---|---|---|---|"]
+    assert lines[4] == (
+        f"| [pypy-3.11-7.3.22-alpine3.23.tar.bz2]({URL}/pypy-3.11-7.3.22-alpine3.23.tar.bz2)"
+        f" | 26.2 MB | `{DIGEST}` | 2026-11-21 |"
+    )
+    assert len(lines) == 8
+
+
+def test_the_index_comes_last() -> None:
+    assert list(pages(index(), flat=False))[-1] == "index.json"
+    assert set(pages(index(), flat=True)) == {"SHA256SUMS", "index.html", "index.json"}
+
+
+# What a browser makes of the page, read by a page around it: it has no script of its own.
+AROUND = """<!doctype html><title>waiting</title><iframe src="index.html"
+style="width:{width}px;height:700px;border:0"></iframe><pre id=said></pre><script>
+document.querySelector("iframe").onload = event => {{
+  const page = event.target.contentDocument, root = page.documentElement
+  for (const one of page.querySelectorAll("details")) one.open = true
+  const style = event.target.contentWindow.getComputedStyle(page.body)
+  const get = page.querySelector(".get").getBoundingClientRect()
+  said.textContent = [root.scrollWidth, root.clientWidth, style.backgroundColor, style.color,
+    Math.round(get.width), Math.round(get.height)].join(";")
+}}</script>"""
+
+
+@dataclass(frozen=True)
+class Seen:
+    """Widths in pixels, colours as rgb(...)."""
+
+    needs: int
+    has: int
+    paper: str
+    ink: str
+    button: tuple[int, int]
+
+
+class Quiet(SimpleHTTPRequestHandler):
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a release whose page is looked at from pages of several widths."""
+    folder = tmp_path_factory.mktemp("site")
+    write_pages(index(URL), folder)
+    for width in (320, 390, 1200):
+        (folder / f"{width}.html").write_text(AROUND.format(width=width))
+    yield from serve(partial(Quiet, directory=str(folder)))  # type: ignore[arg-type]
+
+
+def look(address: str, width: int, dark: bool, profile: Path) -> Seen:
+    """What Chromium makes of the page."""
+    browser = shutil.which("chromium") or shutil.which("google-chrome")
+    if browser is None:
+        pytest.skip("there is no Chromium: apt-get install chromium")
+    colours = f"--blink-settings=preferredColorScheme={0 if dark else 1}"
+    command = [browser, "--headless=new", "--no-sandbox", "--disable-gpu", "--no-proxy-server"]
+    command += [colours, f"--user-data-dir={profile}", "--window-size=1300,900"]
+    command += ["--virtual-time-budget=10000", "--dump-dom", f"{address}/{width}.html"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=True)
+    said = re.search(r"<pre id=\"said\">([^<]+)</pre>", done.stdout)
+    assert said, done.stdout
+    needs, has, paper, ink, *button = said[1].split(";")
+    return Seen(int(needs), int(has), paper, ink, (int(button[0]), int(button[1])))
+
+
+def light(colour: str) -> int:
+    """How light a colour is, 0 to 765."""
+    return sum(map(int, re.findall(r"\d+", colour)[:3]))
+
+
+@pytest.mark.parametrize("width", [320, 390, 1200])
+def test_nothing_sticks_out_in_chromium(site: str, width: int, tmp_path: Path) -> None:
+    seen = look(site, width, False, tmp_path)
+    assert seen.needs <= seen.has <= width
+    if width < 500:
+        assert seen.button[0] > seen.has * 0.8  # as wide as the phone, and as high as a thumb
+        assert seen.button[1] >= 40
+
+
+def test_the_page_is_dark_in_the_dark_in_chromium(site: str, tmp_path: Path) -> None:
+    day, night = look(site, 390, False, tmp_path), look(site, 390, True, tmp_path)
+    assert light(day.paper) > 700
+    assert light(day.ink) < 100
+    assert light(night.paper) < 100
+    assert light(night.ink) > 700
