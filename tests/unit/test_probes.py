@@ -132,8 +132,8 @@ def test_a_module_that_is_not_there_is_told() -> None:
     assert document["checks"] > len(sys.builtin_module_names)
 
 
-# Which findings CPython has, on any C library: none, or those that match. It bounds recursion by its
-# own limit alone and not by the stack, so that a small one is overrun.
+# Which findings CPython has, on any C library: none, or those that match. Only its own limit bounds
+# how deep it goes, so that a small stack is overrun.
 GOOD_PYTHON = {
     "compression": r"$",
     "expat": r"$",
