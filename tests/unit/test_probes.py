@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -13,7 +14,7 @@ import pytest
 PROBES = Path(__file__).resolve().parents[2] / "dockerfiles/verify/probes"
 CHECKS = """
 import os, signal, sys, time
-from probing import Probe, equal, expect, output_of
+from probing import Probe, equal, error_of, expect, output_of
 probe = Probe("sample")
 
 @probe.check
@@ -50,6 +51,18 @@ def vanishing():
 def command():
     output_of([sys.executable, "-c", "print('why'); raise SystemExit(4)"])
 
+@probe.check
+def succeeding():
+    error_of(ValueError, int, "17")
+
+@probe.check
+def other_error():
+    error_of(KeyError, int, "seventeen")
+
+@probe.check
+def wanted_error():
+    equal(error_of(KeyError, {}.pop, "key").args, ("key",), "the error's arguments")
+
 probe.run()
 """
 
@@ -57,7 +70,7 @@ probe.run()
 def run(script: Path, request: dict[str, Any]) -> dict[str, Any]:
     done = subprocess.run(
         [sys.executable, script, json.dumps(request)],
-        env={"PYTHONPATH": str(PROBES), "PYTHONDONTWRITEBYTECODE": "1"},
+        env={"PYTHONPATH": str(PROBES), "PYTHONDONTWRITEBYTECODE": "1", "LANG": "C.UTF-8"},
         capture_output=True,
         text=True,
         check=True,
@@ -76,7 +89,7 @@ def document(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
 
 def test_every_check_is_counted_and_only_failures_are_told(document: dict[str, Any]) -> None:
     assert document["probe"] == "sample"
-    assert document["checks"] == 8
+    assert document["checks"] == 11
     subjects = [failure["subject"] for failure in document["failures"]]
     assert subjects == [
         "failing",
@@ -86,6 +99,8 @@ def test_every_check_is_counted_and_only_failures_are_told(document: dict[str, A
         "hanging",
         "vanishing",
         "command",
+        "succeeding",
+        "other_error",
     ]
 
 
@@ -99,6 +114,8 @@ def test_every_check_is_counted_and_only_failures_are_told(document: dict[str, A
         ("hanging", "hung: ended after 3 seconds"),
         ("vanishing", "ended with exit code 9 and no result"),
         ("command", "ended with 4: why"),
+        ("succeeding", "no error was raised, the result is 17"),
+        ("other_error", "ValueError: invalid literal"),
     ],
 )
 def test_failures_say_what_happened(document: dict[str, Any], subject: str, message: str) -> None:
@@ -115,8 +132,20 @@ def test_a_module_that_is_not_there_is_told() -> None:
     assert document["checks"] > len(sys.builtin_module_names)
 
 
-@pytest.mark.parametrize("name", ["compression", "expat", "threads"])
+# Which findings CPython has, on any C library: none, or those that match. Only its own limit bounds
+# how deep it goes, so that a small stack is overrun.
+GOOD_PYTHON = {
+    "compression": r"$",
+    "expat": r"$",
+    "faulthandler": r"$",
+    "locale": r"$",
+    "threads": r"(descend|compare|generate|sort)_for_ever \((32|256) KiB\)",
+}
+
+
+@pytest.mark.parametrize("name", GOOD_PYTHON)
 def test_a_probe_finds_nothing_in_a_good_python(name: str) -> None:
     document = run(PROBES / f"probe_{name}.py", {})
     assert document["checks"] > 1
-    assert document["failures"] == []
+    found = [one for one in document["failures"] if not re.match(GOOD_PYTHON[name], one["subject"])]
+    assert found == []

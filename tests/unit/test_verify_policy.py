@@ -68,6 +68,19 @@ def test_what_the_entry_does_not_name_is_not_accepted(policy: Policy, finding: F
     assert policy.judge([finding], PY3) == (finding,)
 
 
+@pytest.mark.parametrize(
+    ("release", "accepted"),
+    [("2.7-7.3.22", True), ("3.9-7.3.16", True), ("3.6-7.0.0", False), ("3.11-7.3.22", False)],
+)
+def test_a_ragged_end_goes_unnoticed_only_where_pypy_asks_for_it(
+    policy: Policy, release: str, accepted: bool
+) -> None:
+    message = "no error was raised, the result is b''"
+    finding = Finding("run.ssl", "ragged_end_is_an_error", message)
+    (judged,) = policy.judge([finding], Target(release, "3.23"))
+    assert (judged.allowed is not None) == accepted
+
+
 def test_without_a_target_or_for_another_program_nothing_is_accepted(policy: Policy) -> None:
     assert policy.judge([WINDOWS], None) == (WINDOWS,)
     assert policy.judge([WINDOWS], QUICKSTART) == (WINDOWS,)

@@ -2,6 +2,9 @@
 
 import ctypes
 import ctypes.util
+import glob
+import os
+import re
 import time
 
 from probing import Probe, equal, expect
@@ -53,13 +56,58 @@ def error_number():
     equal(ctypes.get_errno(), 9, "errno")
 
 
-@probe.check
-def find_library():
-    for name in ("c", "m", "pthread", "dl"):
-        found = ctypes.util.find_library(name)
-        expect(found, "ctypes.util.find_library(%r) finds nothing" % name)
+# The C library's own parts are in musl's loader, the others are files of their own.
+PARTS = ("c", "m", "pthread", "dl")
+OTHERS = ("ssl", "crypto", "z", "ncursesw", "sqlite3")
+
+
+def library_folders():
+    """Where musl's loader looks: its own default, unless /etc/ld-musl-ARCH.path names others."""
+    for path in glob.glob("/etc/ld-musl-*.path"):
+        with open(path) as stream:
+            return re.split("[:\n]", stream.read().strip())
+    return ["/lib", "/usr/local/lib", "/usr/lib"]
+
+
+def files_of(name):
+    """File names of a library that is installed: lib<name>.so, lib<name>.so.1 and so on."""
+    pattern = re.compile(r"lib%s\.so(\.[0-9.]+)?$" % re.escape(name))
+    folders = [folder for folder in library_folders() if os.path.isdir(folder)]
+    return [file for folder in folders for file in os.listdir(folder) if pattern.match(file)]
+
+
+def find_part(name):
+    found = ctypes.util.find_library(name)
+    expect(found, "find_library(%r) finds nothing" % name)
+    equal(ctypes.CDLL(found).strlen(b"musl"), 4, "strlen of CDLL(%r)" % found)
+
+
+def find_other(name):
+    found, files = ctypes.util.find_library(name), files_of(name)
+    if files:
+        expect(found in files, "find_library(%r) is %r, installed is %s" % (name, found, files))
         ctypes.CDLL(found)
-    equal(ctypes.CDLL(ctypes.util.find_library("c")).strlen(b"musl"), 4, "strlen")
+    else:
+        equal(found, None, "find_library(%r), which is not installed," % name)
+
+
+for library in PARTS:
+    probe.add("find_library %s" % library, find_part, library)
+for library in OTHERS:
+    probe.add("find_library %s" % library, find_other, library)
+
+
+@probe.check
+def find_library_of_nothing():
+    equal(ctypes.util.find_library("no-such-library"), None, "find_library('no-such-library')")
+
+
+@probe.check
+def find_library_runs_no_program():
+    names = PARTS + OTHERS
+    before = [ctypes.util.find_library(name) for name in names]
+    os.environ["PATH"] = "/no/such/folder"
+    equal([ctypes.util.find_library(name) for name in names], before, "without any program")
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ import os
 import pty
 import sys
 
-from probing import Probe, equal, expect
+from probing import Probe, equal, expect, shown_until
 
 probe = Probe("curses")
 
@@ -44,22 +44,9 @@ def screen():
             sys.stderr.write("failed: %s" % error)
             os._exit(1)
         os._exit(0)
-    shown = drain(master)
+    shown = shown_until(master)
     equal(os.waitpid(child, 0)[1], 0, "status of a program with a screen (it showed %r)" % shown)
     expect(b"alpypy was here" in shown, "the screen showed %r" % shown)
-
-
-def drain(master):
-    """Everything that is written to a pseudo-terminal until its program ends."""
-    shown = b""
-    while True:
-        try:
-            piece = os.read(master, 4096)
-        except OSError:  # EIO: how Linux says that the other side is closed
-            return shown
-        if not piece:
-            return shown
-        shown += piece
 
 
 if __name__ == "__main__":

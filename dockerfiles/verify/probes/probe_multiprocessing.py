@@ -1,9 +1,10 @@
 """multiprocessing: pools, queues, semaphores and shared memory, forked and (3.x) spawned."""
 
 import multiprocessing
+import os
 import sys
 
-from probing import Probe, equal, expect
+from probing import Probe, equal, error_of, expect
 
 probe = Probe("multiprocessing")
 
@@ -20,6 +21,15 @@ def add(counter, times):
 
 def answer(questions, answers):
     answers.put(questions.get() * 2)
+
+
+def mark(name):
+    """Write a byte into a block of shared memory that another process made."""
+    from multiprocessing import shared_memory
+
+    block = shared_memory.SharedMemory(name)
+    block.buf[7] = 42
+    block.close()
 
 
 def pool_of(context):
@@ -101,6 +111,29 @@ if sys.version_info >= (3, 8):
         other.close()
         block.close()
         block.unlink()
+        error_of(FileNotFoundError, module.SharedMemory, block.name)
+
+    @probe.check
+    def shared_memory_of_another_process():
+        from multiprocessing import shared_memory as module
+
+        block = module.SharedMemory(create=True, size=100)
+        process = multiprocessing.Process(target=mark, args=(block.name,))
+        process.start()
+        process.join(60)
+        equal((process.exitcode, block.buf[7]), (0, 42), "exit code and the byte it wrote")
+        block.close()
+        block.unlink()
+
+    @probe.check
+    def shared_memory_by_its_own_functions():
+        import _posixshmem
+
+        name, flags = "/alpypy-%d" % os.getpid(), os.O_CREAT | os.O_EXCL | os.O_RDWR
+        os.close(_posixshmem.shm_open(name, flags, mode=0o600))
+        error_of(FileExistsError, _posixshmem.shm_open, name, flags, mode=0o600)
+        _posixshmem.shm_unlink(name)
+        error_of(FileNotFoundError, _posixshmem.shm_unlink, name)
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@
 the user's own folder, and the wheel with it.
 """
 
+import ensurepip
 import glob
 import os
 import sys
@@ -24,6 +25,8 @@ def last_line(output):
 
 def installed(python, scripts, options):
     """Install the wheel with ``python``'s pip, then import it and run its command."""
+    version = last_line(output_of([python, "-c", "import pip; print(pip.__version__)"]))
+    equal(version, ensurepip.version(), "version of the pip that ensurepip installed")
     output_of([python, "-m", "pip"] + OFFLINE + options + [WHEEL])
     equal(last_line(output_of([python, "-c", CODE])), "42", "what the module gave")
     equal(last_line(output_of([os.path.join(scripts, "alpypy-probe")])), "42", "what it printed")

@@ -3,11 +3,14 @@
 musl gives a thread far less stack than glibc does; too deep must raise an error and not crash.
 """
 
+import ctypes
+import os
 import sys
+import tempfile
 import threading
 import time
 
-from probing import Probe, equal, expect
+from probing import Probe, equal, error_of, expect
 
 probe = Probe("threads")
 
@@ -59,6 +62,51 @@ def compare_for_ever():
     return raises(lambda: Endless() == Endless())
 
 
+def generate():
+    for value in generate():
+        yield value
+
+
+def generate_for_ever():
+    return raises(lambda: list(generate()))
+
+
+COMPARISON = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.c_void_p)
+
+
+def sort_for_ever():
+    """Through qsort, which calls back into Python. What ends it is raised in a callback, or comes
+    before one has begun: then it can only be printed."""
+    libc, errors = ctypes.CDLL(None), []
+
+    def sort():
+        libc.qsort((ctypes.c_int * 2)(2, 1), 2, ctypes.sizeof(ctypes.c_int), compare)
+
+    def attempt(*pointers):
+        try:
+            sort()
+        except RuntimeError as error:
+            errors.append(error)
+        return 0
+
+    compare = COMPARISON(attempt)
+    printed = printed_by(sort)
+    return bool(errors) or b"uncaught exception in callback" in printed
+
+
+def printed_by(function):
+    """What comes out on stderr meanwhile."""
+    with tempfile.TemporaryFile() as stream:
+        saved = os.dup(2)
+        os.dup2(stream.fileno(), 2)
+        try:
+            function()
+        finally:
+            os.dup2(saved, 2)
+        stream.seek(0)
+        return stream.read()
+
+
 @probe.check
 def recursion_limit_depth():
     depth = sys.getrecursionlimit() - 20  # what already stands on the stack
@@ -76,16 +124,47 @@ def too_deep_through_c():
 
 
 @probe.check
+def too_deep_through_generators():
+    expect(in_thread(generate_for_ever), "no error was raised")
+
+
+@probe.check
+def too_deep_through_callbacks():
+    expect(in_thread(sort_for_ever), "no error was raised or printed")
+
+
+@probe.check
+def too_deep_through_callbacks_in_the_main_thread():
+    expect(sort_for_ever(), "no error was raised or printed")
+
+
+@probe.check
+def too_deep_in_200_threads():
+    """One after another: each leaves weak references behind, whose finalizers may come where the
+    next one's stack ends."""
+    equal([in_thread(compare_for_ever) for _ in range(200)], [True] * 200, "errors raised")
+
+
+@probe.check
 def too_deep_in_the_main_thread():
     expect(descend_for_ever(), "no error was raised")
 
 
-@probe.check
-def raised_limit_in_a_thread():
-    """A stack that cannot hold what the limit allows ends with an error, a larger one holds it."""
-    sys.setrecursionlimit(5000)
+def raised_limit_in_a_thread(limit):
+    """A stack that cannot hold what the limit allows ends with an error."""
+    sys.setrecursionlimit(limit)
     expect(in_thread(descend_for_ever), "no error was raised")
     expect(in_thread(compare_for_ever), "no error was raised")
+
+
+for recursion_limit in (5000, 20000):
+    subject = "raised_limit_in_a_thread (%d)" % recursion_limit
+    probe.add(subject, raised_limit_in_a_thread, recursion_limit)
+
+
+@probe.check
+def raised_limit_in_a_larger_thread():
+    sys.setrecursionlimit(5000)
     threading.stack_size(16 * 1024 * 1024)
     depth = sys.getrecursionlimit() - 20
     equal(in_thread(lambda: descend(depth)), depth, "depth that was reached")
@@ -143,10 +222,27 @@ def thread_local():
     expect(in_thread(lambda: not hasattr(local, "value")), "a thread saw another one's value")
 
 
+def stack_size(kib, depth):
+    """A stack of the size that was asked for holds a few calls."""
+    threading.stack_size(kib * 1024)
+    equal(in_thread(lambda: descend(depth)), depth, "depth with a stack of %d KiB" % kib)
+
+
+def too_deep(function, kib):
+    threading.stack_size(kib * 1024)
+    expect(in_thread(function), "no error was raised")
+
+
+for size, levels in ((32, 5), (256, 50), (4096, 500), (16384, 900)):  # the first is the least
+    probe.add("stack_size (%d KiB)" % size, stack_size, size, levels)
+    for endless in (descend_for_ever, compare_for_ever, generate_for_ever, sort_for_ever):
+        probe.add("%s (%d KiB)" % (endless.__name__, size), too_deep, endless, size)
+
+
 @probe.check
-def stack_size():
-    threading.stack_size(4 * 1024 * 1024)
-    equal(in_thread(lambda: descend(500)), 500, "depth with a stack of 4 MiB")
+def stack_size_that_is_too_small():
+    error_of(ValueError, threading.stack_size, 16 * 1024)
+    equal(threading.stack_size(), 0, "the size after the error")
 
 
 if __name__ == "__main__":

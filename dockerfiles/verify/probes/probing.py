@@ -6,9 +6,11 @@ Runs under the PyPy that is being verified: Python 2.7 and 3.5 to 3.11.
 from __future__ import print_function
 
 import atexit
+import glob
 import io
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -66,8 +68,17 @@ def equal(got, wanted, what):
     expect(got == wanted, "%s: expected %r, got %r" % (what, wanted, got))
 
 
-def output_of(command, environment=None):
-    """Output (stdout and stderr) of a command that must succeed."""
+def error_of(kind, function, *arguments, **options):
+    """The error that ``function`` must raise when it is called: one of ``kind``, and no other."""
+    try:
+        result = function(*arguments, **options)
+    except kind as error:
+        return error
+    raise AssertionError("no error was raised, the result is %r" % (result,))
+
+
+def completed(command, environment=None):
+    """Exit code and output (stdout and stderr) of a command."""
     process = subprocess.Popen(
         command,
         stdin=subprocess.PIPE,
@@ -76,9 +87,37 @@ def output_of(command, environment=None):
         env=dict(os.environ, **(environment or {})),
     )
     output = process.communicate()[0].decode("utf-8", "replace")
-    ended = "%s ended with %s: %s" % (" ".join(command), process.returncode, output[-1500:])
-    expect(process.returncode == 0, ended)
+    return process.returncode, output
+
+
+def output_of(command, environment=None):
+    """Output of a command that must succeed."""
+    code, output = completed(command, environment)
+    expect(code == 0, "%s ended with %s: %s" % (" ".join(command), code, output[-1500:]))
     return output
+
+
+def shown_until(master, mark=None):
+    """What is written to a pseudo-terminal until ``mark`` is there or its program ends."""
+    shown = b""
+    while mark is None or mark not in shown:
+        try:
+            piece = os.read(master, 4096)
+        except OSError:  # EIO: how Linux says that the other side is closed
+            return shown
+        if not piece:
+            return shown
+        shown += piece
+    return shown
+
+
+def musl_version():
+    """Version that musl's own loader prints when it is run without a program to load."""
+    (loader,) = glob.glob("/lib/ld-musl-*.so.1")
+    said = subprocess.Popen([loader], stderr=subprocess.PIPE).communicate()[1].decode()
+    found = re.search(r"^Version (\S+)", said, re.MULTILINE)
+    expect(found, "%s does not say which version it is: %s" % (loader, said))
+    return found.group(1)
 
 
 def _in_child(function, arguments, seconds):
