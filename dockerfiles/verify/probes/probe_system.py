@@ -4,6 +4,7 @@ import errno
 import os
 import platform
 import sys
+import time
 
 from probing import Probe, equal, error_of, expect, musl_version
 
@@ -110,6 +111,14 @@ if has("sched_getaffinity"):
         expect(processors, "os.sched_getaffinity(0) is empty")
         os.sched_setaffinity(0, processors)
         equal(os.sched_getaffinity(0), processors, "os.sched_getaffinity(0)")
+
+
+@probe.check
+def zone_of_a_tuple():
+    now = time.localtime()
+    zone = time.tzname[now.tm_isdst > 0]
+    equal(time.strftime("%Z", now), zone, "%Z of localtime()")
+    equal(time.strftime("%Z", tuple(now)[:9]), zone, "%Z of a tuple")
 
 
 if __name__ == "__main__":
