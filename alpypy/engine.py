@@ -56,6 +56,7 @@ class Job:
     """One command in one container. ``timeout`` is in seconds; None waits for ever.
 
     ``last_words`` is a signal that the command gets at the timeout, some seconds before its end.
+    ``network`` is none, bridge or host, as Docker calls them.
     """
 
     image: str
@@ -67,6 +68,7 @@ class Job:
     timeout: float | None = 600
     memory_mib: int | None = None
     last_words: str | None = None
+    network: str = "none"
 
 
 @dataclass(frozen=True)
@@ -291,7 +293,7 @@ class Engine:
             "working_dir": job.workdir,
             "mem_limit": memory,
             "memswap_limit": memory,  # the same: no swap beyond it
-            "network_mode": "none",
+            "network_mode": job.network,
             "cap_drop": ["ALL"],
             "security_opt": ["no-new-privileges"],
             "init": True,

@@ -106,3 +106,9 @@ class UnverifiedError(AlpypyError):
     """A tarball was to be given to users, and verify has not passed it."""
 
     exit_code = 15
+
+
+class WheelError(AlpypyError):
+    """A wheel could not be built or repaired, or does not work where it is tried."""
+
+    exit_code = 16
