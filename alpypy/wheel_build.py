@@ -49,8 +49,9 @@ class Bench:
             SpecError: the kit does not have one of them.
         """
         packages = self.data.build_packages(modules, self.interpreter, self.tls)
-        self.more.refuse_missing(packages, ", ".join(one.name for one in modules) or "a module")
-        name = "-".join(one.name for one in modules)[:60] or "build"
+        names = tuple(dict.fromkeys(one.name for one in modules))
+        self.more.refuse_missing(packages, ", ".join(names) or "a module")
+        name = "-".join(names)[:60] or "build"
         tag = f"alpypy-wheels:{self.interpreter.short}-alpine{self.interpreter.alpine}-{name}"
         return self.image_with(packages, tag)
 
@@ -96,7 +97,7 @@ def collect(bench: Bench, request: Request) -> Collected:
     names = tuple(_names(request))
     for requirement in names:
         _refuse_bundled(bench, requirement.name)
-        if entry := _entry_of(bench, requirement):
+        for entry in _entries_of(bench, requirement):
             entry.refuse_unsupported(bench.interpreter)
     settings = _settings(bench)
     own = tuple(_build(bench, settings, source) for source in request.wanted.sources)
@@ -134,12 +135,13 @@ def _refuse_bundled(bench: Bench, name: str) -> None:
         )
 
 
-def _entry_of(bench: Bench, requirement: Requirement) -> Module | None:
-    """The entry that a requirement will be built by, as far as it says a version."""
+def _entries_of(bench: Bench, requirement: Requirement) -> tuple[Module, ...]:
+    """The entries that a requirement may be built by: one where it says the version."""
     pins = [one.version for one in requirement.specifier if one.operator == "=="]
-    if pins:
-        return bench.data.entry(requirement.name, pins[0], bench.interpreter)
-    return next(iter(bench.data.entries(requirement.name, bench.interpreter)), None)
+    if not pins:
+        return bench.data.entries(requirement.name, bench.interpreter)
+    entry = bench.data.entry(requirement.name, pins[0], bench.interpreter)
+    return (entry,) if entry else ()
 
 
 def _entry(bench: Bench, wheel: Wheel) -> Module | None:
@@ -173,22 +175,24 @@ def _find(
     Of some modules pip has to run the build to know what they depend on: when that fails, and they
     or what was collected before have entries with packages of their own, these are added.
     """
-    known = {canonicalize_name(one.name) for one in names}
+    seen = set[str]()
     while True:
-        modules = _modules(bench, known)
+        modules = _modules(bench, names, seen)
         done, folder = _download(bench, settings, request, own, modules)
         if done.exit_code == 0:
             return tuple(sorted(path for path in folder.iterdir() if not _stands_in(bench, path)))
-        seen = known | {canonicalize_name(name) for name in _COLLECTING.findall(done.output)}
-        if _modules(bench, seen) == modules:
+        seen |= set(_COLLECTING.findall(done.output))
+        if _modules(bench, names, seen) == modules:
             raise _failure(bench, settings, modules, done.output)
-        known = seen
 
 
-def _modules(bench: Bench, names: Iterable[str]) -> tuple[Module, ...]:
-    found = (bench.data.entries(name, bench.interpreter) for name in sorted(names))
+def _modules(bench: Bench, asked: Sequence[Requirement], seen: Iterable[str]) -> tuple[Module, ...]:
+    """Entries of what is asked for, and of what else was seen to be needed, in any version."""
+    found = [entry for one in asked for entry in _entries_of(bench, one)]
+    others = sorted({canonicalize_name(name) for name in seen} - {one.name for one in found})
+    found += [one for name in others for one in bench.data.entries(name, bench.interpreter)]
     implementation = bench.interpreter.implementation
-    return tuple(one for entries in found for one in entries if one.supports(implementation))
+    return tuple(one for one in found if one.supports(implementation))
 
 
 def _download(

@@ -33,7 +33,7 @@ _MISSING = (
 # The most telling first: what a compiler says, then a linker, then all else.
 _ERRORS = (
     re.compile(r"^.*?\S+:\d+(?::\d+)?: (?:fatal )?error: .*$", re.MULTILINE),
-    re.compile(r"^.*(?:ld: .*cannot find|undefined reference|fatal error:).*$", re.MULTILINE),
+    re.compile(r"^.*(?:ld\S*: cannot find|undefined reference|fatal error:).*$", re.MULTILINE),
     re.compile(r"^\s*(?:\w+\.)*[A-Z]\w*(?:Error|Exception|Exit): .*$", re.MULTILINE),
     re.compile(r"^\s*(?:error|Error): .*$", re.MULTILINE),
     re.compile(r"^ERROR: .*$", re.MULTILINE),
@@ -95,9 +95,8 @@ def _queries(one: Missing) -> Iterator[str]:
         return
     if one.kind == "pkgconfig":
         yield f"pc:{one.name}"
-    path = PurePosixPath(one.name)
-    for stem in dict.fromkeys((path.parts[0], path.stem)):
-        name = PurePosixPath(stem).stem.lower()
+    path = PurePosixPath(one.name.lower())
+    for name in dict.fromkeys((PurePosixPath(path.parts[0]).stem, path.stem)):
         yield from (f"pc:{name}", f"pc:lib{name}", f"{name}-dev", f"lib{name}-dev")
 
 

@@ -72,7 +72,9 @@ def _of_pip() -> Iterator[tuple[str, dict[str, str]]]:
     """Sections of pip's configuration: files of the system, the user and the virtual environment,
     and the variables PIP_*, which count most and therefore in every section."""
     command = [sys.executable, "-m", "pip", "config", "list"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    # pip would take a setting `user = true` for its own option, and list the user's file only.
+    environment = {**os.environ, "PIP_USER": "0"}
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
     found: dict[str, dict[str, str]] = {}
     for line in done.stdout.splitlines():
         match = _LINE.fullmatch(line)
