@@ -241,7 +241,7 @@ def _failure(
     bench: Bench, settings: Settings, modules: Sequence[Module], output: str
 ) -> AlpypyError:
     log = bench.log("index", output)
-    names = _COLLECTING.findall(output)
+    names = re.findall(r"^Collecting (\S+)", output, re.MULTILINE)  # not those of a build itself
     what = names[-1] if names else "what is asked for"
     return wheel_failure.pip_error(what, output, str(log)) or _build_failure(
         bench, settings, modules, what, output, log

@@ -35,8 +35,8 @@ _ERRORS = (
     re.compile(r"^.*?\S+:\d+(?::\d+)?: (?:fatal )?error: .*$", re.MULTILINE),
     re.compile(r"^.*(?:ld\S*: cannot find|undefined reference|fatal error:).*$", re.MULTILINE),
     re.compile(r"^\s*(?:\w+\.)*[A-Z]\w*(?:Error|Exception|Exit): .*$", re.MULTILINE),
-    re.compile(r"^\s*(?:error|Error): .*$", re.MULTILINE),
-    re.compile(r"^ERROR: .*$", re.MULTILINE),
+    re.compile(r"^\s*(?:error|Error): (?!subprocess-exited).*$", re.MULTILINE),
+    re.compile(r"^\s*ERROR: .*$", re.MULTILINE),
 )
 _NO_MATCH = re.compile(r"No matching distribution found for (?P<what>.+)")
 _VERSIONS = re.compile(r"\(from versions: (?P<versions>.*)\)")

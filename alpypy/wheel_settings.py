@@ -25,6 +25,9 @@ _TAKEN = (
     *("client-cert", "timeout", "default-timeout", "retries", "no-binary", "only-binary"),
     *("prefer-binary", "pre"),
 )
+# What a build is isolated with is used once: compiling it to bytecode takes longer than that. (pip
+# takes "no" for a yes to an option that is called no-.)
+_INSTALL = {"no-compile": "no"}
 _CERTIFICATES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE")
 # Where OpenSSL on Alpine and the download code of old setuptools look for certificates.
 _SYSTEM_BUNDLE = "/etc/ssl/certs/ca-certificates.crt"
@@ -51,7 +54,7 @@ def person_s(scratch: Path, bundled: Mapping[str, str]) -> Settings:
     certificate = _certificate(sections)
     paths = dict.fromkeys(_paths(sections))
     conf = scratch / "pip.conf"
-    _write_private(conf, _ini(_with(sections, bundled)))
+    _write_private(conf, _ini({**_with(sections, bundled), "install": _INSTALL}))
     mounts = [Mount(conf, _CONF), *(Mount(path, str(path)) for path in paths)]
     if _index(sections):
         distutils = scratch / "pydistutils.cfg"
@@ -130,11 +133,17 @@ def _index(sections: Mapping[str, Mapping[str, str]]) -> str | None:
 
 def _paths(sections: Mapping[str, Mapping[str, str]]) -> Iterator[Path]:
     """Files and folders of this machine that settings name: the container sees them where they
-    are here, so that links between them lead on."""
-    for word in _words(sections, "index-url", "extra-index-url", "find-links", "client-cert"):
-        path = Path(url2pathname(urlsplit(word).path) if word.startswith("file://") else word)
-        if path.is_absolute() and path.exists():
-            yield path
+    are here. An index's pages link to files that mostly are in a folder beside it."""
+    for word in _words(sections, "index-url", "extra-index-url"):
+        path = _path(word)
+        if path:
+            yield path.parent if len(path.parts) > 3 else path
+    yield from filter(None, map(_path, _words(sections, "find-links", "client-cert")))
+
+
+def _path(word: str) -> Path | None:
+    path = Path(url2pathname(urlsplit(word).path) if word.startswith("file://") else word)
+    return path if path.is_absolute() and path.exists() else None
 
 
 def _certificate(sections: Mapping[str, Mapping[str, str]]) -> Path | None:

@@ -69,6 +69,7 @@ def nothing(queries: Sequence[str]) -> Sequence[str]:
         (CPYTHON_ONLY, "src/thing.c:7:14: error: invalid use of undefined type 'struct _frame'"),
         (PSYCOPG, "Error: pg_config executable not found."),
         ("  x\n  RuntimeError: not for PyPy\n  y\n", "RuntimeError: not for PyPy"),
+        ("error: subprocess-exited-with-error\n  ERROR: no room\n", "ERROR: no room"),
         ("only this\n", "only this"),
         ("", "it printed nothing"),
     ],
