@@ -1,6 +1,7 @@
 """The container engine: find or start one, build images, run commands in containers.
 
-Any daemon with Docker's API serves. Containers get no network, no capability and no privilege, and
+Any daemon with Docker's API serves. Containers get no capability, no privilege and, unless a job says
+so, no network, and
 each holds on to a lease of the process that started it: when that process is gone, whatever way it
 went, the container ends by itself.
 """

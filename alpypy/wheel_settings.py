@@ -54,7 +54,8 @@ def person_s(scratch: Path, bundled: Mapping[str, str]) -> Settings:
     certificate = _certificate(sections)
     paths = dict.fromkeys(_paths(sections))
     conf = scratch / "pip.conf"
-    _write_private(conf, _ini({**_with(sections, bundled), "install": _INSTALL}))
+    whole = _with(sections, bundled)
+    _write_private(conf, _ini({**whole, "install": whole.get("install", {}) | _INSTALL}))
     mounts = [Mount(conf, _CONF), *(Mount(path, str(path)) for path in paths)]
     if _index(sections):
         distutils = scratch / "pydistutils.cfg"
