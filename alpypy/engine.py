@@ -1,9 +1,8 @@
 """The container engine: find or start one, build images, run commands in containers.
 
-Any daemon with Docker's API serves. Containers get no capability, no privilege and, unless a job says
-so, no network, and
-each holds on to a lease of the process that started it: when that process is gone, whatever way it
-went, the container ends by itself.
+Any daemon with Docker's API serves. Containers get no capability and no privilege, and no network
+unless a job says so; each holds on to a lease of the process that started it: when that process is
+gone, whatever way it went, the container ends by itself.
 """
 
 from __future__ import annotations

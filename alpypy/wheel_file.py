@@ -42,7 +42,7 @@ class Wheel:
     def libraries(self) -> tuple[str, ...]:
         """File names of the libraries that auditwheel has put in."""
         with zipfile.ZipFile(self.path) as archive:
-            names = [PurePosixPath(name) for name in archive.namelist()]
+            names = [PurePosixPath(one.filename) for one in archive.infolist() if not one.is_dir()]
         return tuple(sorted(one.name for one in names if one.parts[0].endswith(".libs")))
 
     def elf_files(self) -> tuple[ElfFile, ...]:

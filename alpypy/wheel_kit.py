@@ -10,13 +10,14 @@ import os
 import shutil
 import tempfile
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 
 from alpypy import elf, kit, kit_packages
 from alpypy.apk import Package, write_index
 from alpypy.engine import Job, Mount
 from alpypy.errors import KitError, SpecError
-from alpypy.kit_packages import ARCH
+from alpypy.kit_packages import ARCH, Library
 from alpypy.sources import Fetcher, unpack
 from alpypy.store import Store, key_of
 from alpypy.wheel_images import INSIDE, Python, Workshop, with_packages
@@ -42,16 +43,13 @@ class MorePackages:
         self._data = root / "versions" / FILE_NAME
         self._libraries = kit_packages.load_libraries(self._data)
 
-    @property
-    def _names(self) -> set[str]:
-        return {name for one in self._libraries for name in (one.runtime, f"{one.name}-dev")}
-
     def refuse_missing(self, packages: Sequence[str], what: str) -> None:
         """Raise SpecError for packages to build ``what`` with that the kit has not, if it is used;
         Alpine's own are not known before apk is asked."""
         if self._python.kit is None:
             return
-        missing = sorted(set(packages) - kit.development_packages(self._root) - self._names)
+        mine = {name for one in self._libraries for name in _packages(one)}
+        missing = sorted(set(packages) - kit.development_packages(self._root) - mine)
         if missing:
             raise SpecError(
                 f"{what} is built with {', '.join(missing)}, which the kit does not have",
@@ -59,50 +57,50 @@ class MorePackages:
             )
 
     def repository(self, packages: Sequence[str]) -> Path | None:
-        """The folder of the packages with the key of their index; None where none is wanted, or
-        the interpreter's image is of Alpine's own.
+        """The folder of those that are wanted, with the key of their index; None where there are
+        none, or the interpreter's image is of Alpine's own.
 
         Raises:
             KitError: a library did not compile.
             DownloadError, DigestError: a source could not be fetched.
         """
-        if self._python.kit is None or not self._names & set(packages):
+        wanted = [one for one in self._libraries if _packages(one) & set(packages)]
+        if self._python.kit is None or not wanted:
             return None
-        script = self._shop.dockerfiles / "inside/kit-libraries.sh"
-        texts = [path.read_text(encoding="utf-8") for path in (self._data, script)]
-        key = key_of(step="kit for wheels", kit=self._python.kit, texts=texts)
+        script = (self._shop.dockerfiles / "inside/kit-libraries.sh").read_text(encoding="utf-8")
+        kit_, libraries = self._python.kit, [asdict(one) for one in wanted]
+        key = key_of(step="kit for wheels", kit=kit_, libraries=libraries, script=script)
         if self._store.record(key) is None:
             with self._store.making(key, keep=False) as work:
                 if self._store.record(key) is None:  # else by a run that this one waited for
-                    self._make(work / _PLACE)
+                    self._make(wanted, work / _PLACE)
                     self._store.finish(key, {})
         return self._store.folder(key) / _PLACE
 
-    def _make(self, folder: Path) -> None:
+    def _make(self, libraries: Sequence[Library], folder: Path) -> None:
         tag = "alpypy-wheels:kit-libraries"
         image = with_packages(self._shop, self._python, _BUILD_PACKAGES, None, tag)
         with tempfile.TemporaryDirectory(prefix="alpypy-kit-") as name:
             scratch = Path(name)
-            for library in self._libraries:
+            for library in libraries:
                 top = unpack(self._fetcher.fetch(library.source), scratch / "unpacked")
                 (scratch / "sources").mkdir(exist_ok=True)
                 shutil.move(top, scratch / "sources" / library.name)
-            self._compile(image, scratch)
+            self._compile(image, [one.name for one in libraries], scratch)
             packages = list[Package]()
-            for library in self._libraries:
+            for library in libraries:
                 tree = scratch / "out" / library.name
                 needs = _needs(tree)
                 packages += kit_packages.write_library(library, tree, folder, {}, needs)
             (folder / _KEY).write_bytes(write_index(packages, folder, ARCH, _KEY))
 
-    def _compile(self, image: str, scratch: Path) -> None:
+    def _compile(self, image: str, names: Sequence[str], scratch: Path) -> None:
         (scratch / "out").mkdir()
         mounts = [
             Mount(scratch / "sources", "/sources"),
             Mount(scratch / "out", "/out", writable=True),
             self._shop.inside,
         ]
-        names = [one.name for one in self._libraries]
         self._shop.say(f"compiling {', '.join(names)} for the kit, once")
         jobs = {"JOBS": str(len(os.sched_getaffinity(0)))}
         command = ["sh", f"{INSIDE}/kit-libraries.sh", *names]
@@ -113,6 +111,10 @@ class MorePackages:
                 remedy="the last lines name the library; see dockerfiles/wheels/inside/"
                 "kit-libraries.sh",
             )
+
+
+def _packages(library: Library) -> set[str]:
+    return {library.runtime, f"{library.name}-dev"}
 
 
 def _needs(tree: Path) -> tuple[str, ...]:

@@ -46,7 +46,7 @@ def test_what_can_be_imported(tmp_path: Path) -> None:
     members = (
         *("pkg/__init__.py", "pkg/inner/__init__.py", "pkg/data.txt", "space/part/__init__.py"),
         *("single.py", "_fast.pypy311-pp73-x86_64-linux-musl.so", "tests/__init__.py"),
-        *("thing-1.0.data/scripts/run.py", "thing.libs/libz-1.so"),
+        *("thing-1.0.data/scripts/run.py", "thing.libs/", "thing.libs/libz-1.so"),
     )
     wheel = read_wheel(write(tmp_path, "thing-1.0-py3-none-linux_x86_64.whl", *members))
     assert wheel.imports() == ("_fast", "pkg", "single", "space.part")
