@@ -4,6 +4,7 @@ has; what it has no wheel of is built, each module in a container with its own p
 from __future__ import annotations
 
 import re
+import tomllib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -330,9 +331,20 @@ def _run(
 
 
 def _identity(source: Path) -> tuple[str, str | None]:
-    """Name and version of a source distribution by its file name; a folder goes by its own."""
+    """Name and version of a source distribution by its file name; a folder's name is the one that
+    its pyproject.toml says, or its own."""
+    if source.is_dir():
+        return _project_name(source), None
     try:
         name, version = parse_sdist_filename(re.sub(r"\.(tar\.\w+|tgz)$", ".tar.gz", source.name))
     except InvalidSdistFilename:
         return source.name, None
     return name, str(version)
+
+
+def _project_name(folder: Path) -> str:
+    try:
+        text = (folder / "pyproject.toml").read_text(encoding="utf-8")
+        return str(tomllib.loads(text)["project"]["name"])
+    except (OSError, ValueError, LookupError, TypeError):  # pip says what is wrong with it
+        return folder.name
