@@ -16,6 +16,7 @@ from alpypy import wheel_failure
 from alpypy.engine import Completed, Job, Mount
 from alpypy.errors import AlpypyError, SpecError, WheelError
 from alpypy.sources import without_passwords
+from alpypy.store import key_of
 from alpypy.wheel_file import Wheel, read_wheel, write_stand_in
 from alpypy.wheel_images import INSIDE, Python, Workshop, with_packages
 from alpypy.wheel_kit import MorePackages
@@ -24,7 +25,8 @@ from alpypy.wheel_settings import Settings, person_s
 from alpypy.wheel_spec import Interpreter, Request
 
 _TIME = 7200.0  # seconds that one build may take: a large module on a core that others use too
-_FOUND, _WHEELS, _SOURCE, _BUNDLED = "/found", "/wheels", "/source", "/bundled"
+_FOUND, _WHEELS, _SOURCE = "/found", "/wheels", "/source"
+_BUNDLED, _CONSTRAINTS = "/bundled", "/constraints.txt"
 _COLLECTING = re.compile(r"^\s*Collecting ([A-Za-z0-9._-]+)", re.MULTILINE)
 # The same for all builds: what a wheel's zip says of its files' times.
 _EPOCH = "315619200"  # 1980-01-02: zip knows no time before 1980, wherever that is
@@ -153,15 +155,25 @@ def _settings(bench: Bench) -> Settings:
     """The person's settings of pip, and stand-ins for what the interpreter bundles."""
     folder = bench.scratch / "bundled"
     folder.mkdir()
-    lines = []
     for one in bench.python.bundled:
         write_stand_in(one, folder)
-        lines.append(f"{one['name']}=={one['version']}\n")
-    (folder / "constraints.txt").write_text("".join(lines), encoding="utf-8")
-    own = {"find-links": _BUNDLED, "constraint": f"{_BUNDLED}/constraints.txt"}
-    settings = person_s(bench.scratch, own if lines else {})
+    settings = person_s(bench.scratch, {"find-links": _BUNDLED})
     mounts = (*settings.mounts, Mount(folder, _BUNDLED), bench.shop.inside)
     return Settings(mounts, settings.environment, settings.network)
+
+
+def _constrained(bench: Bench, settings: Settings, modules: Sequence[Module]) -> Settings:
+    """The settings with the versions that the interpreter bundles, and those that some modules
+    are built with, held fast; newer pips have another name for the latter."""
+    lines = [f"{one['name']}=={one['version']}" for one in bench.python.bundled]
+    lines += [line for one in modules for line in one.constraints]
+    if not lines:
+        return settings
+    path = bench.scratch / f"constraints-{key_of(lines=lines)[:12]}.txt"
+    path.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+    variables = dict.fromkeys(("PIP_CONSTRAINT", "PIP_BUILD_CONSTRAINT"), _CONSTRAINTS)
+    environment = {**settings.environment, **variables}
+    return Settings((*settings.mounts, Mount(path, _CONSTRAINTS)), environment, settings.network)
 
 
 def _find(
@@ -203,6 +215,7 @@ def _download(
     own: Sequence[Path],
     modules: Sequence[Module],
 ) -> tuple[Completed, Path]:
+    settings = _constrained(bench, settings, modules)
     number = len(list(bench.scratch.glob("found-*")))
     folder = bench.scratch / f"found-{number}"
     folder.mkdir()
@@ -309,6 +322,7 @@ def _build(bench: Bench, settings: Settings, source: Path) -> Built:
 def _run(
     bench: Bench, settings: Settings, source: Path, image: str, entry: Module | None
 ) -> tuple[Completed, Path]:
+    settings = _constrained(bench, settings, (entry,) if entry else ())
     folder = bench.scratch / f"built-{source.name}"
     folder.mkdir()
     place = f"{_SOURCE}/{source.name}"

@@ -12,6 +12,7 @@ import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from alpypy import elf, kit, verdict, verify_inside
 from alpypy.engine import Engine, Job, Mount
@@ -21,7 +22,7 @@ from alpypy.manifest import Manifest
 from alpypy.recipe import Alpine
 from alpypy.sources import Fetcher, file_digest
 from alpypy.spec import alpine_of
-from alpypy.store import key_of
+from alpypy.store import Store, key_of
 from alpypy.verify_inside import System
 from alpypy.wheel_spec import Interpreter
 
@@ -49,10 +50,12 @@ class Python:
 
 @dataclass(frozen=True)
 class Workshop:
-    """Where images are made: the engine, the project's dockerfiles/wheels, what is said."""
+    """Where images are made: the engine, the project's dockerfiles/wheels, what is known of images
+    already, and what is said."""
 
     engine: Engine
     dockerfiles: Path
+    store: Store
     say: Callable[[str], None]
 
     @property
@@ -196,16 +199,14 @@ def _described(
     source: str,
     identity: str | None,
 ) -> Python:
-    """Ask the interpreter what it is."""
-    job = Job(image, [executable, f"{INSIDE}/describe.py"], mounts=(shop.inside,), user="0:0")
-    done = shop.engine.run(job)
-    try:
-        said = json.loads(done.output.strip().splitlines()[-1])
-    except (ValueError, IndexError) as error:
-        raise ImageError(
-            f"{executable} in the image of {interpreter} does not run: {done.output.strip()}",
-            remedy="see that the image is the one that it is named for",
-        ) from error
+    """The interpreter with what it says of itself, which is asked once of an image."""
+    script = (shop.dockerfiles / "inside/describe.py").read_text(encoding="utf-8")
+    key = key_of(step="describe", image=image, executable=executable, script=script)
+    said = shop.store.record(key)
+    if said is None:
+        with shop.store.making(key, keep=False):
+            said = _ask(shop, image, executable, interpreter)
+            shop.store.finish(key, said)
     release = said["release"]
     version = f"{said['language']}-{release}" if interpreter.pypy else said["language"]
     if version != interpreter.version:
@@ -223,6 +224,21 @@ def _described(
         knows_musllinux=said["musllinux"],
         bundled=tuple(said["bundled"]),
     )
+
+
+def _ask(shop: Workshop, image: str, executable: str, interpreter: Interpreter) -> dict[str, Any]:
+    job = Job(image, [executable, f"{INSIDE}/describe.py"], mounts=(shop.inside,), user="0:0")
+    done = shop.engine.run(job)
+    try:
+        said = json.loads(done.output.strip().splitlines()[-1])
+    except (ValueError, IndexError):
+        said = None
+    if not isinstance(said, dict):
+        raise ImageError(
+            f"{executable} in the image of {interpreter} does not run: {done.output.strip()}",
+            remedy="see that the image is the one that it is named for",
+        )
+    return said
 
 
 def with_packages(

@@ -19,7 +19,7 @@ from alpypy.engine import Job, Mount
 from alpypy.errors import KitError, SpecError
 from alpypy.kit_packages import ARCH, Library
 from alpypy.sources import Fetcher, unpack
-from alpypy.store import Store, key_of
+from alpypy.store import key_of
 from alpypy.wheel_images import INSIDE, Python, Workshop, with_packages
 
 FILE_NAME = "kit-wheels.toml"
@@ -32,12 +32,10 @@ _TIME = 3600.0  # seconds, on a machine that does other things too
 class MorePackages:
     """What an image of the kit gets beside the kit's own packages, made when first asked for."""
 
-    def __init__(
-        self, shop: Workshop, fetcher: Fetcher, store: Store, root: Path, python: Python
-    ) -> None:
+    def __init__(self, shop: Workshop, fetcher: Fetcher, root: Path, python: Python) -> None:
         self._shop = shop
         self._fetcher = fetcher
-        self._store = store
+        self._store = shop.store
         self._root = root
         self._python = python
         self._data = root / "versions" / FILE_NAME

@@ -45,9 +45,10 @@ class Unsupported:
 class Module:
     """An entry: how some versions of a module are built and tried.
 
-    ``before`` and ``build`` are shell commands, run in the unpacked source; ``tls`` are the
-    flavours that it can be built with, the preferred one first; ``smoke`` is a line of Python.
-    ``tested`` says what was built and run, ``untested`` what could not be, and why.
+    ``constraints`` are requirements that hold versions of what it is built with; ``before`` and
+    ``build`` are shell commands, run in the unpacked source; ``tls`` are the flavours that it can
+    be built with, the preferred one first; ``smoke`` is a line of Python. ``tested`` says what was
+    built and run, ``untested`` what could not be, and why.
     """
 
     name: str
@@ -56,6 +57,7 @@ class Module:
     packages: tuple[Packages, ...]
     environment: Mapping[str, str]
     pip_options: tuple[str, ...]
+    constraints: tuple[str, ...]
     before: str | None
     build: str | None
     tls: tuple[str, ...]
@@ -209,8 +211,8 @@ def _load_tls(entry: Table) -> Tls:
 
 def _load_module(entry: Table) -> Module:
     entry.allow(
-        *("name", "versions", "python", "packages", "environment", "pip_options", "before"),
-        *("build", "tls", "smoke", "unsupported", "tested", "untested"),
+        *("name", "versions", "python", "packages", "environment", "pip_options"),
+        *("constraints", "before", "build", "tls", "smoke", "unsupported", "tested", "untested"),
     )
     if not (entry.has("tested") or entry.has("untested")):
         raise entry.error("tested is missing", "say what was built and run, or why nothing was")
@@ -221,6 +223,7 @@ def _load_module(entry: Table) -> Module:
         packages=tuple(_load_packages(one) for one in _tables(entry, "packages")),
         environment=dict(_environment(entry)),
         pip_options=_texts(entry, "pip_options"),
+        constraints=_texts(entry, "constraints"),
         before=entry.optional_text("before"),
         build=entry.optional_text("build"),
         tls=_texts(entry, "tls"),

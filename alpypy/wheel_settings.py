@@ -48,7 +48,7 @@ def person_s(scratch: Path, bundled: Mapping[str, str]) -> Settings:
     """What pip of this machine is set up for, laid out in ``scratch`` for a container.
 
     Args:
-        bundled: further settings of the container's own (``find-links``, ``constraint``).
+        bundled: further settings of the container's own (``find-links``).
     """
     sections = dict(_of_pip())
     certificate = _certificate(sections)

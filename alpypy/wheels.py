@@ -53,7 +53,7 @@ class WheelMaker:
         self._fetcher = fetcher
         self._data = data
         self._say = say
-        self._shop = Workshop(engine, root / "dockerfiles/wheels", say)
+        self._shop = Workshop(engine, root / "dockerfiles/wheels", self._store, say)
 
     def make(self, request: Request) -> Kept:
         """Build, repair, try and keep the wheels of a request.
@@ -79,7 +79,7 @@ class WheelMaker:
         interpreter = request.interpreter
         alpine = load_catalog(self._root).alpine(interpreter.alpine)
         python = python_of(self._shop, self._fetcher, self._root / "artifacts", alpine, interpreter)
-        more = MorePackages(self._shop, self._fetcher, self._store, self._root, python)
+        more = MorePackages(self._shop, self._fetcher, self._root, python)
         return Bench(
             shop=self._shop,
             data=self._data,

@@ -132,6 +132,7 @@ versions = ">=1"
 python = "<3"
 environment = { A = "1" }
 pip_options = ["--global-option=x"]
+constraints = ["cython<3"]
 before = "true"
 build = "make"
 smoke = "import x"
@@ -141,7 +142,7 @@ smoke = "import x"
     (entry,) = data.entries("some-thing", PYPY2)
     assert data.entry("some-thing", "0.9", PYPY2) is None
     assert entry.environment == {"A": "1"}
-    assert entry.pip_options == ("--global-option=x",)
+    assert (entry.pip_options, entry.constraints) == (("--global-option=x",), ("cython<3",))
     assert (entry.before, entry.build, entry.smoke) == ("true", "make", "import x")
 
 

@@ -74,10 +74,9 @@ def test_variables_count_more_than_files(
 
 def test_own_lists_are_added_to_a_person_s(tmp_path: Path, pip: Path) -> None:
     pip.write_text("[global]\nfind-links =\n    https://a.example/\n    https://b.example/\n")
-    _, conf = taken(tmp_path, find_links="/bundled", constraint="/bundled/constraints.txt")
+    _, conf = taken(tmp_path, find_links="/bundled")
     links = conf["global"]["find-links"].split()
     assert links == ["https://a.example/", "https://b.example/", "/bundled"]
-    assert conf["global"]["constraint"] == "/bundled/constraints.txt"
 
 
 def test_files_and_folders_that_settings_name_are_seen(tmp_path: Path, pip: Path) -> None:

@@ -49,14 +49,15 @@ def pip(*arguments):
     return process.communicate()[0].decode("utf-8", "replace")
 
 
+said = pip("debug", "--verbose")
 print(
     json.dumps(
         {
             "implementation": platform.python_implementation(),
             "language": "%d.%d" % sys.version_info[:2],
             "release": "%d.%d.%d" % getattr(sys, "pypy_version_info", sys.version_info)[:3],
-            "pip": pip("--version").split()[1],
-            "musllinux": "musllinux_" in pip("debug", "--verbose"),
+            "pip": said.partition("pip version: pip ")[2].split(" ")[0],
+            "musllinux": "musllinux_" in said,
             "bundled": list(bundled()),
         }
     )
