@@ -149,8 +149,8 @@ def tarball(
     bootstrap_image: str,
     alpine_version: str,
     tmp_path_factory: pytest.TempPathFactory,
-) -> Path:
-    """The bootstrap image's CPython, packed as a PyPy."""
+) -> Iterator[Path]:
+    """The bootstrap image's CPython, packed as a PyPy; images made of it go after the tests."""
     folder = tmp_path_factory.mktemp("python2")
     folder.chmod(0o755)
     copy = ["cp", "-R", *(f"/opt/python2/{name}" for name in ("bin", "lib", "include")), "/out"]
@@ -176,7 +176,11 @@ def tarball(
     tree = folder.rename(folder.parent / manifest.target.folder)
     path = tmp_path_factory.mktemp("artifacts") / manifest.target.tarball
     write_tarball(tree, path)
-    return path
+    yield path
+    for image in engine.client.images.list("alpypy-wheels"):
+        for tag in image.tags:
+            if RELEASE in tag:
+                engine.remove_image(tag)
 
 
 @dataclass
