@@ -215,6 +215,7 @@ def _download(
     own: Sequence[Path],
     modules: Sequence[Module],
 ) -> tuple[Completed, Path]:
+    image = bench.image(modules)
     settings = _constrained(bench, settings, modules)
     number = len(list(bench.scratch.glob("found-*")))
     folder = bench.scratch / f"found-{number}"
@@ -236,7 +237,7 @@ def _download(
     environment = {key: value for one in modules for key, value in one.environment.items()}
     bench.shop.say("asking the index")
     job = Job(
-        bench.image(modules),
+        image,
         command,
         mounts=mounts,
         environment={**environment, **settings.environment},

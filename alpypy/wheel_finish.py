@@ -96,7 +96,7 @@ def _finish(
     bench: Bench, built: Built, image: _Image | None, folder: Path, bundle: bool
 ) -> Finished:
     wheel = built.wheel
-    if image is None:
+    if wheel.pure or image is None:
         return Finished(wheel, "any" if built.image else "index", (), (), built)
     if built.image is None:
         return Finished(wheel, "index", _packages(wheel, image.system), (), built)
