@@ -26,6 +26,9 @@ from alpypy.sources import Fetcher, cache_folder, unpack
 from alpypy.spec import Target, alpine_of, arch_of
 from alpypy.verify import own_alpine, require_tarball
 from alpypy.verify import verify as verify_tarball
+from alpypy.wheel_recipe import load_wheel_data
+from alpypy.wheel_spec import Request, read_interpreter, read_wanted
+from alpypy.wheels import WheelMaker, kept_lines
 
 _HELP = {
     "pypy": "what to build: 3.11-7.3.22, or rpython-0.2.1 for the quickstart",
@@ -39,6 +42,7 @@ _HELP = {
     "keep": "leave the working directory after a failure",
     "direct": "translate with CPython in one pass, without a PyPy between",
     "with-pypy": "tarball of a PyPy 2.7 for this Alpine, or its version",
+    "python": "pypy3.11-7.3.22 for a PyPy of artifacts/, or 3.12 for CPython",
 }
 
 
@@ -337,3 +341,51 @@ def publish_release(context: Context, to: str = "", release: str = "") -> None:
         there = destination(to, load_settings(ROOT).tag)
         index = publish.publish(Path(release) if release else cli.RELEASE, there, say)
         say(index.url or to)
+
+
+@task(
+    help={
+        "what": "requirements, requirements files, sdists or project folders; several in quotes",
+        "python": _HELP["python"],
+        "alpine": _HELP["alpine"],
+        "arch": _HELP["arch"],
+        "bundle": "--no-bundle leaves libraries out: wheels tagged linux, and the packages to add",
+        "tls": "openssl or libressl, where a module can be built with either",
+        "out": "folder for the wheels (default: artifacts/wheels)",
+        "image": "wrap them into images too: musl-wheels:<module><version>-...",
+        "mirror": _HELP["mirror"],
+    },
+    iterable=["mirror"],
+    positional=["what"],
+    auto_shortflags=False,
+)
+def wheels(
+    context: Context,
+    what: str,
+    python: str = "",
+    alpine: str = "3.23",
+    arch: str = "x86_64",
+    bundle: bool = True,
+    tls: str = "",
+    out: str = "",
+    image: bool = False,
+    mirror: list[str] = [],  # noqa: B006
+) -> None:
+    """Build wheels for musl and try each in a clean Alpine before it is kept."""
+    with cli.command():
+        _require("wheels", {"python": python or None}, "python")
+        data = load_wheel_data(ROOT)
+        request = Request(
+            wanted=read_wanted(what),
+            interpreter=read_interpreter(python, alpine, arch),
+            out=Path(out or ROOT / "artifacts/wheels"),
+            bundle=bundle,
+            tls=data.require_tls(tls or None),
+            image=image,
+        )
+        cache = cache_folder()
+        with cli.engine() as engine:
+            maker = WheelMaker(ROOT, cache, engine, Fetcher(cache, mirror), data, say)
+            kept = maker.make(request)
+        for line in kept_lines(kept):
+            say(line)

@@ -58,8 +58,11 @@ def write_package(info: PackageInfo, tree: Path, repository: Path) -> Package:
     return Package(info, path, f"Q1{identity}", installed_size)
 
 
-def write_index(packages: Sequence[Package], repository: Path, arch: str) -> bytes:
-    """Write the signed index and give the public key (PEM) that apk needs in /etc/apk/keys.
+def write_index(
+    packages: Sequence[Package], repository: Path, arch: str, key_name: str = KEY_NAME
+) -> bytes:
+    """Write the signed index and give the public key (PEM) that apk needs in /etc/apk/keys, in a
+    file of that name: the signature says it.
 
     The private key lives only for this call: a repository is made once and never added to.
     """
@@ -69,7 +72,7 @@ def write_index(packages: Sequence[Package], repository: Path, arch: str) -> byt
     index = _gzip(_tar(members, end=True))
     # apk 2.10 (Alpine 3.9) knows no other digest than SHA-1 for a signature's file name .SIGN.RSA.
     signature = key.sign(index, padding.PKCS1v15(), hashes.SHA1())  # noqa: S303
-    signed = _gzip(_tar({f".SIGN.RSA.{KEY_NAME}": signature}, end=False)) + index
+    signed = _gzip(_tar({f".SIGN.RSA.{key_name}": signature}, end=False)) + index
     (repository / arch / "APKINDEX.tar.gz").write_bytes(signed)
     return key.public_key().public_bytes(
         serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo

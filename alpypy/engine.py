@@ -1,8 +1,8 @@
 """The container engine: find or start one, build images, run commands in containers.
 
-Any daemon with Docker's API serves. Containers get no network, no capability and no privilege, and
-each holds on to a lease of the process that started it: when that process is gone, whatever way it
-went, the container ends by itself.
+Any daemon with Docker's API serves. Containers get no capability and no privilege, and no network
+unless a job says so; each holds on to a lease of the process that started it: when that process is
+gone, whatever way it went, the container ends by itself.
 """
 
 from __future__ import annotations
@@ -56,6 +56,7 @@ class Job:
     """One command in one container. ``timeout`` is in seconds; None waits for ever.
 
     ``last_words`` is a signal that the command gets at the timeout, some seconds before its end.
+    ``network`` is none, bridge or host, as Docker calls them.
     """
 
     image: str
@@ -67,6 +68,7 @@ class Job:
     timeout: float | None = 600
     memory_mib: int | None = None
     last_words: str | None = None
+    network: str = "none"
 
 
 @dataclass(frozen=True)
@@ -291,7 +293,7 @@ class Engine:
             "working_dir": job.workdir,
             "mem_limit": memory,
             "memswap_limit": memory,  # the same: no swap beyond it
-            "network_mode": "none",
+            "network_mode": job.network,
             "cap_drop": ["ALL"],
             "security_opt": ["no-new-privileges"],
             "init": True,

@@ -108,6 +108,12 @@ class UnverifiedError(AlpypyError):
     exit_code = 15
 
 
+class WheelError(AlpypyError):
+    """A wheel could not be built or repaired, or does not work where it is tried."""
+
+    exit_code = 16
+
+
 class ReleaseError(AlpypyError):
     """The index of a release is not usable, or the place where it is to go refuses it."""
 

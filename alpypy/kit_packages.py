@@ -193,6 +193,15 @@ def load_contents(folder: Path) -> Contents:
     )
 
 
+def load_libraries(path: Path) -> tuple[Library, ...]:
+    """Libraries of another file than kit.toml, described as there.
+
+    Raises:
+        DataError: it is missing or not TOML, or an entry is not usable.
+    """
+    return tuple(map(_load_library, read_file(path).tables("libraries")))
+
+
 def _load_data(entry: Table) -> Data:
     keep = entry.table("keep")
     return Data(

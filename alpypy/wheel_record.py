@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from email.errors import MessageError
 from pathlib import Path
+from typing import Literal
 
 from packaging.tags import Tag
 from packaging.utils import InvalidWheelFilename, parse_wheel_filename
@@ -21,15 +22,34 @@ from alpypy.spec import ARCHITECTURES
 from alpypy.store import whole_file
 
 SCHEMA = 1
+Kind = Literal["musllinux", "linux", "any", "index"]
 DATE = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", re.ASCII)
+
+
+@dataclass(frozen=True)
+class Bundled:
+    """A library inside a wheel: its file there, and Alpine's package that it was copied from."""
+
+    file: str
+    package: str
+
+
+@dataclass(frozen=True)
+class Trial:
+    """What was seen of a wheel: what pip installed, what was imported, the line that was run."""
+
+    installed: tuple[str, ...]
+    imported: tuple[str, ...]
+    smoke: str | None = None
 
 
 @dataclass(frozen=True)
 class WheelRecord:
     """With what a wheel passed its test, and when (in UTC, 2025-11-21T14:05:00Z).
 
-    ``interpreter`` is named as for ``invoke wheels --python``: pypy3.11-7.3.22 or 3.12.
-    ``packages`` are those of Alpine that have to be installed with it.
+    ``interpreter`` is named as for ``invoke wheels --python``: pypy3.11-7.3.22 or 3.12, and
+    ``source`` says where it came from. ``packages`` are those of Alpine that have to be installed
+    with it. ``kind`` is musllinux, linux, any, or index for a wheel that was not built here.
     """
 
     sha256: str
@@ -37,6 +57,11 @@ class WheelRecord:
     alpine: str
     packages: tuple[str, ...]
     date: str
+    kind: Kind
+    source: str
+    kit: bool
+    bundled: tuple[Bundled, ...]
+    tested: Trial
 
 
 @dataclass(frozen=True)

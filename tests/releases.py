@@ -22,7 +22,7 @@ from alpypy.manifest import (
 from alpypy.sources import file_digest
 from alpypy.spec import Target
 from alpypy.verify import Report
-from alpypy.wheel_record import WheelRecord
+from alpypy.wheel_record import Bundled, Trial, WheelRecord
 
 DIGEST = "0123456789abcdef" * 4
 DATE = "2026-11-21T14:05:00Z"
@@ -107,8 +107,25 @@ def wheel(
     return path
 
 
+def wheel_record_of(
+    sha256: str, packages: tuple[str, ...], interpreter: str = "pypy3.11-7.3.22"
+) -> WheelRecord:
+    """A record of a test that a wheel passed."""
+    return WheelRecord(
+        sha256=sha256,
+        interpreter=interpreter,
+        alpine="3.23",
+        packages=packages,
+        date=DATE,
+        kind="musllinux",
+        source="pypy-3.11-7.3.22-alpine3.23.tar.bz2",
+        kit=False,
+        bundled=(Bundled("libz-1.so.1", "zlib"),),
+        tested=Trial(("one-1.2",), ("one",), "import one"),
+    )
+
+
 def with_record(path: Path, *packages: str) -> Path:
     """Give a wheel the record of a test that it passed."""
-    record = WheelRecord(file_digest(path), "pypy3.11-7.3.22", "3.23", packages, DATE)
-    wheel_record.keep(path, record)
+    wheel_record.keep(path, wheel_record_of(file_digest(path), packages))
     return path

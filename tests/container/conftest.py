@@ -8,9 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from alpypy import kit, sources
+from alpypy import image, kit, sources
 from alpypy.engine import Engine, connect
+from alpypy.recipe import load_catalog
 from alpypy.sources import Fetcher
+from alpypy.spec import Target
 
 ROOT = Path(__file__).parents[2]
 
@@ -47,3 +49,20 @@ def base_image(engine: Engine, cache: Path, alpine_version: str) -> str:
     if engine.image_id(reference) is None:
         kit.prepare(engine, Fetcher(cache), ROOT, alpine_version, None, print)
     return reference
+
+
+@pytest.fixture(scope="session")
+def bootstrap_image(engine: Engine, base_image: str, cache: Path, alpine_version: str) -> str:
+    """An image with CPython 2.7, by ID; it is built where the engine has none."""
+    fetcher, catalog = Fetcher(cache), load_catalog(ROOT)
+    recipes = [
+        catalog.recipe(Target(release, alpine_version))
+        for release in ("rpython-0.2.1", "3.11-7.3.22")
+    ]
+    arch = recipes[0].target.arch
+    base = image.find_base(engine, fetcher, recipes[0].alpine, arch, base_image, print)
+    keys = [image.bootstrap_key(ROOT, recipe, base) for recipe in recipes]
+    found = next(filter(None, (image.built(engine, key) for key in keys)), None)
+    return found or image.build_bootstrap(
+        engine, fetcher, ROOT, recipes[0], base, keys[0], print, engine.processors
+    )

@@ -11,7 +11,6 @@ from pathlib import Path
 
 import pytest
 
-from alpypy import image
 from alpypy.archive import write_tarball
 from alpypy.check import Checked, Checker, Scope
 from alpypy.engine import Engine, Job, Mount
@@ -44,37 +43,20 @@ TIMEOUT = 20.0
 
 @pytest.fixture(scope="module")
 def python2(
-    engine: Engine,
-    base_image: str,
-    cache: Path,
-    alpine_version: str,
-    tmp_path_factory: pytest.TempPathFactory,
+    engine: Engine, bootstrap_image: str, cache: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Path:
-    """The CPython of a bootstrap image, with tests; the image is built where there is none."""
-    fetcher = Fetcher(cache)
-    catalog = load_catalog(ROOT)
-    recipes = [
-        catalog.recipe(Target(release, alpine_version))
-        for release in ("rpython-0.2.1", "3.11-7.3.22")
-    ]
-    arch = recipes[0].target.arch
-    base = image.find_base(engine, fetcher, recipes[0].alpine, arch, base_image, print)
-    keys = [image.bootstrap_key(ROOT, recipe, base) for recipe in recipes]
-    found = next(filter(None, (image.built(engine, key) for key in keys)), None)
-    if found is None:
-        found = image.build_bootstrap(
-            engine, fetcher, ROOT, recipes[0], base, keys[0], print, engine.processors
-        )
+    """The CPython of a bootstrap image, with tests."""
     folder = tmp_path_factory.mktemp("python2")
     folder.chmod(0o755)
     copy = ["cp", "-R", "/opt/python2/bin", "/opt/python2/lib", "/out"]
-    done = engine.run(Job(found, copy, mounts=(Mount(folder, "/out", writable=True),)))
+    done = engine.run(Job(bootstrap_image, copy, mounts=(Mount(folder, "/out", writable=True),)))
     assert done.exit_code == 0, done.output
     library = folder / "lib/python2.7"
     for name in UNUSED:
         shutil.rmtree(library / name)
     shutil.copytree(FIXTURES / "test", library / "test")
-    _add_suite(fetcher.fetch(recipes[0].cpython), library / "test")
+    recipe = load_catalog(ROOT).recipe(Target("rpython-0.2.1", "3.23"))
+    _add_suite(Fetcher(cache).fetch(recipe.cpython), library / "test")
     return folder
 
 

@@ -22,8 +22,7 @@ from alpypy.release_index import (
 )
 from alpypy.spec import Target
 from alpypy.verify import Report
-from alpypy.wheel_record import WheelRecord
-from tests.releases import ACCEPTED, DATE, DIGEST, TARGET, manifest_of
+from tests.releases import ACCEPTED, DATE, DIGEST, TARGET, manifest_of, wheel_record_of
 
 ROOT = Path(__file__).parents[2]
 MUSL = "tiny-1.0-pp311-pypy311_pp73-musllinux_1_2_x86_64.whl"
@@ -34,7 +33,7 @@ def pypy(target: Target = TARGET) -> Tarball:
     return Tarball(26_000_000, report, manifest_of(target))
 
 
-RECORD = WheelRecord(DIGEST, "pypy3.11-7.3.22", "3.23", ("libffi",), DATE)
+RECORD = wheel_record_of(DIGEST, ("libffi",))
 INDEX = Index.of(
     [
         Wheel(MUSL, 1000, DIGEST, ">=3.9", RECORD),

@@ -22,9 +22,8 @@ from alpypy.release_index import Index, Tarball, Wheel
 from alpypy.release_page import notes, release_page
 from alpypy.spec import Target
 from alpypy.verify import Report
-from alpypy.wheel_record import WheelRecord
 from tests.loopback import serve
-from tests.releases import ACCEPTED, DATE, DIGEST, TARGET, manifest_of
+from tests.releases import ACCEPTED, DATE, DIGEST, TARGET, manifest_of, wheel_record_of
 
 URL = "https://pypy.example.org/alpine"
 MUSL = "tiny_musl-1.2+x.1-pp311-pypy311_pp73-musllinux_1_2_x86_64.whl"
@@ -38,7 +37,7 @@ def pypy(target: Target, *findings: Finding) -> Tarball:
 
 
 def index(url: str | None = None) -> Index:
-    record = WheelRecord(DIGEST, "pypy3.11-7.3.22", "3.23", ("libffi", "libxml2"), DATE)
+    record = wheel_record_of(DIGEST, ("libffi", "libxml2"))
     artifacts = [
         pypy(TARGET, ACCEPTED),
         pypy(Target("3.6-7.0.0", "3.9", "aarch64")),
@@ -162,7 +161,7 @@ def test_what_others_wrote_is_text(hostile: str, more: str) -> None:
     words = f"{hostile}{more}"
     build = replace(manifest_of(TARGET), compiler=words, executables=(words,))
     report = Report(TARGET.tarball, DIGEST, (Finding("c", words, "m", words),), 1, 1.0, DATE)
-    record = WheelRecord(DIGEST, words, "3.23", (), DATE)
+    record = wheel_record_of(DIGEST, (), words)
     found = Index.of([Tarball(1, report, build), Wheel(PURE, 1, DIGEST, words, record)], URL)
     page = Page(release_page(found, flat=False))
     assert not {tag for tag, _ in page.seen} & {"script", "img"}

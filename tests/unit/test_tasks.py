@@ -113,3 +113,43 @@ def test_an_unknown_option_is_refused() -> None:
 def test_what_is_not_given_is_none_in_the_order() -> None:
     order = tasks._order("3.6-7.0.0", "3.9", source=["a"])
     assert order == Order(target=Target("3.6-7.0.0", "3.9"), sources=(Path("a"),))
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["six"], "invoke wheels needs --python"),
+        (["six", "--python", "2.7"], "'2.7' is not a Python that wheels can be made for"),
+        (["six;ls", "--python", "3.12"], "'six;ls' is neither a requirement nor a path"),
+        (["six", "--python", "3.12", "--tls", "none"], "--tls is 'none'"),
+        (["six", "--python", "3.12", "--alpine", "edge"], "'edge' is not an Alpine version"),
+        (["six", "--python", "3.12", "--arch", "mips"], "'mips' is not an architecture"),
+    ],
+)
+def test_a_wrong_order_of_wheels_ends_with_2(
+    words: list[str], says: str, capsys: pytest.CaptureFixture[str], restored: None
+) -> None:
+    with pytest.raises(SystemExit) as caught:
+        PROGRAM.run(["invoke", "wheels", *words])
+    assert caught.value.code == 2
+    assert says in capsys.readouterr().err
+
+
+def test_wheels_need_an_engine(
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    restored: None,
+) -> None:
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/none.sock")
+    monkeypatch.setenv("ALPYPY_CACHE", str(tmp_path))
+    with pytest.raises(SystemExit) as caught:
+        PROGRAM.run(["invoke", "wheels", "six", "--python", "3.12"])
+    assert caught.value.code == 8
+    assert "no container engine answers" in capsys.readouterr().err
+
+
+def test_wheels_bundle_libraries_unless_told_not_to() -> None:
+    given = parse("wheels", "six", "--python", "3.12").as_kwargs
+    assert (given["what"], given["bundle"], given["image"]) == ("six", True, False)
+    assert parse("wheels", "six", "--no-bundle").as_kwargs["bundle"] is False

@@ -1,0 +1,365 @@
+"""From requirements to wheels: pip of the interpreter itself says what is needed and what the index
+has; what it has no wheel of is built, each module in a container with its own packages."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from packaging.requirements import InvalidRequirement, Requirement
+from packaging.utils import InvalidSdistFilename, canonicalize_name, parse_sdist_filename
+
+from alpypy import wheel_failure
+from alpypy.engine import Completed, Job, Mount
+from alpypy.errors import AlpypyError, SpecError, WheelError
+from alpypy.sources import without_passwords
+from alpypy.store import key_of
+from alpypy.wheel_file import Wheel, read_wheel, write_stand_in
+from alpypy.wheel_images import INSIDE, Python, Workshop, with_packages
+from alpypy.wheel_kit import MorePackages
+from alpypy.wheel_recipe import Module, WheelData
+from alpypy.wheel_settings import Settings, person_s
+from alpypy.wheel_spec import Interpreter, Request
+
+_TIME = 7200.0  # seconds that one build may take: a large module on a core that others use too
+_FOUND, _WHEELS, _SOURCE = "/found", "/wheels", "/source"
+_BUNDLED, _CONSTRAINTS = "/bundled", "/constraints.txt"
+_COLLECTING = re.compile(r"^\s*Collecting ([A-Za-z0-9._-]+)", re.MULTILINE)
+# The same for all builds: what a wheel's zip says of its files' times.
+_EPOCH = "315619200"  # 1980-01-02: zip knows no time before 1980, wherever that is
+
+
+@dataclass(frozen=True)
+class Bench:
+    """Where wheels are built. ``more`` has the packages that the kit lacks."""
+
+    shop: Workshop
+    data: WheelData
+    python: Python
+    interpreter: Interpreter
+    more: MorePackages
+    tls: str | None
+    scratch: Path
+    logs: Path
+
+    def image(self, modules: Sequence[Module]) -> str:
+        """The image with the build packages of some modules.
+
+        Raises:
+            SpecError: the kit does not have one of them.
+        """
+        packages = self.data.build_packages(modules, self.interpreter, self.tls)
+        names = tuple(dict.fromkeys(one.name for one in modules))
+        self.more.refuse_missing(packages, ", ".join(names) or "a module")
+        name = "-".join(names)[:60] or "build"
+        tag = f"alpypy-wheels:{self.interpreter.short}-alpine{self.interpreter.alpine}-{name}"
+        return self.image_with(packages, tag)
+
+    def image_with(self, packages: Sequence[str], tag: str) -> str:
+        """The interpreter's image with some packages."""
+        more = self.more.repository(packages)
+        return with_packages(self.shop, self.python, packages, more, tag)
+
+    def log(self, name: str, output: str) -> Path:
+        """Keep what a container said, without logins."""
+        self.logs.mkdir(parents=True, exist_ok=True)
+        path = self.logs / f"wheels-{self.interpreter}-{name}.log"
+        path.write_text(without_passwords(output), encoding="utf-8")
+        return path
+
+
+@dataclass(frozen=True)
+class Built:
+    """A wheel as pip made it, and the image whose libraries it is linked with; one that the index
+    had is from none."""
+
+    wheel: Wheel
+    image: str | None
+    entry: Module | None
+
+
+@dataclass(frozen=True)
+class Collected:
+    """All wheels, and which of them were asked for by name or path."""
+
+    wheels: tuple[Built, ...]
+    asked: frozenset[str]
+
+
+def collect(bench: Bench, request: Request) -> Collected:
+    """Build or take every wheel of a request.
+
+    Raises:
+        SpecError: the index has no such module, or it cannot be built for this interpreter.
+        DownloadError, DigestError: the index is out of reach, or gave a wrong file.
+        WheelError: a build failed.
+    """
+    names = tuple(_names(request))
+    for requirement in names:
+        _refuse_bundled(bench, requirement.name)
+        for entry in _entries_of(bench, requirement):
+            entry.refuse_unsupported(bench.interpreter)
+    settings = _settings(bench)
+    own = tuple(_build(bench, settings, source) for source in request.wanted.sources)
+    asked = {canonicalize_name(one.name) for one in names} | {one.wheel.name for one in own}
+    found = _find(bench, settings, request, [one.wheel.path for one in own], names)
+    wheels = {one.wheel.name: one for one in own}
+    for path in found:
+        if path.suffix == ".whl":
+            wheel = read_wheel(path)
+            wheels.setdefault(wheel.name, Built(wheel, None, _entry(bench, wheel)))
+        else:
+            one = _build(bench, settings, path)
+            wheels[one.wheel.name] = one
+    return Collected(tuple(wheels.values()), frozenset(asked))
+
+
+def _names(request: Request) -> Iterator[Requirement]:
+    """Requirements that are asked for by name, those in files among them."""
+    yield from request.wanted.requirements
+    for file in request.wanted.files:
+        for line in file.read_text(encoding="utf-8").splitlines():
+            text = re.split(r"\s#|\s--|\s*\\$", line.partition("#")[0])[0].strip()
+            try:
+                yield Requirement(text)
+            except InvalidRequirement:
+                continue  # an option, or a path: pip reads the file itself
+
+
+def _refuse_bundled(bench: Bench, name: str) -> None:
+    bundled = {canonicalize_name(one["name"]) for one in bench.python.bundled}
+    if canonicalize_name(name) in bundled:
+        raise SpecError(
+            f"{name} is part of {bench.interpreter} itself: no wheel of it could be used",
+            remedy="leave it out; what depends on it takes the interpreter's own",
+        )
+
+
+def _entries_of(bench: Bench, requirement: Requirement) -> tuple[Module, ...]:
+    """The entries that a requirement may be built by: one where it says the version."""
+    pins = [one.version for one in requirement.specifier if one.operator == "=="]
+    if not pins:
+        return bench.data.entries(requirement.name, bench.interpreter)
+    entry = bench.data.entry(requirement.name, pins[0], bench.interpreter)
+    return (entry,) if entry else ()
+
+
+def _entry(bench: Bench, wheel: Wheel) -> Module | None:
+    return bench.data.entry(wheel.name, wheel.version, bench.interpreter)
+
+
+def _settings(bench: Bench) -> Settings:
+    """The person's settings of pip, and stand-ins for what the interpreter bundles."""
+    folder = bench.scratch / "bundled"
+    folder.mkdir()
+    for one in bench.python.bundled:
+        write_stand_in(one, folder)
+    settings = person_s(bench.scratch, {"find-links": _BUNDLED})
+    mounts = (*settings.mounts, Mount(folder, _BUNDLED), bench.shop.inside)
+    return Settings(mounts, settings.environment, settings.network)
+
+
+def _constrained(bench: Bench, settings: Settings, modules: Sequence[Module]) -> Settings:
+    """The settings with the versions that the interpreter bundles, and those that some modules
+    are built with, held fast; newer pips have another name for the latter."""
+    lines = [f"{one['name']}=={one['version']}" for one in bench.python.bundled]
+    lines += [line for one in modules for line in one.constraints]
+    if not lines:
+        return settings
+    path = bench.scratch / f"constraints-{key_of(lines=lines)[:12]}.txt"
+    path.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+    variables = dict.fromkeys(("PIP_CONSTRAINT", "PIP_BUILD_CONSTRAINT"), _CONSTRAINTS)
+    environment = {**settings.environment, **variables}
+    return Settings((*settings.mounts, Mount(path, _CONSTRAINTS)), environment, settings.network)
+
+
+def _find(
+    bench: Bench,
+    settings: Settings,
+    request: Request,
+    own: Sequence[Path],
+    names: Sequence[Requirement],
+) -> tuple[Path, ...]:
+    """Wheels and sources of all that is needed, as pip of the interpreter chooses them.
+
+    Of some modules pip has to run the build to know what they depend on: when that fails, and they
+    or what was collected before have entries with packages of their own, these are added.
+    """
+    seen = set[str]()
+    while True:
+        modules = _modules(bench, names, seen)
+        done, folder = _download(bench, settings, request, own, modules)
+        if done.exit_code == 0:
+            return tuple(sorted(path for path in folder.iterdir() if not _stands_in(bench, path)))
+        seen |= set(_COLLECTING.findall(done.output))
+        if _modules(bench, names, seen) == modules:
+            raise _failure(bench, settings, modules, done.output)
+
+
+def _modules(bench: Bench, asked: Sequence[Requirement], seen: Iterable[str]) -> tuple[Module, ...]:
+    """Entries of what is asked for, and of what else was seen to be needed, in any version."""
+    found = [entry for one in asked for entry in _entries_of(bench, one)]
+    others = sorted({canonicalize_name(name) for name in seen} - {one.name for one in found})
+    found += [one for name in others for one in bench.data.entries(name, bench.interpreter)]
+    implementation = bench.interpreter.implementation
+    return tuple(one for one in found if one.supports(implementation))
+
+
+def _download(
+    bench: Bench,
+    settings: Settings,
+    request: Request,
+    own: Sequence[Path],
+    modules: Sequence[Module],
+) -> tuple[Completed, Path]:
+    image = bench.image(modules)
+    settings = _constrained(bench, settings, modules)
+    number = len(list(bench.scratch.glob("found-*")))
+    folder = bench.scratch / f"found-{number}"
+    folder.mkdir()
+    command = [bench.python.executable, "-m", "pip", "download", "--dest", _FOUND]
+    command += ["--no-cache-dir", "--disable-pip-version-check", "--use-pep517"]
+    if not request.bundle:
+        # A wheel of the index brings its libraries along, which is not what was asked for.
+        for one in _names(request):
+            command += ["--no-binary", one.name]
+    command += [str(one) for one in request.wanted.requirements]
+    mounts = [*settings.mounts, Mount(folder, _FOUND, writable=True)]
+    for place, file in enumerate(request.wanted.files):
+        mounts.append(Mount(file.parent, f"/files/{place}"))  # with those that it refers to
+        command += ["--requirement", f"/files/{place}/{file.name}"]
+    for path in own:
+        mounts.append(Mount(path, f"/own/{path.name}"))
+        command.append(f"/own/{path.name}")
+    environment = {key: value for one in modules for key, value in one.environment.items()}
+    bench.shop.say("asking the index")
+    job = Job(
+        image,
+        command,
+        mounts=mounts,
+        environment={**environment, **settings.environment},
+        workdir="/tmp",  # noqa: S108 - the container's
+        timeout=_TIME,
+        network=settings.network,
+    )
+    return bench.shop.engine.run(job), folder
+
+
+def _stands_in(bench: Bench, path: Path) -> bool:
+    return (bench.scratch / "bundled" / path.name).is_file()
+
+
+def _failure(
+    bench: Bench, settings: Settings, modules: Sequence[Module], output: str
+) -> AlpypyError:
+    log = bench.log("index", output)
+    names = re.findall(r"^Collecting (\S+)", output, re.MULTILINE)  # not those of a build itself
+    what = names[-1] if names else "what is asked for"
+    return wheel_failure.pip_error(what, output, str(log)) or _build_failure(
+        bench, settings, modules, what, output, log
+    )
+
+
+def _build_failure(
+    bench: Bench,
+    settings: Settings,
+    modules: Sequence[Module],
+    what: str,
+    output: str,
+    log: Path,
+) -> WheelError:
+    missing = wheel_failure.missing(output)
+
+    def search(queries: Sequence[str]) -> Sequence[str]:
+        return _search(bench, settings, bench.image(modules), queries)
+
+    help_ = wheel_failure.hint(missing, bench.data, search) if missing else None
+    return wheel_failure.build_error(f"{what} for {bench.interpreter}", output, help_, str(log))
+
+
+def _search(
+    bench: Bench, settings: Settings, image: str, queries: Sequence[str]
+) -> tuple[str, ...]:
+    """What apk's index has, in the order of the queries."""
+    # As root: apk fetches the index of Alpine's mirrors into its cache first.
+    script = (
+        "apk update >/dev/null 2>&1; own=; r=/var/lib/alpypy-wheels;"
+        ' test ! -d "$r/$(apk --print-arch)" || own="-X $r";'
+        ' for one; do apk search -q $own -- "$one" 2>/dev/null; done'
+    )
+    job = Job(
+        image,
+        ["sh", "-c", script, "sh", *queries],
+        environment=settings.environment,
+        user="0:0",
+        network=settings.network,
+    )
+    return tuple(bench.shop.engine.run(job).output.split())
+
+
+def _build(bench: Bench, settings: Settings, source: Path) -> Built:
+    """Build one source into a wheel, as its entry says."""
+    name, version = _identity(source)
+    entry = bench.data.entry(name, version, bench.interpreter) if version else None
+    if version is None:  # a folder, which says its version only when it is built
+        entry = next(iter(bench.data.entries(name, bench.interpreter)), None)
+    if entry:
+        entry.refuse_unsupported(bench.interpreter)
+    modules = (entry,) if entry else ()
+    image = bench.image(modules)
+    what = f"{name} {version}" if version else name
+    bench.shop.say(f"building {what}")
+    done, folder = _run(bench, settings, source, image, entry)
+    made = list(folder.glob("*.whl"))
+    log = bench.log(source.name, done.output)
+    if done.exit_code or len(made) != 1:
+        raise _build_failure(bench, settings, modules, what, done.output, log)
+    return Built(read_wheel(made[0]), image, entry)
+
+
+def _run(
+    bench: Bench, settings: Settings, source: Path, image: str, entry: Module | None
+) -> tuple[Completed, Path]:
+    settings = _constrained(bench, settings, (entry,) if entry else ())
+    folder = bench.scratch / f"built-{source.name}"
+    folder.mkdir()
+    place = f"{_SOURCE}/{source.name}"
+    own = {
+        "PYTHON": bench.python.executable,
+        "WHEELS": _WHEELS,
+        "SOURCE_DATE_EPOCH": _EPOCH,
+        "BEFORE": (entry and entry.before) or "",
+        "BUILD": (entry and entry.build) or "",
+    }
+    job = Job(
+        image,
+        ["sh", f"{INSIDE}/build.sh", place, *(entry.pip_options if entry else ())],
+        mounts=[*settings.mounts, Mount(source, place), Mount(folder, _WHEELS, writable=True)],
+        environment={**(entry.environment if entry else {}), **own, **settings.environment},
+        timeout=_TIME,
+        network=settings.network,
+    )
+    return bench.shop.engine.run(job), folder
+
+
+def _identity(source: Path) -> tuple[str, str | None]:
+    """Name and version of a source distribution by its file name; a folder's name is the one that
+    its pyproject.toml says, or its own."""
+    if source.is_dir():
+        return _project_name(source), None
+    try:
+        name, version = parse_sdist_filename(re.sub(r"\.(tar\.\w+|tgz)$", ".tar.gz", source.name))
+    except InvalidSdistFilename:
+        return source.name, None
+    return name, str(version)
+
+
+def _project_name(folder: Path) -> str:
+    try:
+        text = (folder / "pyproject.toml").read_text(encoding="utf-8")
+        return str(tomllib.loads(text)["project"]["name"])
+    except (OSError, ValueError, LookupError, TypeError):  # pip says what is wrong with it
+        return folder.name

@@ -1,0 +1,139 @@
+"""Wheels as files: what they hold, other platform tags, and stand-ins for what a Python bundles."""
+
+from __future__ import annotations
+
+import base64
+import csv
+import hashlib
+import io
+import re
+import tempfile
+import zipfile
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
+
+from alpypy import elf
+from alpypy.elf import ElfFile
+from alpypy.errors import WheelError
+from alpypy.sources import unpack_wheel
+
+_NOT_IMPORTED = ("test", "tests", "setup")  # that some wheels hold by mistake
+
+
+@dataclass(frozen=True)
+class Wheel:
+    """A wheel: its file, and the project and version in its name."""
+
+    path: Path
+    name: str
+    version: str
+    pure: bool
+
+    def imports(self) -> tuple[str, ...]:
+        """What can be imported of it: the outermost packages and modules."""
+        with zipfile.ZipFile(self.path) as archive:
+            names = [PurePosixPath(name) for name in archive.namelist()]
+        inside = [one for one in names if not re.search(r"\.(dist-info|data|libs)$", one.parts[0])]
+        return tuple(sorted(set(_importable(inside)) - {*_NOT_IMPORTED}))
+
+    def libraries(self) -> tuple[str, ...]:
+        """File names of the libraries that auditwheel has put in."""
+        with zipfile.ZipFile(self.path) as archive:
+            names = [PurePosixPath(one.filename) for one in archive.infolist() if not one.is_dir()]
+        return tuple(sorted(one.name for one in names if one.parts[0].endswith(".libs")))
+
+    def elf_files(self) -> tuple[ElfFile, ...]:
+        """The facts of its executable files and modules.
+
+        Raises:
+            ArchiveError: one of them, or the wheel, is damaged.
+        """
+        with tempfile.TemporaryDirectory(prefix="alpypy-wheel-") as scratch:
+            unpack_wheel(self.path, Path(scratch))
+            return tuple(
+                elf.read(path, str(path.relative_to(scratch))) for path in elf.find(Path(scratch))
+            )
+
+
+def read_wheel(path: Path) -> Wheel:
+    """A wheel by its file name.
+
+    Raises:
+        WheelError: the name is not one of a wheel.
+    """
+    try:
+        name, version, _, tags = parse_wheel_filename(path.name)
+    except InvalidWheelFilename as error:
+        raise WheelError(f"{error}", remedy="name it as PEP 427 says") from error
+    pure = all(tag.platform == "any" for tag in tags)
+    return Wheel(path, canonicalize_name(name), str(version), pure)
+
+
+def _importable(names: Sequence[PurePosixPath]) -> Iterator[str]:
+    packages = {one.parent for one in names if one.name == "__init__.py"}
+    for package in packages:
+        if not any(parent in packages for parent in package.parents):
+            yield ".".join(package.parts)
+    for one in names:
+        if len(one.parts) == 1 and one.suffix in (".py", ".so"):
+            yield one.name.partition(".")[0]
+
+
+def with_platforms(wheel: Path, platforms: Sequence[str], folder: Path) -> Path:
+    """A copy of a wheel with other platform tags, in its name and in its WHEEL file."""
+    stem, _, _ = wheel.stem.rpartition("-")
+    made = folder / f"{stem}-{'.'.join(platforms)}.whl"
+    with zipfile.ZipFile(wheel) as old, zipfile.ZipFile(made, "w", zipfile.ZIP_DEFLATED) as new:
+        contents = {info.filename: old.read(info) for info in old.infolist()}
+        [place] = [name for name in contents if re.fullmatch(r"[^/]+\.dist-info/WHEEL", name)]
+        contents[place] = _tagged(contents[place].decode(), platforms).encode()
+        record = place.replace("WHEEL", "RECORD")
+        contents[record] = _record(contents, record)
+        for info in old.infolist():
+            new.writestr(info, contents[info.filename], zipfile.ZIP_DEFLATED)
+    return made
+
+
+def _tagged(text: str, platforms: Sequence[str]) -> str:
+    lines, pairs = list[str](), list[str]()
+    for line in text.splitlines():
+        if line.startswith("Tag: "):
+            pairs.append(line.removeprefix("Tag: ").rpartition("-")[0])
+        elif line.strip():
+            lines.append(line)
+    lines += [f"Tag: {pair}-{one}" for pair in dict.fromkeys(pairs) for one in platforms]
+    return "\n".join(lines) + "\n"
+
+
+def _record(contents: Mapping[str, bytes], record: str) -> bytes:
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    for name, content in contents.items():
+        if name == record or name.endswith("/"):
+            continue
+        digest = base64.urlsafe_b64encode(hashlib.sha256(content).digest()).decode().rstrip("=")
+        writer.writerow((name, f"sha256={digest}", len(content)))
+    writer.writerow((record, "", ""))
+    return text.getvalue().encode()
+
+
+def write_stand_in(distribution: Mapping[str, str], folder: Path) -> Path:
+    """A wheel with nothing but the metadata of a distribution that is part of an interpreter: for
+    pip, which would fetch another one of the index for what depends on it."""
+    name = re.sub(r"[-_.]+", "_", distribution["name"])
+    version = distribution["version"]
+    place = f"{name}-{version}.dist-info"
+    wheel = "Wheel-Version: 1.0\nGenerator: alpypy\nRoot-Is-Purelib: true\nTag: py2.py3-none-any\n"
+    contents = {
+        f"{place}/METADATA": distribution["metadata"].encode(),
+        f"{place}/WHEEL": wheel.encode(),
+    }
+    path = folder / f"{name}-{version}-py2.py3-none-any.whl"
+    with zipfile.ZipFile(path, "w") as archive:
+        for member, content in contents.items():
+            archive.writestr(member, content)
+        archive.writestr(f"{place}/RECORD", _record(contents, f"{place}/RECORD"))
+    return path

@@ -1,0 +1,155 @@
+"""What `invoke wheels` is asked for: which wheels for which interpreter, and names made of it."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from packaging.requirements import InvalidRequirement, Requirement
+
+from alpypy.errors import SpecError
+from alpypy.spec import PypyVersion, Target
+
+_CPYTHON = re.compile(r"3\.\d{1,4}", re.ASCII)
+_SDIST = (".tar.gz", ".tar.bz2", ".tar.xz", ".tgz", ".zip")
+_PROJECT = ("pyproject.toml", "setup.py")
+_EXAMPLES = (
+    "name a requirement such as cryptography==3.3.2, a requirements file (.txt), an sdist or a"
+    " project's folder; several with spaces between, in quotes"
+)
+
+
+@dataclass(frozen=True)
+class Interpreter:
+    """The Python that wheels are for: a PyPy of artifacts/, or the CPython of Alpine's image."""
+
+    version: str
+    pypy: bool
+    alpine: str
+    arch: str
+
+    def __post_init__(self) -> None:
+        Target(self.version, self.alpine, self.arch)  # refuses other Alpines and architectures
+
+    @property
+    def target(self) -> Target:
+        """What a PyPy's tarball is named after."""
+        return Target(self.version, self.alpine, self.arch)
+
+    @property
+    def language(self) -> str:
+        """The version of Python: 3.11."""
+        return self.version.partition("-")[0]
+
+    @property
+    def implementation(self) -> str:
+        """As the word in versions/wheels.toml."""
+        return "pypy" if self.pypy else "cpython"
+
+    @property
+    def image(self) -> str:
+        """CPython's image on Docker Hub."""
+        return f"python:{self.version}-alpine{self.alpine}"
+
+    @property
+    def short(self) -> str:
+        """For tags of images: pp3.11-7.3.22, py3.12."""
+        return f"{'pp' if self.pypy else 'py'}{self.version}"
+
+    def __str__(self) -> str:
+        return f"{'pypy' if self.pypy else ''}{self.version}"
+
+
+def read_interpreter(text: str, alpine: str, arch: str) -> Interpreter:
+    """Read ``pypy3.11-7.3.22`` or ``3.12``.
+
+    Raises:
+        SpecError: it has another form, or the Alpine or the architecture has.
+    """
+    if text.startswith("pypy"):
+        version = PypyVersion.parse(text.removeprefix("pypy"))
+        return Interpreter(str(version), True, alpine, arch)
+    if not _CPYTHON.fullmatch(text):
+        raise SpecError(
+            f"{text!r} is not a Python that wheels can be made for",
+            remedy="write --python pypy3.11-7.3.22 for a PyPy of artifacts/, or --python 3.12 for"
+            " CPython of Docker Hub's python image",
+        )
+    return Interpreter(text, False, alpine, arch)
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What wheels are to be made of."""
+
+    requirements: tuple[Requirement, ...] = ()
+    files: tuple[Path, ...] = ()
+    sources: tuple[Path, ...] = ()
+
+
+@dataclass(frozen=True)
+class Request:
+    """All that `invoke wheels` is asked for. ``tls`` is None where the data says which."""
+
+    wanted: Wanted
+    interpreter: Interpreter
+    out: Path
+    bundle: bool = True
+    tls: str | None = None
+    image: bool = False
+
+
+def read_wanted(text: str) -> Wanted:
+    """Read what was typed: requirements and paths with spaces between, or one path.
+
+    Raises:
+        SpecError: a word is neither a requirement nor a path of something to build.
+    """
+    words = [text] if Path(text).exists() else text.split()
+    if not words:
+        raise SpecError("there is nothing to make wheels of", remedy=_EXAMPLES)
+    requirements, files, sources = list[Requirement](), list[Path](), list[Path]()
+    for word in words:
+        path = Path(word)
+        if path.is_dir():
+            sources.append(_project(path))
+        elif word.endswith((".txt", *_SDIST)):
+            (files if word.endswith(".txt") else sources).append(_file(path))
+        else:
+            requirements.append(_requirement(word))
+    return Wanted(tuple(requirements), tuple(files), tuple(sources))
+
+
+def _project(path: Path) -> Path:
+    if not any((path / name).is_file() for name in _PROJECT):
+        raise SpecError(
+            f"{path} is no Python project: it has neither {' nor '.join(_PROJECT)}",
+            remedy="give the project's top folder",
+        )
+    return path.resolve()
+
+
+def _file(path: Path) -> Path:
+    if not path.is_file():
+        raise SpecError(f"{path} does not exist", remedy=_EXAMPLES)
+    return path.resolve()
+
+
+def _requirement(word: str) -> Requirement:
+    try:
+        return Requirement(word)
+    except InvalidRequirement as error:
+        reason = str(error).partition("\n")[0]
+        raise SpecError(
+            f"{word!r} is neither a requirement nor a path: {reason}", remedy=_EXAMPLES
+        ) from error
+
+
+def image_tag(module: str, version: str, interpreter: Interpreter) -> str:
+    """Name of the image that holds a module's wheels.
+
+    What a version has and a tag may not (``+``, ``!``) becomes a ``-``.
+    """
+    tag = f"{module}{version}-{interpreter.short}-{interpreter.arch}"
+    return "musl-wheels:" + re.sub(r"[^A-Za-z0-9_.-]", "-", tag)[:128]

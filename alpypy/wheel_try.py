@@ -1,0 +1,90 @@
+"""Wheels are tried as users would: in a clean Alpine of their interpreter, without a network, a
+compiler or any build package. What cannot be installed, imported and used reaches nobody."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from alpypy.engine import Job, Mount
+from alpypy.errors import WheelError
+from alpypy.findings import Policy
+from alpypy.wheel_build import Bench
+from alpypy.wheel_finish import Finished
+from alpypy.wheel_images import INSIDE, system_of
+from alpypy.wheel_record import Trial
+
+_WHEELS = "/wheels"
+_TIME = 600.0  # seconds
+
+
+def try_all(
+    bench: Bench, finished: Sequence[Finished], folder: Path, policy: Policy
+) -> tuple[Trial, ...]:
+    """Try each wheel, with the others at hand for what it depends on.
+
+    Args:
+        folder: where the wheels are put together for pip; it is made.
+
+    Raises:
+        WheelError: one cannot be installed, imported or used, or the image is not clean.
+    """
+    folder.mkdir()
+    for one in finished:
+        shutil.copy(one.wheel.path, folder)
+    packages = sorted({name for one in finished for name in one.packages})
+    tag = f"alpypy-wheels:{bench.interpreter.short}-alpine{bench.interpreter.alpine}-clean"
+    image = bench.image_with(packages, tag)
+    _require_clean(bench, image, policy)
+    return tuple(_try(bench, image, folder, one) for one in finished)
+
+
+def _require_clean(bench: Bench, image: str, policy: Policy) -> None:
+    build = sorted(filter(policy.is_build_package, system_of(bench.shop, image).packages))
+    if build:
+        raise WheelError(
+            f"{bench.python.source} is no place to try wheels in: it has {', '.join(build)}",
+            remedy="use an image of the interpreter without build packages",
+        )
+
+
+def _try(bench: Bench, image: str, folder: Path, one: Finished) -> Trial:
+    wheel, entry = one.wheel, one.built.entry
+    smoke = entry.smoke if entry else None
+    request = {
+        "name": wheel.name,
+        "version": wheel.version,
+        "imports": wheel.imports(),
+        "smoke": smoke,
+        "wheels": _WHEELS,
+    }
+    bench.shop.say(f"trying {wheel.path.name}")
+    job = Job(
+        image,
+        [bench.python.executable, f"{INSIDE}/try.py", json.dumps(request)],
+        mounts=[Mount(folder, _WHEELS), bench.shop.inside],
+        environment={"HOME": "/tmp"},  # noqa: S108 - the container's
+        user="0:0",  # it installs into the interpreter, as a Dockerfile does
+        timeout=_TIME,
+    )
+    done = bench.shop.engine.run(job)
+    said = _document(done.output)
+    wrong = said.get("error") or (said.get("compilers") and f"there is {said['compilers']}")
+    if done.exit_code or wrong:
+        raise WheelError(
+            f"{wheel.path.name} does not work in a clean Alpine: {wrong or done.output.strip()}",
+            remedy=f"nothing was kept; all it said: {bench.log(wheel.path.name, done.output)}",
+        )
+    return Trial(tuple(said["installed"]), wheel.imports(), smoke)
+
+
+def _document(output: str) -> dict[str, Any]:
+    lines = output.strip().splitlines() or [""]
+    try:
+        said = json.loads(lines[-1])
+    except ValueError:
+        said = None
+    return said if isinstance(said, dict) else {"error": output.strip() or "it printed nothing"}

@@ -1,0 +1,150 @@
+"""`invoke wheels`: wheels for musl, of requirements or sources, tried before they are kept."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from alpypy import wheel_record
+from alpypy.engine import Engine
+from alpypy.findings import load_policy
+from alpypy.recipe import load_catalog
+from alpypy.sources import Fetcher, file_digest
+from alpypy.store import Store, whole_file
+from alpypy.wheel_build import Bench, Collected, collect
+from alpypy.wheel_file import Wheel
+from alpypy.wheel_finish import Finished, finish
+from alpypy.wheel_images import Workshop, python_of
+from alpypy.wheel_kit import MorePackages
+from alpypy.wheel_recipe import WheelData
+from alpypy.wheel_record import Trial, WheelRecord
+from alpypy.wheel_spec import Request, image_tag
+from alpypy.wheel_try import try_all
+
+
+@dataclass(frozen=True)
+class Kept:
+    """What came out: wheels with their records beside them, and the images that hold them."""
+
+    wheels: tuple[Path, ...]
+    packages: tuple[str, ...]
+    images: tuple[str, ...]
+
+
+class WheelMaker:
+    """Makes wheels of this project's interpreters."""
+
+    def __init__(
+        self,
+        root: Path,
+        cache: Path,
+        engine: Engine,
+        fetcher: Fetcher,
+        data: WheelData,
+        say: Callable[[str], None],
+    ) -> None:
+        self._root = root
+        self._store = Store(cache)
+        self._fetcher = fetcher
+        self._data = data
+        self._say = say
+        self._shop = Workshop(engine, root / "dockerfiles/wheels", self._store, say)
+
+    def make(self, request: Request) -> Kept:
+        """Build, repair, try and keep the wheels of a request.
+
+        Raises:
+            AlpypyError: a step failed; nothing is kept then.
+        """
+        with tempfile.TemporaryDirectory(prefix="alpypy-wheels-") as name:
+            scratch = Path(name)
+            bench = self._bench(request, scratch)
+            collected = collect(bench, request)
+            finished = finish(bench, collected.wheels, bundle=request.bundle)
+            trials = try_all(bench, finished, scratch / "trial", load_policy(self._root))
+            wheels = tuple(
+                self._keep(bench, request.out, one, trial)
+                for one, trial in zip(finished, trials, strict=True)
+            )
+            images = self._images(bench, collected, finished, trials) if request.image else ()
+        packages = sorted({package for one in finished for package in one.packages})
+        return Kept(wheels, tuple(packages), images)
+
+    def _bench(self, request: Request, scratch: Path) -> Bench:
+        interpreter = request.interpreter
+        alpine = load_catalog(self._root).alpine(interpreter.alpine)
+        python = python_of(self._shop, self._fetcher, self._root / "artifacts", alpine, interpreter)
+        more = MorePackages(self._shop, self._fetcher, self._root, python)
+        return Bench(
+            shop=self._shop,
+            data=self._data,
+            python=python,
+            interpreter=interpreter,
+            more=more,
+            tls=request.tls,
+            scratch=scratch,
+            logs=self._store.logs,
+        )
+
+    def _keep(self, bench: Bench, out: Path, one: Finished, trial: Trial) -> Path:
+        """Put a wheel and its record where users find it: first the record, so that no wheel is
+        there without one."""
+        out.mkdir(parents=True, exist_ok=True)
+        path = out / one.wheel.path.name
+        wheel_record.keep(path, _record(bench, one, trial))
+        with whole_file(path) as temporary:
+            shutil.copyfile(one.wheel.path, temporary)
+        return path
+
+    def _images(
+        self,
+        bench: Bench,
+        collected: Collected,
+        finished: Sequence[Finished],
+        trials: Sequence[Trial],
+    ) -> tuple[str, ...]:
+        """An image for each wheel that was asked for, with those that pip installed beside it."""
+        wheels = {f"{one.wheel.name}-{one.wheel.version}": one.wheel for one in finished}
+        made = []
+        for one, trial in zip(finished, trials, strict=True):
+            if one.wheel.name in collected.asked:
+                names = {installed.lower().replace("_", "-") for installed in trial.installed}
+                chosen = [wheel for name, wheel in wheels.items() if name in names]
+                made.append(self._image(bench, one.wheel, chosen))
+        return tuple(made)
+
+    def _image(self, bench: Bench, wheel: Wheel, chosen: Sequence[Wheel]) -> str:
+        folder = bench.scratch / f"image-{wheel.name}"
+        folder.mkdir()
+        for one in chosen:
+            shutil.copy(one.path, folder)
+        tag = image_tag(wheel.name, wheel.version, bench.interpreter)
+        self._shop.build("scratch", tag, {}, {"wheels": folder})
+        return tag
+
+
+def _record(bench: Bench, one: Finished, trial: Trial) -> WheelRecord:
+    return WheelRecord(
+        sha256=file_digest(one.wheel.path),
+        interpreter=str(bench.interpreter),
+        alpine=bench.interpreter.alpine,
+        packages=one.packages,
+        date=f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}",
+        kind=one.kind,
+        source=bench.python.source,
+        kit=bench.python.kit is not None,
+        bundled=one.bundled,
+        tested=trial,
+    )
+
+
+def kept_lines(kept: Kept) -> Iterator[str]:
+    """What is said at the end: the wheels, what they need, the images."""
+    yield from map(str, kept.wheels)
+    if kept.packages:
+        yield f"they need: apk add {' '.join(kept.packages)}"
+    yield from (f"image {tag}" for tag in kept.images)

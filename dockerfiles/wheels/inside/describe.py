@@ -1,0 +1,64 @@
+"""Runs on the interpreter that wheels are for (Python 2 too): prints what it is, as JSON.
+
+"bundled" are distributions that are part of the interpreter's own library, such as PyPy's cffi:
+pip takes them for installed, and none of an index can replace them.
+"""
+
+import glob
+import io
+import json
+import os
+import platform
+import subprocess
+import sys
+
+
+def read(path):
+    """A distribution's metadata, whatever form it is kept in; None when it is none."""
+    for name in (path, os.path.join(path, "METADATA"), os.path.join(path, "PKG-INFO")):
+        if os.path.isfile(name):
+            with io.open(name, encoding="utf-8", errors="replace") as stream:
+                return stream.read()
+    return None
+
+
+def fields(text):
+    """Name and version of a metadata document."""
+    head = text.split("\n\n")[0].splitlines()
+    pairs = dict(line.split(": ", 1) for line in head if ": " in line)
+    return pairs.get("Name"), pairs.get("Version")
+
+
+def bundled():
+    for folder in sys.path:
+        if os.path.basename(folder) in ("site-packages", "dist-packages"):
+            continue
+        for pattern in ("*.dist-info", "*.egg-info"):
+            for path in sorted(glob.glob(os.path.join(folder, pattern))):
+                text = read(path)
+                name, version = fields(text) if text else (None, None)
+                if name and version:
+                    yield {"name": name, "version": version, "metadata": text}
+
+
+def pip(*arguments):
+    command = [sys.executable, "-m", "pip", "--disable-pip-version-check"]
+    process = subprocess.Popen(
+        command + list(arguments), stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+    )
+    return process.communicate()[0].decode("utf-8", "replace")
+
+
+said = pip("debug", "--verbose")
+print(
+    json.dumps(
+        {
+            "implementation": platform.python_implementation(),
+            "language": "%d.%d" % sys.version_info[:2],
+            "release": "%d.%d.%d" % getattr(sys, "pypy_version_info", sys.version_info)[:3],
+            "pip": said.partition("pip version: pip ")[2].split(" ")[0],
+            "musllinux": "musllinux_" in said,
+            "bundled": list(bundled()),
+        }
+    )
+)

@@ -1,0 +1,441 @@
+"""wheels for real: built, repaired, tried and wrapped up, from an index on this machine.
+
+A PyPy takes hours to make, so the CPython 2.7 of the bootstrap image, packed as one, stands in: its
+pip is older than musllinux, and what is built are modules in C.
+"""
+
+from __future__ import annotations
+
+import base64
+import functools
+import hashlib
+import io
+import json
+import re
+import shutil
+import subprocess
+import sys
+import tarfile
+import threading
+import zipfile
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from alpypy import kit, verdict
+from alpypy.archive import write_tarball
+from alpypy.engine import Engine, Job, Mount
+from alpypy.errors import (
+    AlpypyError,
+    ArchiveError,
+    DigestError,
+    ImageError,
+    SpecError,
+    UnverifiedError,
+    WheelError,
+)
+from alpypy.manifest import FILE_NAME, BuildImage, Manifest, Origin, Translator
+from alpypy.sources import Fetcher, file_digest
+from alpypy.spec import Target
+from alpypy.verify import Report
+from alpypy.wheel_recipe import load_wheel_data
+from alpypy.wheel_spec import Request, read_interpreter, read_wanted
+from alpypy.wheels import Kept, WheelMaker
+
+pytestmark = pytest.mark.timeout(1800)
+ROOT = Path(__file__).resolve().parents[2]
+RELEASE = "2.7-2.7.18"
+SECRET = "hunter2-is-secret"
+BOTH = "musllinux_1_2_x86_64.linux_x86_64"
+# What a build of Python 2 asks the index for, the last versions for it.
+TOOLS = ("setuptools==44.1.1", "wheel==0.37.1")
+FIXTURES = ROOT / "tests/fixtures/wheels"
+
+
+def sdist(name: str) -> bytes:
+    """The source distribution of a project of the fixtures."""
+    stream = io.BytesIO()
+    information = f"Metadata-Version: 1.0\nName: {name}\nVersion: 1.0\n".encode()
+    with tarfile.open(fileobj=stream, mode="w:gz") as archive:
+        archive.add(FIXTURES / name, f"{name}-1.0")
+        member = tarfile.TarInfo(f"{name}-1.0/PKG-INFO")
+        member.size = len(information)
+        archive.addfile(member, io.BytesIO(information))
+    return stream.getvalue()
+
+
+def pure_wheel() -> bytes:
+    """A wheel that any Python takes."""
+    stream = io.BytesIO()
+    place = "tiny_pure-1.0.dist-info"
+    with zipfile.ZipFile(stream, "w") as archive:
+        archive.writestr("tinypure.py", "")
+        archive.writestr(
+            f"{place}/METADATA", "Metadata-Version: 2.1\nName: tiny-pure\nVersion: 1.0\n"
+        )
+        archive.writestr(
+            f"{place}/WHEEL",
+            "Wheel-Version: 1.0\nGenerator: a test\nRoot-Is-Purelib: true\nTag: py2.py3-none-any\n",
+        )
+        archive.writestr(f"{place}/RECORD", "")
+    return stream.getvalue()
+
+
+class Index(BaseHTTPRequestHandler):
+    """A simple index (PEP 503) that asks for a login."""
+
+    files: dict[str, bytes]
+
+    def do_GET(self) -> None:
+        login = base64.b64encode(f"person:{SECRET}".encode()).decode()
+        parts = self.path.strip("/").split("/")
+        if self.headers.get("Authorization") != f"Basic {login}":
+            self.answer(401, b"", {"WWW-Authenticate": 'Basic realm="index"'})
+        elif parts[0] == "files":
+            self.answer(200, self.files[parts[1]], {})
+        else:
+            names = [one for one in self.files if project(one) == parts[1]]
+            links = [f'<a href="/files/{one}#sha256={self.digest(one)}">{one}</a>' for one in names]
+            self.answer(200 if links else 404, "\n".join(links).encode(), {})
+
+    def digest(self, name: str) -> str:
+        """The digest of a file; of one it is another's."""
+        return hashlib.sha256(self.files[name] + b"lie" * name.startswith("tiny-lie")).hexdigest()
+
+    def answer(self, code: int, body: bytes, headers: dict[str, str]) -> None:
+        """Send an answer."""
+        self.send_response(code)
+        for name, value in {**headers, "Content-Length": str(len(body))}.items():
+            self.send_header(name, value)
+        if code == 200 and not self.path.startswith("/files"):
+            self.send_header("Content-Type", "text/html")
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, format: str, *arguments: Any) -> None:
+        """Say nothing."""
+
+
+def project(file: str) -> str:
+    """The project that a file of the index is of, as addresses spell it."""
+    return re.sub(r"[-_.]+", "-", re.split(r"-\d", file)[0]).lower()
+
+
+@pytest.fixture(scope="module")
+def index(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of an index with the projects above and what builds them, with its login."""
+    folder = tmp_path_factory.mktemp("tools")
+    command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--dest", folder]
+    options = ["--python-version", "2.7", "--implementation", "py", "--only-binary", ":all:"]
+    subprocess.run([*command, *options, *TOOLS], check=True)
+    files = {path.name: path.read_bytes() for path in folder.iterdir()}
+    names = [path.name for path in FIXTURES.iterdir() if path.is_dir()]
+    files |= {f"{name}-1.0.tar.gz": sdist(name) for name in names}
+    files["tiny_pure-1.0-py2.py3-none-any.whl"] = pure_wheel()
+    handler = type("Serving", (Index,), {"files": files})
+    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://person:{SECRET}@127.0.0.1:{server.server_address[1]}/simple/"
+    server.shutdown()
+
+
+@pytest.fixture(scope="module")
+def tarball(
+    engine: Engine,
+    bootstrap_image: str,
+    alpine_version: str,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Path]:
+    """The bootstrap image's CPython, packed as a PyPy; images made of it go after the tests."""
+    folder = tmp_path_factory.mktemp("python2")
+    folder.chmod(0o755)
+    copy = ["cp", "-R", *(f"/opt/python2/{name}" for name in ("bin", "lib", "include")), "/out"]
+    done = engine.run(Job(bootstrap_image, copy, mounts=(Mount(folder, "/out", writable=True),)))
+    assert done.exit_code == 0, done.output
+    manifest = Manifest(
+        kind="pypy",
+        target=Target(RELEASE, alpine_version),
+        source=Origin("0" * 64, True, url="https://example.org/python.tar.gz"),
+        patches=(),
+        image=BuildImage("sha256:1", "alpine", "sha256:2", True),
+        compiler="gcc",
+        musl="1.2.5",
+        translator=Translator("none", "0" * 64),
+        options=(),
+        phases=(),
+        executables=("bin/python2.7",),
+        jit=False,
+        needed=(),
+        runtime_packages=("libffi",),
+    )
+    (folder / FILE_NAME).write_text(manifest.to_json())
+    tree = folder.rename(folder.parent / manifest.target.folder)
+    path = tmp_path_factory.mktemp("artifacts") / manifest.target.tarball
+    write_tarball(tree, path)
+    yield path
+    for image in engine.client.images.list("alpypy-wheels"):
+        for tag in image.tags:
+            if RELEASE in tag:
+                engine.remove_image(tag)
+
+
+@dataclass
+class Project:
+    """A copy of the project with the tarball, and entries for the modules above."""
+
+    root: Path
+    cache: Path
+    engine: Engine
+    alpine: str
+    said: list[str] = field(default_factory=list)
+
+    @property
+    def out(self) -> Path:
+        """Where wheels come."""
+        return self.root / "artifacts/wheels"
+
+    def make(self, what: str, python: str = f"pypy{RELEASE}", **options: Any) -> Kept:
+        """`invoke wheels`."""
+        interpreter = read_interpreter(python, options.pop("alpine", self.alpine), "x86_64")
+        request = Request(read_wanted(what), interpreter, self.out, **options)
+        data = load_wheel_data(self.root)
+        maker = WheelMaker(
+            self.root, self.cache, self.engine, Fetcher(self.cache), data, self.said.append
+        )
+        return maker.make(request)
+
+    def fails(self, what: str, kind: type[AlpypyError], **options: Any) -> AlpypyError:
+        """What `invoke wheels` ends with; nothing is kept."""
+        with pytest.raises(kind) as caught:
+            self.make(what, **options)
+        assert not list(self.out.glob("*"))
+        return caught.value
+
+    def record(self, wheel: Path) -> dict[str, Any]:
+        """What is written beside a wheel."""
+        record = json.loads(wheel.with_name(f"{wheel.name}.json").read_text())
+        assert record["sha256"] == file_digest(wheel)
+        return dict(record)
+
+
+@pytest.fixture
+def project_copy(
+    tarball: Path,
+    cache: Path,
+    engine: Engine,
+    index: str,
+    alpine_version: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Project:
+    """A project whose person has that index and no other."""
+    for name in ("versions", "patches", "dockerfiles"):
+        shutil.copytree(ROOT / name, tmp_path / name)
+    with (tmp_path / "versions/wheels.toml").open("a") as stream:
+        stream.write((FIXTURES / "wheels.toml").read_text())
+    (tmp_path / "artifacts").mkdir()
+    shutil.copy(tarball, tmp_path / "artifacts")
+    copied = tmp_path / "artifacts" / tarball.name
+    verdict.keep(copied, Report(copied.name, file_digest(copied), (), 1, 1.0))
+    for name, value in (("INDEX_URL", index), ("EXTRA_INDEX_URL", ""), ("FIND_LINKS", "")):
+        monkeypatch.setenv(f"PIP_{name}", value)
+    return Project(tmp_path, cache, engine, alpine_version)
+
+
+def test_a_module_its_dependencies_and_the_dockerfile_of_the_docs(project_copy: Project) -> None:
+    kept = project_copy.make("tiny-lzma==1.0", image=True)
+    wheels = {path.name.partition("-")[0]: path for path in kept.wheels}
+    assert wheels["tiny_lzma"].name == f"tiny_lzma-1.0-cp27-cp27mu-{BOTH}.whl"
+    record = project_copy.record(wheels["tiny_lzma"])
+    assert (record["kind"], record["packages"]) == ("musllinux", [])
+    assert [one["package"] for one in record["bundled"]] == ["xz-libs"]
+    assert re.fullmatch(r"liblzma-[0-9a-f]+\.so\.5.*", record["bundled"][0]["file"])
+    assert set(record["tested"]["imported"]) == {"tinylzma", "tinybefore"}
+    assert record["tested"]["smoke"].startswith("import tinylzma")
+    assert set(record["tested"]["installed"]) == {"tiny-lzma-1.0", "tiny-dep-1.0", "tiny-pure-1.0"}
+    # The one that the index has as a wheel is taken, the other built.
+    record = project_copy.record(wheels["tiny_dep"])
+    assert (record["kind"], record["built"]) == ("any", True)
+    assert project_copy.record(wheels["tiny_pure"])["built"] is False
+    assert kept.images == (f"musl-wheels:tiny-lzma1.0-pp{RELEASE}-x86_64",)
+    try:
+        built_as_the_docs_say(project_copy, kept.images[0])
+        nothing_has_the_secret(project_copy, kept)
+    finally:
+        project_copy.engine.remove_image(kept.images[0])
+
+
+def built_as_the_docs_say(project: Project, image: str) -> None:
+    """Build the Dockerfile of docs/wheels.md with this test's interpreter and module."""
+    text = (ROOT / "docs/wheels.md").read_text(encoding="utf-8")
+    match = re.search(r"```dockerfile\n(?P<text>.*?)```", text, re.DOTALL)
+    assert match is not None
+    folder = f"pypy-{RELEASE}-alpine{project.alpine}"
+    ours = {
+        "alpine-pypy:3.11-7.3.22-alpine3.23": f"alpypy-wheels:{folder}",
+        "musl-wheels:cryptography3.3.2-pp3.11-7.3.22-x86_64": image,
+        "cryptography==3.3.2": "tiny-lzma==1.0",
+        "pypy3 ": f"/opt/{folder}/bin/python2.7 ",
+    }
+    dockerfile = match["text"]
+    for theirs, mine in ours.items():
+        assert theirs in dockerfile
+        dockerfile = dockerfile.replace(theirs, mine)
+    context = project.root / "docs-context"
+    context.mkdir()
+    (context / "Dockerfile").write_text(dockerfile)
+    tag = "alpypy-test:wheels-docs"
+    made = project.engine.build(context, tag=tag, arguments={}, labels={}, network=False)
+    try:
+        command = [ours["pypy3 "].strip(), "-c", "import tinylzma; print(tinylzma.number())"]
+        done = project.engine.run(Job(made, command))
+        assert done.exit_code == 0, done.output
+        assert int(done.output) > 50000000
+    finally:
+        project.engine.remove_image(tag)
+
+
+def nothing_has_the_secret(project: Project, kept: Kept) -> None:
+    """Neither wheels and records, nor logs, nor images and what is known of them."""
+    files = list(project.out.iterdir())
+    files += (project.cache / "logs").glob("wheels-*")
+    assert len(files) > 6
+    for path in files:
+        assert SECRET not in content(path), path
+    client = project.engine.client
+    tags = [tag for image in client.images.list("alpypy-wheels") for tag in image.tags]
+    for tag in (*kept.images, *(one for one in tags if RELEASE in one)):
+        image = client.images.get(tag)
+        assert SECRET not in json.dumps([image.attrs, image.history()]), tag
+        saved = b"".join(image.save())
+        with tarfile.open(fileobj=io.BytesIO(saved)) as whole:
+            for member in whole.getmembers():
+                stream = whole.extractfile(member)
+                assert stream is None or SECRET.encode() not in stream.read(), (tag, member.name)
+    assert SECRET not in "\n".join(project.said)
+
+
+def content(path: Path) -> str:
+    """The text of a file, or of all files of a wheel."""
+    if path.suffix != ".whl":
+        return path.read_text(encoding="utf-8")
+    with zipfile.ZipFile(path) as archive:
+        return "\n".join(archive.read(name).decode(errors="replace") for name in archive.namelist())
+
+
+def test_without_libraries_the_packages_are_written_down(project_copy: Project) -> None:
+    kept = project_copy.make("tiny-lzma", bundle=False)
+    assert kept.packages == ("xz-libs",)
+    (wheel,) = (path for path in kept.wheels if path.name.startswith("tiny_lzma"))
+    assert wheel.name == "tiny_lzma-1.0-cp27-cp27mu-linux_x86_64.whl"
+    record = project_copy.record(wheel)
+    assert (record["kind"], record["packages"], record["bundled"]) == ("linux", ["xz-libs"], [])
+
+
+def test_a_file_an_sdist_a_folder_and_a_build_of_its_own(
+    project_copy: Project, tmp_path: Path
+) -> None:
+    (tmp_path / "needed.txt").write_text("# what is needed\ntiny-pure==1.0\n-r more.txt\n")
+    (tmp_path / "more.txt").write_text("tiny-dep\n")
+    (tmp_path / "tiny-own-1.0.tar.gz").write_bytes(sdist("tiny-own"))
+    folder = tmp_path / "tiny-folder"
+    shutil.copytree(FIXTURES / "tiny-folder", folder)
+    paths = (tmp_path / "needed.txt", tmp_path / "tiny-own-1.0.tar.gz", folder)
+    kept = project_copy.make(" ".join(map(str, paths)))
+    names = {path.name.partition("-")[0].lower() for path in kept.wheels}
+    assert names == {"tiny_pure", "tiny_dep", "tiny_own", "tiny_folder"}
+    assert not list(folder.glob("*.egg-info"))
+
+
+def test_a_missing_header_is_told_with_its_package(project_copy: Project) -> None:
+    error = project_copy.fails("tiny-header", WheelError)
+    what = f"tiny-header 1.0 for pypy{RELEASE} could not be built: tinyheader.c:1:10: fatal error:"
+    assert what in error.what
+    assert "libxml/tree.h is in the package libxml2-dev" in error.remedy
+    log = re.search(r"the whole output: (\S+)", error.remedy)
+    assert log is not None
+    assert "fatal error" in Path(log[1]).read_text()
+
+
+def test_a_header_that_no_table_has_is_looked_for_in_the_index(project_copy: Project) -> None:
+    error = project_copy.fails("tiny-unknown", WheelError)
+    assert "expat/none.h is in the package expat-dev" in error.remedy
+
+
+def test_a_missing_library_is_told_with_its_package(project_copy: Project) -> None:
+    error = project_copy.fails("tiny-library", WheelError)
+    assert "cannot find -lyaml" in error.what
+    assert "the library yaml is in the package yaml-dev" in error.remedy
+
+
+def test_a_wheel_that_does_not_work_is_not_kept(project_copy: Project) -> None:
+    error = project_copy.fails("tiny-dep tiny-wrong", WheelError)
+    assert "tiny_wrong-1.0-py2-none-any.whl does not work in a clean Alpine" in error.what
+    assert "AssertionError" in error.what
+
+
+def test_a_module_that_is_not_there(project_copy: Project) -> None:
+    error = project_copy.fails("tiny-none", SpecError)
+    assert "the index has no tiny-none: no such module" in error.what
+    assert "from versions" not in error.what
+    assert "of that module there are 1.0" in project_copy.fails("tiny-dep==2", SpecError).what
+
+
+def test_an_index_that_lies_about_a_digest(project_copy: Project) -> None:
+    error = project_copy.fails("tiny-lie", DigestError)
+    assert "Expected sha256" in error.what
+    assert SECRET not in str(error)
+
+
+def test_a_module_that_is_not_for_pypy(project_copy: Project) -> None:
+    error = project_copy.fails("tiny-cpython", SpecError)
+    assert "it uses CPython's frames" in error.what
+
+
+def test_a_package_that_the_kit_does_not_have(project_copy: Project) -> None:
+    error = project_copy.fails("pyzmq", SpecError)
+    assert "pyzmq is built with g++, zeromq-dev, which the kit does not have" in error.what
+
+
+def test_a_tarball_of_another_alpine(project_copy: Project) -> None:
+    error = project_copy.fails("tiny-dep", ArchiveError, alpine="3.9")
+    assert f"there is one for Alpine {project_copy.alpine}" in error.what
+    old = next((project_copy.root / "artifacts").glob("*.tar.bz2"))
+    new = old.with_name(f"pypy-{RELEASE}-alpine3.9.tar.bz2")
+    old.rename(new)
+    verdict.keep(new, Report(new.name, file_digest(new), (), 1, 1.0))
+    error = project_copy.fails("tiny-dep", SpecError, alpine="3.9")
+    assert f"{new.name} holds {old.name.removesuffix('.tar.bz2')}" in error.what
+
+
+def test_a_tarball_that_was_not_verified(project_copy: Project) -> None:
+    path = next((project_copy.root / "artifacts").glob("*.verify.json"))
+    path.unlink()
+    assert "invoke verify" in project_copy.fails("tiny-dep", UnverifiedError).remedy
+
+
+def test_an_image_of_cpython_that_is_nowhere(project_copy: Project) -> None:
+    error = project_copy.fails("tiny-dep", ImageError, python="3.99")
+    assert f"python:3.99-alpine{project_copy.alpine}" in error.what
+
+
+@pytest.fixture
+def python_image(engine: Engine, base_image: str, tmp_path: Path) -> Iterator[str]:
+    """An image named as CPython's that holds none."""
+    tag = "python:3.98-alpine3.23"
+    (tmp_path / "context").mkdir()
+    (tmp_path / "context/Dockerfile").write_text(f"FROM {base_image}\n")
+    build = functools.partial(engine.build, tmp_path / "context", arguments={}, labels={})
+    build(tag=tag, network=False)
+    yield tag
+    engine.remove_image(tag)
+
+
+def test_an_image_that_is_not_what_its_name_says(project_copy: Project, python_image: str) -> None:
+    error = project_copy.fails("tiny-dep", AlpypyError, python="3.98")
+    assert "3.98" in error.what
+    assert kit.reference("3.23") not in error.what

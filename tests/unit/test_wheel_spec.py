@@ -1,0 +1,109 @@
+"""What may be typed after `invoke wheels`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from alpypy.errors import SpecError
+from alpypy.spec import Target
+from alpypy.wheel_spec import Interpreter, image_tag, read_interpreter, read_wanted
+
+
+def test_a_pypy() -> None:
+    interpreter = read_interpreter("pypy3.11-7.3.22", "3.23", "x86_64")
+    assert interpreter == Interpreter("3.11-7.3.22", True, "3.23", "x86_64")
+    assert interpreter.target == Target("3.11-7.3.22", "3.23")
+    assert (interpreter.language, interpreter.short) == ("3.11", "pp3.11-7.3.22")
+    assert str(interpreter) == "pypy3.11-7.3.22"
+
+
+def test_a_cpython() -> None:
+    interpreter = read_interpreter("3.12", "3.23", "aarch64")
+    assert interpreter == Interpreter("3.12", False, "3.23", "aarch64")
+    assert interpreter.image == "python:3.12-alpine3.23"
+    assert (interpreter.language, interpreter.short, str(interpreter)) == ("3.12", "py3.12", "3.12")
+
+
+@pytest.mark.parametrize(
+    "python", ["", "2.7", "3", "3.12.1", "pypy3.11", "pypy", "cpython3.12", "3.12;ls", "3.\u0661"]
+)
+def test_another_python_is_refused(python: str) -> None:
+    with pytest.raises(SpecError):
+        read_interpreter(python, "3.23", "x86_64")
+
+
+@pytest.mark.parametrize(("alpine", "arch"), [("edge", "x86_64"), ("3.23", "riscv64")])
+def test_another_alpine_or_architecture_is_refused(alpine: str, arch: str) -> None:
+    with pytest.raises(SpecError):
+        read_interpreter("3.12", alpine, arch)
+
+
+def test_requirements_with_spaces_between() -> None:
+    wanted = read_wanted("cryptography==3.3.2  lxml[html5]>=5,<7")
+    assert [str(one) for one in wanted.requirements] == ["cryptography==3.3.2", "lxml[html5]<7,>=5"]
+    assert (wanted.files, wanted.sources) == ((), ())
+
+
+def test_paths_are_told_apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "needed.txt").touch()
+    (tmp_path / "thing-1.0.tar.gz").touch()
+    (tmp_path / "project").mkdir()
+    (tmp_path / "project/setup.py").touch()
+    wanted = read_wanted("needed.txt thing-1.0.tar.gz project six")
+    assert wanted.files == (tmp_path / "needed.txt",)
+    assert wanted.sources == (tmp_path / "thing-1.0.tar.gz", tmp_path / "project")
+    assert [one.name for one in wanted.requirements] == ["six"]
+
+
+def test_a_path_with_spaces_and_signs_of_a_shell(tmp_path: Path) -> None:
+    folder = tmp_path / "a b; $(touch c) `d`"
+    folder.mkdir()
+    (folder / "pyproject.toml").touch()
+    assert read_wanted(str(folder)).sources == (folder,)
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("  ", "nothing to make wheels of"),
+        ("six;ls", "'six;ls' is neither a requirement nor a path"),
+        ("$(id)", "neither a requirement"),
+        ("six|id", "neither a requirement"),
+        ("--index-url=http://x/", "neither a requirement"),
+        ("-r", "neither a requirement"),
+        ("../six", "neither a requirement"),
+        ("none.txt", "none.txt does not exist"),
+        ("none-1.0.tar.gz", "does not exist"),
+    ],
+)
+def test_what_is_neither_is_refused(text: str, says: str) -> None:
+    with pytest.raises(SpecError) as caught:
+        read_wanted(text)
+    assert says in caught.value.what
+
+
+def test_a_folder_that_is_no_project(tmp_path: Path) -> None:
+    with pytest.raises(SpecError, match=r"neither pyproject\.toml nor setup\.py"):
+        read_wanted(str(tmp_path))
+
+
+def test_the_image_is_named_after_module_version_python_and_architecture() -> None:
+    pypy = read_interpreter("pypy3.11-7.3.22", "3.23", "x86_64")
+    tag = image_tag("cryptography", "3.3.2", pypy)
+    assert tag == "musl-wheels:cryptography3.3.2-pp3.11-7.3.22-x86_64"
+    cpython = read_interpreter("3.12", "3.23", "aarch64")
+    assert image_tag("lxml", "6.0+local", cpython) == "musl-wheels:lxml6.0-local-py3.12-aarch64"
+
+
+@given(st.text(min_size=1), st.text(min_size=1))
+def test_a_name_of_an_image_is_one_whatever_the_module_is_called(module: str, version: str) -> None:
+    tag = image_tag(module, version, read_interpreter("3.12", "3.23", "x86_64"))
+    word = tag.removeprefix("musl-wheels:")
+    assert len(word) <= 128
+    assert word.isascii()
+    assert set(word) <= set("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-")
