@@ -49,7 +49,8 @@ class WheelRecord:
 
     ``interpreter`` is named as for ``invoke wheels --python``: pypy3.11-7.3.22 or 3.12, and
     ``source`` says where it came from. ``packages`` are those of Alpine that have to be installed
-    with it. ``kind`` is musllinux, linux, any, or index for a wheel that was not built here.
+    with it. ``kind`` is musllinux, linux, any, or index for a wheel that is
+    as an index has it; ``built`` says whether it was built for this.
     """
 
     sha256: str
@@ -58,6 +59,7 @@ class WheelRecord:
     packages: tuple[str, ...]
     date: str
     kind: Kind
+    built: bool
     source: str
     kit: bool
     bundled: tuple[Bundled, ...]

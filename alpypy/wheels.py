@@ -135,6 +135,7 @@ def _record(bench: Bench, one: Finished, trial: Trial) -> WheelRecord:
         packages=one.packages,
         date=f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}",
         kind=one.kind,
+        built=one.built.image is not None,
         source=bench.python.source,
         kit=bench.python.kit is not None,
         bundled=one.bundled,

@@ -118,6 +118,7 @@ def wheel_record_of(
         packages=packages,
         date=DATE,
         kind="musllinux",
+        built=True,
         source="pypy-3.11-7.3.22-alpine3.23.tar.bz2",
         kit=False,
         bundled=(Bundled("libz-1.so.1", "zlib"),),
