@@ -21,7 +21,7 @@ from alpypy.wheel_file import Wheel, read_wheel, write_stand_in
 from alpypy.wheel_images import INSIDE, Python, Workshop, with_packages
 from alpypy.wheel_kit import MorePackages
 from alpypy.wheel_recipe import Module, WheelData
-from alpypy.wheel_settings import Settings, person_s
+from alpypy.wheel_settings import Settings, of_person
 from alpypy.wheel_spec import Interpreter, Request
 
 _TIME = 7200.0  # seconds that one build may take: a large module on a core that others use too
@@ -157,7 +157,7 @@ def _settings(bench: Bench) -> Settings:
     folder.mkdir()
     for one in bench.python.bundled:
         write_stand_in(one, folder)
-    settings = person_s(bench.scratch, {"find-links": _BUNDLED})
+    settings = of_person(bench.scratch, {"find-links": _BUNDLED})
     mounts = (*settings.mounts, Mount(folder, _BUNDLED), bench.shop.inside)
     return Settings(mounts, settings.environment, settings.network)
 

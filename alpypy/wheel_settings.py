@@ -44,7 +44,7 @@ class Settings:
     network: str
 
 
-def person_s(scratch: Path, bundled: Mapping[str, str]) -> Settings:
+def of_person(scratch: Path, bundled: Mapping[str, str]) -> Settings:
     """What pip of this machine is set up for, laid out in ``scratch`` for a container.
 
     Args:

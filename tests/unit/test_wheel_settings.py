@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from alpypy.wheel_settings import Settings, person_s
+from alpypy.wheel_settings import Settings, of_person
 
 SECRET = "hunter2"
 PIP_VARIABLES = ("INDEX_URL", "EXTRA_INDEX_URL", "FIND_LINKS", "CERT", "DEFAULT_TIMEOUT", "PROXY")
@@ -35,7 +35,7 @@ def taken(tmp_path: Path, **bundled: str) -> tuple[Settings, configparser.RawCon
     """The settings, and the file that the container sees, read as pip does."""
     scratch = tmp_path / "scratch"
     scratch.mkdir()
-    settings = person_s(scratch, {key.replace("_", "-"): value for key, value in bundled.items()})
+    settings = of_person(scratch, {key.replace("_", "-"): value for key, value in bundled.items()})
     parser = configparser.RawConfigParser()
     parser.read(scratch / "pip.conf")
     return settings, parser
