@@ -411,11 +411,16 @@ def _keep_world(engine: Engine, image: str, world: Sequence[str], scratch: Path)
     """Let apk itself remove what made the disk a virtual machine, and pack what stays."""
     out = scratch / "out"
     out.mkdir()
+    # Beside packages it has a user who may do all, and a program that its maker talks to.
+    # The engine's own init is mounted as /sbin/docker-init while this runs.
     script = (
         'printf "%s\\n" "$@" > /etc/apk/world && : > /etc/apk/repositories && apk fix --no-network'
-        " && rm -rf /boot /lib/modules /var/cache/apk/* /etc/runlevels"
+        " && deluser --remove-home quicksand"
+        " && rm -rf /boot /lib/modules /var/cache/apk/* /etc/runlevels /etc/sudoers.d"
+        " /usr/local/bin/* /etc/init.d/* /etc/rc.conf /etc/network/interfaces"
+        " /etc/resolv.conf.quicksand /etc/passwd- /etc/group- /etc/shadow-"
         " && tar -c -C / --exclude=./proc --exclude=./sys --exclude=./dev --exclude=./out"
-        " --exclude=./run -f /out/rootfs.tar ."
+        " --exclude=./run --exclude=./sbin/docker-init -f /out/rootfs.tar ."
     )
     job = Job(
         image, ["sh", "-c", script, "sh", *world], [Mount(out, "/out", writable=True)], user="0:0"
