@@ -150,6 +150,23 @@ def require_current(engine: Engine, root: Path, alpine: str) -> None:
         )
 
 
+def made_on(engine: Engine, alpine: str) -> str:
+    """ID of the Alpine that the engine's kit was made on.
+
+    Raises:
+        KitError: the engine has it no more.
+    """
+    # A kit that does not say so was made on the usual one, as ``require_current`` has it.
+    base = engine.label(reference(alpine), _BASE_LABEL) or f"alpine:{alpine}"
+    found = engine.image_id(base)
+    if found is None:
+        raise KitError(
+            f"{reference(alpine)} was made on {base}, which the engine has no more",
+            remedy=f"make it anew: invoke kit --alpine {alpine}",
+        )
+    return found
+
+
 def _identity(root: Path, base_id: str) -> str:
     parts = [_REVISION, base_id, (root / "versions/kit.toml").read_text(encoding="utf-8")]
     folder = root / "dockerfiles/kit"

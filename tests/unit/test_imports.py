@@ -39,6 +39,7 @@ ORDER = (
     "verify_inside",
     "verify",
     "verdict",
+    "runtime_image",
     "plan",
     "local",
     "patch_check",
