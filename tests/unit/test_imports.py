@@ -40,6 +40,7 @@ ORDER = (
     "verify",
     "verdict",
     "runtime_image",
+    "image_sizes",
     "plan",
     "local",
     "patch_check",
