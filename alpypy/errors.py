@@ -106,3 +106,9 @@ class UnverifiedError(AlpypyError):
     """A tarball was to be given to users, and verify has not passed it."""
 
     exit_code = 15
+
+
+class PushError(AlpypyError):
+    """A registry did not take an image."""
+
+    exit_code = 19

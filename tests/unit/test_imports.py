@@ -41,6 +41,7 @@ ORDER = (
     "verdict",
     "runtime_image",
     "image_sizes",
+    "registry",
     "plan",
     "local",
     "patch_check",
