@@ -13,7 +13,16 @@ from typing import Any
 
 from invoke import Context, Task, task
 
-from alpypy import cli, download, patch_check, patch_overview, publish, release, verdict
+from alpypy import (
+    cli,
+    download,
+    patch_check,
+    patch_overview,
+    publish,
+    registry,
+    release,
+    verdict,
+)
 from alpypy.cli import ROOT, say
 from alpypy.destination import destination
 from alpypy.errors import SpecError
@@ -22,8 +31,9 @@ from alpypy.kit import prepare
 from alpypy.order import Order
 from alpypy.recipe import load_catalog
 from alpypy.release_index import load_settings, public_address
+from alpypy.runtime_image import Wanted, make, understand
 from alpypy.sources import Fetcher, cache_folder, unpack
-from alpypy.spec import Target, alpine_of, arch_of
+from alpypy.spec import RUNTIME_REPOSITORY, Target, alpine_of, arch_of
 from alpypy.verify import own_alpine, require_tarball
 from alpypy.verify import verify as verify_tarball
 from alpypy.wheel_recipe import load_wheel_data
@@ -251,6 +261,47 @@ def check(
         say(checked.report.to_text())
         say(f"{checked.document}\n{checked.page}")
         sys.exit(checked.report.exit_code)
+
+
+@task(
+    help={
+        "pypy": "the release whose tarball in artifacts/ the image is made of: 3.11-7.3.22",
+        "alpine": _HELP["alpine"],
+        "arch": _HELP["arch"],
+        "release-version": "the version that it was packaged under, if another",
+        "repository": "the image's name without its tag: registry.example.org/team/alpine-pypy",
+        "base-image": "the Alpine that it stands on: an image, or a root file system's tarball",
+        "dev": "with headers, so that extension modules can be compiled in it",
+        "push": "push it to its registry when it is built",
+        "sizes": "what it weighs, by part; without --pypy, every such image in the engine",
+    },
+    auto_shortflags=False,
+)
+def image(
+    context: Context,
+    pypy: str = "",
+    alpine: str = "",
+    arch: str = "x86_64",
+    release_version: str = "",
+    repository: str = RUNTIME_REPOSITORY,
+    base_image: str = "",
+    dev: bool = False,
+    push: bool = False,
+    sizes: bool = False,
+) -> None:
+    """Make the image to run programs on out of a verified tarball, and push or weigh it."""
+    with cli.command():
+        target = cli.image_target(pypy, alpine, arch, release_version, sizes=sizes and not push)
+        plan = target and understand(ROOT, Wanted(target, repository, dev, base_image or None))
+        with cli.engine() as engine:
+            if plan:
+                make(engine, Fetcher(cache_folder()), ROOT, plan, say)
+                say(f"{plan.reference} is ready")
+            if plan and push:
+                registry.push(engine, plan.reference, say)
+            if sizes:
+                for line in cli.size_lines(engine, plan and plan.reference):
+                    say(line)
 
 
 @task(

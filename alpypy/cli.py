@@ -17,6 +17,7 @@ import requests
 import urllib3
 from docker.errors import APIError, DockerException
 
+from alpypy import image_sizes
 from alpypy.bootstrap import Builder
 from alpypy.check import Checker, Scope
 from alpypy.engine import Engine, connect
@@ -172,6 +173,35 @@ def default_url(settings: Settings) -> str:
             remedy="give it with --from, or write it into versions/release.toml",
         )
     return settings.url
+
+
+def image_target(
+    pypy: str, alpine: str, arch: str, release_version: str, *, sizes: bool
+) -> Target | None:
+    """Which tarball an image is to be made of; None when only ``sizes`` are asked for.
+
+    Raises:
+        SpecError: it was not named, or by half.
+    """
+    if sizes and not (pypy or alpine):
+        return None
+    if not (pypy and alpine):
+        raise SpecError(
+            "invoke image needs --pypy and --alpine",
+            remedy="name a verified tarball of artifacts/: --pypy 3.11-7.3.22 --alpine 3.23",
+        )
+    return Target(pypy, alpine, arch, release_version or None)
+
+
+def size_lines(engine: Engine, own: str | None) -> Iterator[str]:
+    """The table of ``invoke image --sizes``: one image by part, or all of this project, and others
+    to compare with."""
+    found = image_sizes.same_kind(engine)
+    weighed = []
+    for name in (own, *(one for one in found if one != own)) if own else found:
+        print(f"weighing {name}", file=sys.stderr, flush=True)
+        weighed.append(image_sizes.weigh(engine, name, by_part=own in (None, name)))
+    yield from image_sizes.table(weighed)
 
 
 def stage_lines(stages: tuple[Stage, ...]) -> Iterator[str]:

@@ -169,9 +169,10 @@ class Engine:
         arguments: Mapping[str, str],
         labels: Mapping[str, str],
         network: bool,
+        target: str = "",
         on_line: Callable[[str], None] | None = None,
     ) -> str:
-        """Build ``context``/Dockerfile and give the image's ID.
+        """Build ``context``/Dockerfile, up to the stage ``target``, and give the image's ID.
 
         Raises:
             ImageError: a step failed; the message holds the last lines of its output.
@@ -184,6 +185,7 @@ class Engine:
             buildargs={**proxy_environment(), **arguments} if network else dict(arguments),
             labels=dict(labels),
             network_mode="default" if network else "none",
+            target=target,
             rm=True,
             forcerm=True,
             decode=True,

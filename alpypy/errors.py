@@ -118,3 +118,9 @@ class ReleaseError(AlpypyError):
     """The index of a release is not usable, or the place where it is to go refuses it."""
 
     exit_code = 18
+
+
+class PushError(AlpypyError):
+    """A registry did not take an image."""
+
+    exit_code = 19

@@ -150,6 +150,23 @@ def require_current(engine: Engine, root: Path, alpine: str) -> None:
         )
 
 
+def made_on(engine: Engine, alpine: str) -> str:
+    """ID of the Alpine that the engine's kit was made on.
+
+    Raises:
+        KitError: the engine has it no more.
+    """
+    # A kit that does not say so was made on the usual one, as ``require_current`` has it.
+    base = engine.label(reference(alpine), _BASE_LABEL) or f"alpine:{alpine}"
+    found = engine.image_id(base)
+    if found is None:
+        raise KitError(
+            f"{reference(alpine)} was made on {base}, which the engine has no more",
+            remedy=f"make it anew: invoke kit --alpine {alpine}",
+        )
+    return found
+
+
 def _identity(root: Path, base_id: str) -> str:
     parts = [_REVISION, base_id, (root / "versions/kit.toml").read_text(encoding="utf-8")]
     folder = root / "dockerfiles/kit"
@@ -411,11 +428,16 @@ def _keep_world(engine: Engine, image: str, world: Sequence[str], scratch: Path)
     """Let apk itself remove what made the disk a virtual machine, and pack what stays."""
     out = scratch / "out"
     out.mkdir()
+    # Beside packages it has a user who may do all, and a program that its maker talks to.
+    # The engine's own init is mounted as /sbin/docker-init while this runs.
     script = (
         'printf "%s\\n" "$@" > /etc/apk/world && : > /etc/apk/repositories && apk fix --no-network'
-        " && rm -rf /boot /lib/modules /var/cache/apk/* /etc/runlevels"
+        " && deluser --remove-home quicksand"
+        " && rm -rf /boot /lib/modules /var/cache/apk/* /etc/runlevels /etc/sudoers.d"
+        " /usr/local/bin/* /etc/init.d/* /etc/rc.conf /etc/network/interfaces"
+        " /etc/resolv.conf.quicksand /etc/passwd- /etc/group- /etc/shadow-"
         " && tar -c -C / --exclude=./proc --exclude=./sys --exclude=./dev --exclude=./out"
-        " --exclude=./run -f /out/rootfs.tar ."
+        " --exclude=./run --exclude=./sbin/docker-init -f /out/rootfs.tar ."
     )
     job = Job(
         image, ["sh", "-c", script, "sh", *world], [Mount(out, "/out", writable=True)], user="0:0"

@@ -21,6 +21,15 @@ _TARBALL = re.compile(
     re.ASCII,
 )
 _RELEASE_VERSION = re.compile(r"[0-9A-Za-z][0-9A-Za-z.+_-]*")
+# Names of images, as a registry takes them: a host with a port, then folders.
+# Source: https://github.com/distribution/reference/blob/main/regexp.go
+_PART = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*"
+_REPOSITORY = re.compile(
+    rf"(?:[0-9A-Za-z](?:[0-9A-Za-z.-]*[0-9A-Za-z])?(?::[0-9]{{1,5}})?/)?{_PART}(?:/{_PART})*",
+    re.ASCII,
+)
+_LONGEST_REPOSITORY, _LONGEST_TAG = 255, 128
+RUNTIME_REPOSITORY = "alpine-pypy"
 
 
 @dataclass(frozen=True)
@@ -107,6 +116,30 @@ class Target:
     def build_tag(self, repository: str = "alpine-pypy-build") -> str:
         """Tag of the self-hosted image, which holds PyPy 2.7."""
         return f"{repository}:{self.release}-alpine{self.alpine}"
+
+    def runtime_tag(self, repository: str = RUNTIME_REPOSITORY, *, dev: bool = False) -> str:
+        """Tag of the image to run programs on: ``alpine-pypy:3.11-7.3.22-alpine3.23``.
+
+        An image's name has no ``+``; as elsewhere, ``_`` stands for it.
+
+        Raises:
+            SpecError: the repository, or the version, cannot be part of an image's name.
+        """
+        if not _REPOSITORY.fullmatch(repository) or len(repository) > _LONGEST_REPOSITORY:
+            raise SpecError(
+                f"{repository!r} is not the name of an image's repository",
+                remedy="write it as alpine-pypy, or with its registry:"
+                " registry.example.org/team/alpine-pypy",
+            )
+        suffix = "" if self.arch == "x86_64" else f"-{self.arch}"
+        version = self.version.replace("+", "_")
+        tag = f"{version}-alpine{self.alpine}{suffix}{'-dev' if dev else ''}"
+        if len(tag) > _LONGEST_TAG:
+            raise SpecError(
+                f"an image's tag has at most {_LONGEST_TAG} characters, and {tag} has {len(tag)}",
+                remedy="choose a shorter --release-version",
+            )
+        return f"{repository}:{tag}"
 
 
 def alpine_of(file_name: str) -> str:

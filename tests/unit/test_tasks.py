@@ -87,6 +87,44 @@ def test_build_needs_a_pypy(capsys: pytest.CaptureFixture[str], restored: None) 
     assert "build needs --with-pypy\n  --with-pypy: tarball of a PyPy" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("words", "code", "says"),
+    [
+        ([], 2, "invoke image needs --pypy and --alpine"),
+        (["--pypy", "3.11-7.3.22"], 2, "invoke image needs --pypy and --alpine"),
+        (["--alpine", "3.23", "--sizes"], 2, "invoke image needs --pypy and --alpine"),
+        (["--sizes", "--push"], 2, "invoke image needs --pypy and --alpine"),
+        ([*BOTH, "--repository", "a;reboot"], 2, "'a;reboot' is not the name"),
+        (["--pypy", "3.6-7.0.0", "--alpine", "3.9;id"], 2, "'3.9;id' is not an Alpine"),
+        (["--pypy", "$(id)", "--alpine", "3.9"], 2, "no release '$(id)'"),
+        (["--pypy", "3.6-7.0.0", "--alpine", "3.12"], 6, "alpine3.12.tar.bz2 does not exist"),
+    ],
+)
+def test_a_wrong_image_is_told_before_an_engine_is_looked_for(
+    words: list[str],
+    code: int,
+    says: str,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    restored: None,
+) -> None:
+    monkeypatch.setenv("DOCKER_HOST", "unix:///nowhere")
+    with pytest.raises(SystemExit) as caught:
+        PROGRAM.run(["invoke", "image", *words])
+    assert caught.value.code == code
+    assert says in capsys.readouterr().err
+
+
+def test_sizes_need_an_engine(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, restored: None
+) -> None:
+    monkeypatch.setenv("DOCKER_HOST", "unix:///nowhere")
+    with pytest.raises(SystemExit) as caught:
+        PROGRAM.run(["invoke", "image", "--sizes"])
+    assert caught.value.code == 8
+    assert "no container engine answers" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("words", [["--bogus", "x"], ["3.6-7.0.0", "3.9"], [*BOTH, "--jobs"]])
 def test_invoke_does_not_take_one_word_for_another(words: list[str]) -> None:
     with pytest.raises(ParseError):

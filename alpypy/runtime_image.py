@@ -1,0 +1,304 @@
+"""The run-time image: a PyPy out of a verified tarball, on Alpine, with the libraries it needs.
+
+Which packages those are comes from the tarball's ELF facts, as names of libraries that apk knows;
+what of the tarball is left out stands in versions/image.toml.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import tempfile
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from docker.models.images import Image
+from packaging.specifiers import SpecifierSet
+
+from alpypy import kit as kits
+from alpypy import verdict
+from alpypy.engine import Engine
+from alpypy.errors import ArchiveError
+from alpypy.image import KEY_LABEL, built, find_base
+from alpypy.manifest import Manifest
+from alpypy.recipe import Recipe, load_catalog
+from alpypy.sources import Fetcher
+from alpypy.spec import RUNTIME_REPOSITORY, PypyVersion, Target
+from alpypy.store import key_of
+from alpypy.tables import Table, read_table
+
+FILE_NAME = "image.toml"
+FOLDER = "opt/pypy"  # where PyPy is in the image, as in docker-library's
+LAYERS_LABEL = "org.alpypy.layers"  # how many; an image made from this one inherits it and has more
+_TARBALL_LABEL = "org.alpypy.tarball"  # SHA-256 of what the image was made of
+_STAGE_LABEL = "org.alpypy.stage"  # of what is built on the way and thrown away: the key
+_CONTEXT = "dockerfiles/runtime"
+_SAID = "image: "  # begins the lines that the scripts inside print for the user
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """Files of a tarball that the image has not; with ``dev`` the -dev image has them."""
+
+    what: str
+    patterns: tuple[str, ...]
+    dev: bool
+    why: str
+
+
+@dataclass(frozen=True)
+class Settings:
+    """versions/image.toml. ``setuptools`` are the languages that keep it beside pip."""
+
+    left_out: tuple[LeftOut, ...]
+    setuptools: SpecifierSet
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """The image that is asked for; ``base_image`` is a name or a root file system's tarball."""
+
+    target: Target
+    repository: str = RUNTIME_REPOSITORY
+    dev: bool = False
+    base_image: str | None = None
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What the image is made of, all of it checked."""
+
+    wanted: Wanted
+    reference: str
+    recipe: Recipe
+    tarball: Path
+    sha256: str
+    manifest: Manifest
+    settings: Settings
+
+    @property
+    def language(self) -> str:
+        """Python's version: ``3.11``."""
+        return PypyVersion.parse(self.wanted.target.release).language
+
+
+@dataclass(frozen=True)
+class Ground:
+    """What an image stands on, and where its packages come from: the same image, or the kit that
+    was made on it. ``identity`` stands for the content of the latter in keys."""
+
+    id: str
+    name: str
+    digest: str
+    layers: int
+    packages: str
+    identity: str
+    network: bool
+
+
+def load_settings(root: Path) -> Settings:
+    """Read and check ``root``/versions/image.toml.
+
+    Raises:
+        DataError: a field is missing, unknown or of another form.
+    """
+    file = read_table(root, FILE_NAME)
+    file.allow("left_out", "setuptools")
+    setuptools = file.table("setuptools")
+    setuptools.allow("language")
+    return Settings(
+        left_out=tuple(map(_load_left_out, file.tables("left_out"))),
+        setuptools=setuptools.range("language"),
+    )
+
+
+def _load_left_out(entry: Table) -> LeftOut:
+    entry = entry.called("what")
+    entry.allow("what", "patterns", "dev", "why")
+    patterns = entry.texts("patterns")
+    wrong = [one for one in patterns if not one.strip("/*") or one.strip("/") != one]
+    if wrong:
+        raise entry.error(f"patterns has {wrong[0]!r}", "write the end of a path: tests, or *.c")
+    return LeftOut(entry.text("what"), patterns, entry.flag("dev"), entry.text("why"))
+
+
+def understand(root: Path, wanted: Wanted) -> Plan:
+    """Find the tarball in ``root``/artifacts and see that it may be given to users.
+
+    Raises:
+        SpecError: there is no such release or Alpine, it is no PyPy, or a name cannot be used.
+        ArchiveError: the tarball is not there, damaged, or of something else.
+        UnverifiedError: it has not passed verify.
+        DataError: a file in versions/ is not usable.
+    """
+    target = wanted.target
+    recipe = load_catalog(root).recipe(target)
+    PypyVersion.parse(target.release)
+    reference = target.runtime_tag(wanted.repository, dev=wanted.dev)
+    tarball = root / "artifacts" / target.tarball
+    if not tarball.is_file():
+        raise ArchiveError(
+            f"artifacts/{tarball.name} does not exist",
+            remedy=f"build it: invoke bootstrap --pypy {target.release} --alpine {target.alpine}",
+        )
+    report = verdict.require(tarball)
+    manifest = Manifest.of_tarball(tarball)
+    if manifest.target != target:
+        raise ArchiveError(
+            f"artifacts/{tarball.name} holds {manifest.target.folder}",
+            remedy=f"call it {manifest.target.tarball}, verify it, and ask for that",
+        )
+    return Plan(wanted, reference, recipe, tarball, report.sha256, manifest, load_settings(root))
+
+
+def make(
+    engine: Engine, fetcher: Fetcher, root: Path, plan: Plan, say: Callable[[str], None]
+) -> str:
+    """Build the image, unless the engine has it, and give its ID.
+
+    Raises:
+        ImageError: a step failed, the image's own check among them; or there is no base image.
+        KitError, SpecError, DownloadError: as ``find_base`` does.
+    """
+    ground = find_ground(engine, fetcher, plan, say)
+    key = _key(root, plan, ground)
+    with engine.building(key):
+        made = built(engine, key)
+        if made is None:
+            say(f"building {plan.reference} out of {plan.tarball.name}")
+            made = _build(engine, root, plan, ground, key, say)
+        else:
+            repository, _, tag = plan.reference.rpartition(":")
+            engine.client.images.get(made).tag(repository, tag)
+    return made
+
+
+def find_ground(engine: Engine, fetcher: Fetcher, plan: Plan, say: Callable[[str], None]) -> Ground:
+    """The Alpine of the image: the chosen one, else the one that the tarball was built for.
+
+    What was built with the kit needs the kit's libraries; the image stands on the Alpine below
+    the kit, without its packages for building.
+    """
+    wanted, recipe = plan.wanted, plan.recipe
+    kit = None if wanted.base_image else plan.manifest.image.kit
+    packages = find_base(
+        engine, fetcher, recipe.alpine, wanted.target.arch, wanted.base_image, say, kit=kit
+    )
+    base = packages.id
+    if packages.id == engine.image_id(kits.reference(recipe.alpine.version)):
+        base = kits.made_on(engine, recipe.alpine.version)
+    facts = engine.client.images.get(base).attrs
+    usual = f"alpine:{recipe.alpine.version}"
+    names = [wanted.base_image, usual, *facts["RepoTags"], base]
+    # Where no registry gave it a digest, its ID is one.
+    digests = facts["RepoDigests"] or [base]
+    return Ground(
+        id=base,
+        name=next(name for name in names if name in (*facts["RepoTags"], base)),
+        digest=str(digests[0]).rpartition("@")[2],
+        layers=len(facts["RootFS"]["Layers"]),
+        packages=packages.reference,
+        identity=packages.identity,
+        network=not packages.kit,
+    )
+
+
+def _key(root: Path, plan: Plan, ground: Ground) -> str:
+    folder = root / _CONTEXT
+    return key_of(
+        files={path.name: path.read_text(encoding="utf-8") for path in sorted(folder.iterdir())},
+        settings=_settings(plan),
+        tarball=plan.sha256,
+        base=ground.id,
+        packages=ground.identity,
+        labels=_labels(plan, ground),
+    )
+
+
+def _build(
+    engine: Engine,
+    root: Path,
+    plan: Plan,
+    ground: Ground,
+    key: str,
+    say: Callable[[str], None],
+) -> str:
+    def tell(line: str) -> None:
+        if line.startswith(_SAID):
+            say(f"  {line.removeprefix(_SAID)}")
+
+    with tempfile.TemporaryDirectory(prefix="alpypy-image-") as name:
+        context = Path(shutil.copytree(root / _CONTEXT, Path(name) / "context"))
+        shutil.copy(plan.tarball, context / "pypy.tar.bz2")
+        (context / "settings.json").write_text(json.dumps(_settings(plan)), encoding="utf-8")
+        try:
+            return engine.build(
+                context,
+                tag=plan.reference,
+                arguments={**_arguments(plan, ground), "KEY": key},
+                labels={**_labels(plan, ground), KEY_LABEL: key},
+                network=ground.network,
+                target=f"python{plan.language[0]}",
+                on_line=tell,
+            )
+        finally:
+            filters = {"dangling": True, "label": f"{_STAGE_LABEL}={key}"}
+            engine.client.images.prune(filters=filters)
+
+
+def _arguments(plan: Plan, ground: Ground) -> dict[str, str]:
+    return {
+        "BASE_IMAGE": ground.id,
+        "PACKAGE_IMAGE": ground.packages,
+        "LIBRARIES": " ".join(libraries(plan.manifest)),
+        "EXECUTABLE": plan.manifest.executables[0],
+    }
+
+
+def libraries(manifest: Manifest) -> tuple[str, ...]:
+    """What to install, in apk's names of libraries: ``so:libffi.so.8``."""
+    return tuple(f"so:{need.soname}" for need in manifest.needed)
+
+
+def _settings(plan: Plan) -> dict[str, Any]:
+    """What the scripts inside the image must know."""
+    language, left_out = plan.language, plan.settings.left_out
+    kept = [one for one in left_out if one.dev and plan.wanted.dev]
+    return {
+        "language": language,
+        "names": [
+            f"{name}{version}"
+            for name in ("pypy", "python")
+            for version in ("", language[0], language)
+        ],
+        "uninstall": [] if language in plan.settings.setuptools else ["setuptools"],
+        "leave_out": [{"what": one.what, "patterns": one.patterns} for one in left_out],
+        "keep": [pattern for one in kept for pattern in one.patterns],
+    }
+
+
+def _labels(plan: Plan, ground: Ground) -> Mapping[str, str]:
+    """Source: https://github.com/opencontainers/image-spec/blob/main/annotations.md
+
+    ``revision`` is the SHA-256 of the source that was translated, as it may be the user's own.
+    """
+    target, source = plan.wanted.target, plan.manifest.source
+    kind = "to build extension modules with" if plan.wanted.dev else "to run programs on"
+    oci = {
+        "title": f"PyPy {target.version} for Alpine {target.alpine}",
+        "description": f"PyPy, built for musl, {kind}",
+        "version": target.version,
+        "source": source.url or plan.recipe.source.url,
+        "revision": f"sha256:{source.sha256}",
+        "base.name": ground.name,
+        "base.digest": ground.digest,
+    }
+    named = {f"org.opencontainers.image.{name}": value for name, value in oci.items()}
+    return {**named, _TARBALL_LABEL: plan.sha256, LAYERS_LABEL: str(ground.layers + 2)}
+
+
+def is_runtime_image(image: Image) -> bool:
+    """Whether ``make`` made an image of the engine; one that was made from such a one is none."""
+    return image.labels.get(LAYERS_LABEL) == str(len(image.attrs["RootFS"]["Layers"]))
