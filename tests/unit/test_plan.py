@@ -226,7 +226,10 @@ def test_a_given_pypy_takes_the_place_of_bootstrap_image_and_translator(
 
 @pytest.mark.parametrize(
     ("release", "alpine", "package"),
-    [("2.7-7.0.0", "3.9", "libressl-dev"), ("2.7-7.3.0", "3.18", "openssl1.1-compat-dev")],
+    [
+        ("2.7-7.0.0", "3.18", "openssl1.1-compat-dev"),
+        ("2.7-7.3.0", "3.18", "openssl1.1-compat-dev"),
+    ],
 )
 def test_what_the_kit_has_no_packages_for_is_refused_at_once(
     release: str, alpine: str, package: str
@@ -239,7 +242,9 @@ def test_what_the_kit_has_no_packages_for_is_refused_at_once(
     assert plan.make(ROOT, recipe, None, own, {release: "a" * 64}, None).base == own
 
 
-@pytest.mark.parametrize("target", [("3.6-7.0.0", "3.9"), ("3.11-7.3.22", "3.23")])
+@pytest.mark.parametrize(
+    "target", [("2.7-7.0.0", "3.9"), ("3.6-7.0.0", "3.9"), ("3.11-7.3.22", "3.23")]
+)
 def test_what_the_kit_has_packages_for_is_planned(target: tuple[str, str]) -> None:
     recipe = CATALOG.recipe(Target(*target))
     kit = Base(f"alpypy-kit:alpine{target[1]}", "sha256:1", "1", True)
