@@ -295,7 +295,8 @@ def image(
         plan = target and understand(ROOT, Wanted(target, repository, dev, base_image or None))
         with cli.engine() as engine:
             if plan:
-                make(engine, Fetcher(cache_folder()), ROOT, plan, say)
+                cache = cache_folder()
+                make(engine, Fetcher(cache), ROOT, cache, plan, say)
                 say(f"{plan.reference} is ready")
             if plan and push:
                 registry.push(engine, plan.reference, say)

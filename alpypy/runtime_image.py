@@ -21,18 +21,19 @@ from alpypy import kit as kits
 from alpypy import verdict
 from alpypy.engine import Engine
 from alpypy.errors import ArchiveError
-from alpypy.image import KEY_LABEL, built, find_base
+from alpypy.image import find_base
 from alpypy.manifest import Manifest
 from alpypy.recipe import Recipe, load_catalog
 from alpypy.sources import Fetcher
 from alpypy.spec import RUNTIME_REPOSITORY, PypyVersion, Target
-from alpypy.store import key_of
+from alpypy.store import key_of, whole_file
 from alpypy.tables import Table, read_table
 
 FILE_NAME = "image.toml"
 FOLDER = "opt/pypy"  # where PyPy is in the image, as in docker-library's
 LAYERS_LABEL = "org.alpypy.layers"  # how many; an image made from this one inherits it and has more
 _TARBALL_LABEL = "org.alpypy.tarball"  # SHA-256 of what the image was made of
+_MADE = "images"  # the folder of IDs
 _STAGE_LABEL = "org.alpypy.stage"  # of what is built on the way and thrown away: the key
 _CONTEXT = "dockerfiles/runtime"
 _SAID = "image: "  # begins the lines that the scripts inside print for the user
@@ -154,9 +155,17 @@ def understand(root: Path, wanted: Wanted) -> Plan:
 
 
 def make(
-    engine: Engine, fetcher: Fetcher, root: Path, plan: Plan, say: Callable[[str], None]
+    engine: Engine,
+    fetcher: Fetcher,
+    root: Path,
+    cache: Path,
+    plan: Plan,
+    say: Callable[[str], None],
 ) -> str:
     """Build the image, unless the engine has it, and give its ID.
+
+    Args:
+        cache: where the IDs of images that were made are kept.
 
     Raises:
         ImageError: a step failed, the image's own check among them; or there is no base image.
@@ -165,14 +174,23 @@ def make(
     ground = find_ground(engine, fetcher, plan, say)
     key = _key(root, plan, ground)
     with engine.building(key):
-        made = built(engine, key)
+        made = _made(engine, cache / _MADE / key[:24])
         if made is None:
             say(f"building {plan.reference} out of {plan.tarball.name}")
             made = _build(engine, root, plan, ground, key, say)
+            with whole_file(cache / _MADE / key[:24]) as memo:
+                memo.write_text(made, encoding="ascii")
         else:
             repository, _, tag = plan.reference.rpartition(":")
             engine.client.images.get(made).tag(repository, tag)
     return made
+
+
+def _made(engine: Engine, memo: Path) -> str | None:
+    """The image that was made with this key, by its ID: a label would find as well whatever users
+    made from it, which inherits labels."""
+    memo.parent.mkdir(parents=True, exist_ok=True)
+    return engine.image_id(memo.read_text(encoding="ascii")) if memo.is_file() else None
 
 
 def find_ground(engine: Engine, fetcher: Fetcher, plan: Plan, say: Callable[[str], None]) -> Ground:
@@ -238,14 +256,15 @@ def _build(
                 context,
                 tag=plan.reference,
                 arguments={**_arguments(plan, ground), "KEY": key},
-                labels={**_labels(plan, ground), KEY_LABEL: key},
+                labels=_labels(plan, ground),
                 network=ground.network,
                 target=f"python{plan.language[0]}",
                 on_line=tell,
             )
         finally:
             filters = {"dangling": True, "label": f"{_STAGE_LABEL}={key}"}
-            engine.client.images.prune(filters=filters)
+            for stage in engine.client.images.list(filters=filters):
+                engine.remove_image(str(stage.id))
 
 
 def _arguments(plan: Plan, ground: Ground) -> dict[str, str]:
