@@ -147,7 +147,7 @@ def pack(source: Path, manifest: Manifest, work: Path) -> Path:
     path = work / manifest.target.tarball
     write_tarball(folder, path)
     shutil.rmtree(folder)
-    verdict.keep(path, Report(path.name, file_digest(path), (), 1, 1.0))
+    verdict.keep(path, Report(path.name, file_digest(path), (), 1, 1.0, "2026-11-21T14:05:00Z"))
     return path
 
 

@@ -47,6 +47,7 @@ from alpypy.wheel_spec import Request, read_interpreter, read_wanted
 from alpypy.wheels import Kept, WheelMaker
 
 pytestmark = pytest.mark.timeout(1800)
+DATE = "2026-11-21T14:05:00Z"
 ROOT = Path(__file__).resolve().parents[2]
 RELEASE = "2.7-2.7.18"
 SECRET = "hunter2-is-secret"
@@ -240,7 +241,7 @@ def project_copy(
     (tmp_path / "artifacts").mkdir()
     shutil.copy(tarball, tmp_path / "artifacts")
     copied = tmp_path / "artifacts" / tarball.name
-    verdict.keep(copied, Report(copied.name, file_digest(copied), (), 1, 1.0))
+    verdict.keep(copied, Report(copied.name, file_digest(copied), (), 1, 1.0, DATE))
     for name, value in (("INDEX_URL", index), ("EXTRA_INDEX_URL", ""), ("FIND_LINKS", "")):
         monkeypatch.setenv(f"PIP_{name}", value)
     return Project(tmp_path, cache, engine, alpine_version)
@@ -407,7 +408,7 @@ def test_a_tarball_of_another_alpine(project_copy: Project) -> None:
     old = next((project_copy.root / "artifacts").glob("*.tar.bz2"))
     new = old.with_name(f"pypy-{RELEASE}-alpine3.9.tar.bz2")
     old.rename(new)
-    verdict.keep(new, Report(new.name, file_digest(new), (), 1, 1.0))
+    verdict.keep(new, Report(new.name, file_digest(new), (), 1, 1.0, DATE))
     error = project_copy.fails("tiny-dep", SpecError, alpine="3.9")
     assert f"{new.name} holds {old.name.removesuffix('.tar.bz2')}" in error.what
 

@@ -68,7 +68,9 @@ def write_tarball(root: Path, manifest: Manifest, *, name: str = "", verified: b
         member.size = len(document)
         archive.addfile(member, io.BytesIO(document))
     if verified:
-        verdict.keep(path, Report(path.name, file_digest(path), (), 12, 3.5))
+        verdict.keep(
+            path, Report(path.name, file_digest(path), (), 12, 3.5, "2026-11-21T14:05:00Z")
+        )
     return path
 
 
