@@ -233,7 +233,8 @@ def project_of(tarball: Path, work: Path, engine: Engine) -> Project:
 def forget(project: Project) -> None:
     for found in project.engine.client.images.list(f"{project.repository}*"):
         for name in found.tags:
-            project.engine.remove_image(name)
+            if name.startswith(project.repository):  # it may be somebody's image too
+                project.engine.remove_image(name)
 
 
 @pytest.fixture(scope="module")
