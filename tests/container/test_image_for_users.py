@@ -72,6 +72,7 @@ subprocess.check_call(command)
 COMPILE = """\
 FROM {kit} AS kit
 FROM {dev} AS compiled
+LABEL org.alpypy.test={mark}
 COPY --from=kit /var/lib/alpypy-kit /var/lib/alpypy-kit
 COPY --from=kit /etc/apk/keys /etc/apk/keys
 COPY --from=kit /etc/apk/repositories /etc/apk/repositories
@@ -233,7 +234,8 @@ def project_of(tarball: Path, work: Path, engine: Engine) -> Project:
 def forget(project: Project) -> None:
     for found in project.engine.client.images.list(f"{project.repository}*"):
         for name in found.tags:
-            project.engine.remove_image(name)
+            if name.startswith(project.repository):  # it may be somebody's image too
+                project.engine.remove_image(name)
 
 
 @pytest.fixture(scope="module")
@@ -404,12 +406,15 @@ def test_an_extension_is_compiled_in_dev_and_runs_in_the_other(
     project: Project, runtime: str, dev: str, engine: Engine, tmp_path: Path
 ) -> None:
     kit_image = kit.reference(project.target.alpine)
-    text = COMPILE.format(kit=kit_image, dev=dev, image=runtime)
+    mark = uuid.uuid4().hex
+    text = COMPILE.format(kit=kit_image, dev=dev, image=runtime, mark=mark)
     (tmp_path / "Dockerfile").write_text(text)
     (tmp_path / "probe.c").write_text(PROBE)
     (tmp_path / "build.py").write_text(BUILD)
     tag = f"{project.repository}:extension"
     engine.build(tmp_path, tag=tag, arguments={}, labels={}, network=False)
+    for stage in engine.client.images.list(filters={"label": f"org.alpypy.test={mark}"}):
+        engine.remove_image(str(stage.id))
     said = project.run(tag, *python("import probe; print(probe.__name__)"), working_dir="/srv")
     assert said == "probe"
     assert not image_sizes.is_runtime_image(engine.client.images.get(tag))
