@@ -5,7 +5,7 @@ What fails without an entry is a finding; so is an entry whose tests pass, or th
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -25,9 +25,9 @@ _ENDINGS = {"fails": None, "crashes": CRASHED, "hangs": HUNG}
 
 @dataclass(frozen=True)
 class Entry:
-    """Tests that are expected to end badly.
+    """A test, or several of one pattern, that are expected to end badly.
 
-    ``test`` is a pattern of names, ``test_os.FileTests.*``. ``sometimes``: they also pass at times.
+    ``test`` is the name or the pattern, ``test_os.FileTests.*``. ``sometimes``: it also passes.
     """
 
     test: str
@@ -83,8 +83,8 @@ def load_ledger(root: Path, release: str) -> tuple[Entry, ...]:
     if not (root / FOLDER / name).is_file():
         return ()
     file = read_table(root, name, FOLDER)
-    file.allow("tests")
-    return tuple(map(_load_entry, file.tables("tests")))
+    file.allow("expected")
+    return tuple(entry for table in file.tables("expected") for entry in _load_entries(table))
 
 
 def judge(entries: Sequence[Entry], results: Iterable[ModuleResult]) -> tuple[Judged, ...]:
@@ -116,9 +116,13 @@ def _outdated(entry: Entry, results: Sequence[ModuleResult]) -> Finding | None:
     return Finding("ledger.passes", entry.test, f"{message}: {entry.why}")
 
 
-def _load_entry(entry: Table) -> Entry:
-    named = entry.called("test")
-    named.allow("test", "cause", "why", "ends", "sometimes", "alpine", "arch")
+def _load_entries(table: Table) -> Iterator[Entry]:
+    """One for each pattern: whether it still holds is said of each alone."""
+    patterns = table.texts("tests")
+    if not patterns:
+        raise table.error("tests is empty", "write the names of tests, or patterns of names")
+    named = table.called(patterns[0])
+    named.allow("tests", "cause", "why", "ends", "sometimes", "alpine", "arch")
     if named.text("cause") not in CAUSES:
         raise named.error(f"cause is {named.text('cause')!r}", f"write one of {', '.join(CAUSES)}")
     if not named.text("why").strip():
@@ -126,12 +130,13 @@ def _load_entry(entry: Table) -> Entry:
     ends = named.optional_text("ends") or "fails"
     if ends not in _ENDINGS:
         raise named.error(f"ends is {ends!r}", f"write one of {', '.join(_ENDINGS)}")
-    return Entry(
-        test=named.text("test"),
-        cause=named.text("cause"),
-        why=named.text("why"),
-        ends=ends,
-        sometimes=named.flag("sometimes"),
-        alpine=named.range("alpine"),
-        arch=named.texts("arch") if named.has("arch") else (),
-    )
+    for pattern in patterns:
+        yield Entry(
+            test=pattern,
+            cause=named.text("cause"),
+            why=named.text("why"),
+            ends=ends,
+            sometimes=named.flag("sometimes"),
+            alpine=named.range("alpine"),
+            arch=named.texts("arch") if named.has("arch") else (),
+        )

@@ -116,7 +116,7 @@ def load_settings(root: Path) -> Settings:
 
 
 def _load_left_out(entry: Table) -> LeftOut:
-    entry = entry.called("what")
+    entry = entry.called(entry.text("what"))
     entry.allow("what", "patterns", "dev", "why")
     patterns = entry.texts("patterns")
     wrong = [one for one in patterns if not one.strip("/*") or one.strip("/") != one]

@@ -115,9 +115,9 @@ class Table:
             raise self.error(f"{key} is {values!r}", "write it as a list of quoted words")
         return tuple(values)
 
-    def called(self, key: str) -> Table:
+    def called(self, name: str) -> Table:
         """The same table, with a word of its own beside its place in what is said of it."""
-        return Table(f"{self.where} ({self.text(key)})", self._values)
+        return Table(f"{self.where} ({name})", self._values)
 
     def table(self, key: str) -> Table:
         """A table inside this one that must be there."""

@@ -188,8 +188,12 @@ def load_wheel_data(root: Path) -> WheelData:
     return WheelData(
         packages=tuple(map(_load_packages, file.tables("packages"))),
         tls=tuple(_load_tls(entry) for entry in file.tables("tls")),
-        modules=tuple(_load_module(entry.called("name")) for entry in file.tables("modules")),
-        offers=tuple(_load_offer(entry.called("package")) for entry in file.tables("offers")),
+        modules=tuple(
+            _load_module(entry.called(entry.text("name"))) for entry in file.tables("modules")
+        ),
+        offers=tuple(
+            _load_offer(entry.called(entry.text("package"))) for entry in file.tables("offers")
+        ),
     )
 
 

@@ -31,7 +31,7 @@ REAL = ("test_bisect", "test_errno", "test_textwrap", "test_wait3")
 UNUSED = ("config", "idlelib", "lib-tk", "lib2to3", "pydoc_data", "site-packages")
 # What the fixtures' modules that end badly are expected to say.
 LEDGER = "".join(
-    f'[[tests]]\ntest = "{test}"\ncause = "test"\nwhy = "made to"\nends = "{ends}"\n'
+    f'[[expected]]\ntests = ["{test}"]\ncause = "test"\nwhy = "made to"\nends = "{ends}"\n'
     for test, ends in (
         ("test_bad.B*", "fails"),
         ("test_crash.Crash.test_[23]_*", "crashes"),

@@ -17,7 +17,7 @@ from alpypy.spec import Target
 
 ROOT = Path(__file__).resolve().parents[2]
 ACCESS = "test_os.FileTests.test_access"
-HEAD = f'[[tests]]\ntest = "{ACCESS}"\n'
+HEAD = f'[[expected]]\ntests = ["{ACCESS}"]\n'
 GOOD = HEAD + 'cause = "musl"\nwhy = "musl has no such function"\n'
 
 
@@ -124,6 +124,15 @@ def test_an_entry_of_a_module_as_a_whole(tmp_path: Path) -> None:
     assert judge(entries, [module(test_access="failed")])[0].entry is None
 
 
+def test_of_tests_with_one_cause_each_is_held_to_it(tmp_path: Path) -> None:
+    mkdir = "test_os.FileTests.test_mkdir"
+    entries = load(tmp_path, GOOD.replace(f'"{ACCESS}"', f'"{ACCESS}", "{mkdir}"'))
+    result = module(test_access="failed", test_mkdir="passed")
+    assert judge(entries, [result])[0].entry == entries[0]
+    (finding,) = outdated(entries, [result])
+    assert (finding.check, finding.subject) == ("ledger.passes", mkdir)
+
+
 def test_ranges(tmp_path: Path) -> None:
     (entry,) = load(tmp_path, f'{GOOD}alpine = "<3.20"\narch = ["aarch64"]\n')
     assert entry.is_for(Target("3.9-7.3.16", "3.19", "aarch64"))
@@ -142,7 +151,8 @@ def test_ranges(tmp_path: Path) -> None:
         (GOOD + 'because = "x"\n', f"({ACCESS}): unknown field because"),
         (GOOD + 'sometimes = "yes"\n', f"({ACCESS}): sometimes is 'yes'"),
         (GOOD + 'alpine = "new"\n', f"({ACCESS}): alpine"),
-        ('[[tests]]\ncause = "musl"\nwhy = "because"\n', "number 1: test is missing"),
+        ('[[expected]]\ncause = "musl"\nwhy = "because"\n', "number 1: tests is missing"),
+        ("[[expected]]\ntests = []\n", "number 1: tests is empty"),
         ('[[failures]]\ntest = "x"\n', "unknown field failures"),
         ("[[tests]\n", "ledger/3.9-7.3.16.toml"),
     ],
