@@ -195,6 +195,7 @@ class Catalog:
     patches: tuple[Patch, ...]
     packages: tuple[Ranged, ...]
     cflags: tuple[Ranged, ...]
+    ldflags: tuple[Ranged, ...]
     tls_libraries: tuple[Tls, ...]
     tls_needs: tuple[TlsNeed, ...]
     needs: tuple[Need, ...]
@@ -311,6 +312,7 @@ class Catalog:
     def _environment(self, target: Target, alpine: Alpine) -> dict[str, str]:
         return {
             "CFLAGS": " ".join(_words(self.cflags, alpine)),
+            "LDFLAGS": " ".join(_words(self.ldflags, alpine)),
             # Read by rpython/translator/platform/posix.py from 7.3.6 on, for the suffix of
             # extension modules: Alpine's gcc answers nothing, and PyPy would say linux-gnu.
             "PYPY_MULTIARCH": f"{target.arch}-linux-musl",
@@ -409,7 +411,7 @@ def load_catalog(root: Path) -> Catalog:
     pypys = _load_pypys(read_table(root, "pypy.toml"))
     quickstarts = _load_quickstarts(read_table(root, "rpython.toml"), root / "versions")
     translation = read_table(root, "translation.toml")
-    translation.allow("translator", "target", "cflags", "needs")
+    translation.allow("translator", "target", "cflags", "ldflags", "needs")
     translator = translation.table("translator")
     tls = read_table(root, "tls.toml")
     tls.allow("libraries", "pypy")
@@ -422,7 +424,8 @@ def load_catalog(root: Path) -> Catalog:
         python2_wheels=tuple(map(load_source, python2.tables("wheels"))),
         patches=load_patches(root / "patches", (*pypys, *quickstarts)),
         packages=tuple(map(_load_packages, read_table(root, "packages.toml").tables("packages"))),
-        cflags=tuple(map(_load_cflag, translation.tables("cflags"))),
+        cflags=tuple(map(_load_flag, translation.tables("cflags"))),
+        ldflags=tuple(map(_load_flag, translation.tables("ldflags"))),
         tls_libraries=tuple(map(_load_tls, tls.tables("libraries"))),
         tls_needs=_load_tls_needs(tls, pypys),
         needs=_load_needs(translation, pypys),
@@ -483,7 +486,7 @@ def _load_packages(entry: Table) -> Ranged:
     return Ranged(entry.texts("names"), entry.range("alpine"), entry.text("why"))
 
 
-def _load_cflag(entry: Table) -> Ranged:
+def _load_flag(entry: Table) -> Ranged:
     entry.allow("flag", "alpine", "why")
     return Ranged((entry.text("flag"),), entry.range("alpine"), entry.text("why"))
 

@@ -80,6 +80,7 @@ def test_the_community_build_that_alpypy_succeeds() -> None:
     assert recipe.target_options == ()
     assert recipe.environment == {
         "CFLAGS": "-DTHREAD_STACK_SIZE=0x100000",
+        "LDFLAGS": "",
         "PYPY_MULTIARCH": "x86_64-linux-musl",
     }
     assert "3.6-7.0.0" in recipe.patches[0].releases
@@ -228,6 +229,13 @@ GCC_14 = [
 def test_compiler_flags_follow_the_compiler_of_the_alpine(alpine: str, flags: list[str]) -> None:
     recipe = CATALOG.recipe(Target("3.11-7.3.22", alpine))
     assert recipe.environment["CFLAGS"].split() == flags
+
+
+@pytest.mark.parametrize(
+    ("alpine", "flag"), [("3.17", ""), ("3.18", "-Wl,-z,pack-relative-relocs")]
+)
+def test_relocations_are_packed_where_musl_can_read_them(alpine: str, flag: str) -> None:
+    assert CATALOG.recipe(Target("3.9-7.3.16", alpine)).environment["LDFLAGS"] == flag
 
 
 def test_quickstart_needs_neither_tls_nor_translator() -> None:
