@@ -79,6 +79,10 @@ ORDER = (
     "wheel_finish",
     "wheel_try",
     "wheels",
+    "proxy_config",
+    "proxy_log",
+    "proxy_authority",
+    "proxy",
     "cli",
     "needs",
 )

@@ -1,0 +1,310 @@
+"""A caching proxy for builds: squid, for this machine and its containers, until it is ended."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import os
+import pwd
+import re
+import shutil
+import socket
+import subprocess
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+from docker.errors import APIError
+
+from alpypy.engine import Engine, proxy_environment
+from alpypy.errors import ProxyError, ResourceError
+from alpypy.proxy_authority import BUNDLE, write_authority
+from alpypy.proxy_config import Listen, Settings, Upstream, configuration
+from alpypy.proxy_log import Traffic, traffic
+from alpypy.sources import disk
+
+_CONFIGURATION, _LOG, _ANSWERS, _STORE = "squid.conf", "squid.log", "access.log", "store"
+_INSTALL = "install it: apt-get install -y --no-install-recommends squid-openssl"
+_START_SECONDS = 60
+_RESERVE, _LEAST = 1024, 128  # MiB: what others keep of the disk, what a cache needs
+_LOGIN = re.compile(r"login=\S+")
+
+
+@dataclass(frozen=True)
+class Squid:
+    """The squid that is installed: its path, the user that it runs as (None for the one who runs
+    alpypy), the folder of its own programs, whether it can open https."""
+
+    program: str
+    user: pwd.struct_passwd | None
+    helpers: str
+    opens: bool
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """A proxy: its folder, where it listens, and the hosts whose https connections it opens."""
+
+    folder: Path
+    root: Path
+    settings: Settings
+    port: int
+    opened: tuple[str, ...]
+
+
+def serve(engine: Engine, wanted: Wanted, say: Callable[[str], None]) -> Traffic:
+    """Run squid until it is interrupted (Ctrl-C, SIGTERM), and tell what it gave out.
+
+    Raises:
+        ProxyError: squid is not installed, cannot listen there, or ended by itself.
+        ResourceError: the disk is full.
+        SpecError: squid cannot use the proxy that this machine needs.
+    """
+    squid = installed(opening=bool(wanted.opened))
+    listen = find_listen(engine, wanted.port)
+    with disk(wanted.folder), _alone(wanted.folder) as lock:
+        _prepare(wanted, squid, listen, upstream_of(listen))
+        with _running(squid, wanted.folder, listen, lock) as process:
+            for line in hints(wanted, listen):
+                say(line)
+            with contextlib.suppress(KeyboardInterrupt):
+                process.wait()
+                raise _ended(wanted.folder)
+        with (wanted.folder / _ANSWERS).open(encoding="utf-8", errors="replace") as lines:
+            return traffic(lines)
+
+
+def installed(*, opening: bool) -> Squid:
+    """The squid of this machine.
+
+    Args:
+        opening: it has to be one that can open https connections.
+
+    Raises:
+        ProxyError: there is none, or it was compiled without OpenSSL.
+    """
+    path = f"{os.environ.get('PATH', os.defpath)}:/usr/local/sbin:/usr/sbin"
+    program = shutil.which("squid", path=path)
+    if program is None:
+        raise ProxyError("squid is not installed", remedy=_INSTALL)
+    done = subprocess.run([program, "-v"], capture_output=True, text=True, check=False)
+    options = dict(re.findall(r"'--([\w-]+)(?:=([^']*))?'", done.stdout))
+    squid = Squid(
+        program,
+        _user(options.get("with-default-user", "nobody")) if os.getuid() == 0 else None,
+        options.get("libexecdir", ""),
+        "enable-ssl-crtd" in options and "with-openssl" in options,
+    )
+    if opening and not squid.opens:
+        raise ProxyError(
+            "the squid that is installed cannot open https connections: it has no OpenSSL",
+            remedy="install Debian's squid-openssl in its place, or leave --https out",
+        )
+    return squid
+
+
+def _user(name: str) -> pwd.struct_passwd:
+    try:
+        return pwd.getpwnam(name)
+    except KeyError as error:
+        raise ProxyError(
+            f"squid does not run as root, and its user {name} is not on this machine",
+            remedy="run `invoke proxy` as an ordinary user, or install squid's package",
+        ) from error
+
+
+def find_listen(engine: Engine, port: int) -> Listen:
+    """Where both this machine and the engine's containers reach the proxy, and no other machine.
+
+    Raises:
+        ProxyError: the engine has no such address, or the port is taken.
+    """
+    address, network = _bridge(engine)
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((address, port))
+            probe.listen()
+        except OSError as error:
+            raise _cannot_listen(address, port, error) from error
+        # Docker rewrites where this machine's own connections to its bridge come from.
+        with socket.create_connection((address, port)), probe.accept()[0] as accepted:
+            own = str(accepted.getpeername()[0])
+    return Listen(address, port, tuple(dict.fromkeys((network, own))))
+
+
+def _bridge(engine: Engine) -> tuple[str, str]:
+    """Address and network of the bridge that containers are on by default."""
+    try:
+        configs = engine.client.networks.get("bridge").attrs["IPAM"]["Config"] or []
+    except APIError:
+        configs = []
+    for one in configs:
+        if one.get("Gateway") and "." in one["Gateway"]:
+            return one["Gateway"], one["Subnet"]
+    raise ProxyError(
+        "the engine has no bridge network that its containers reach this machine by",
+        remedy="use an engine with Docker's usual network; rootless ones have none",
+    )
+
+
+def _cannot_listen(address: str, port: int, error: OSError) -> ProxyError:
+    if error.errno == errno.EADDRINUSE:
+        return ProxyError(
+            f"port {port} of {address} is taken",
+            remedy="end what listens there (an earlier `invoke proxy`?), or choose another --port",
+        )
+    if error.errno == errno.EADDRNOTAVAIL:
+        return ProxyError(
+            f"the engine's bridge has the address {address}, which this machine has not",
+            remedy="run `invoke proxy` where the engine runs; with a rootless one it does not work",
+        )
+    return ProxyError(
+        f"squid cannot listen at {address}:{port}: {error.strerror}",
+        remedy="choose a --port from 1024 on",
+    )
+
+
+def upstream_of(listen: Listen) -> Upstream:
+    """The proxies of the environment, but for the one that is about to be started: who starts it a
+    second time in the same shell has it there."""
+    found = proxy_environment()
+    others = {name: "" if value == listen.url else value for name, value in found.items()}
+    names = ("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY")
+    return Upstream(*(others.get(name, "") for name in names))
+
+
+@contextlib.contextmanager
+def _alone(folder: Path) -> Iterator[IO[str]]:
+    """One proxy at a time uses a folder. squid holds the lock too: one whose alpypy was killed
+    is noticed."""
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with (folder / "lock").open("a+") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            lock.seek(0)
+            raise ProxyError(
+                f"another proxy runs with the cache {folder}",
+                remedy=f"use that one, or end it: kill {lock.read().strip()}",
+            ) from error
+        yield lock
+
+
+def _prepare(wanted: Wanted, squid: Squid, listen: Listen, upstream: Upstream) -> None:
+    """Lay out the folder for squid, as the user that it runs as."""
+    folder = wanted.folder
+    megabytes = _megabytes(folder, wanted.settings.megabytes)
+    text = configuration(wanted.root, listen, megabytes, upstream, wanted.opened, squid.helpers)
+    for name in (_CONFIGURATION, _LOG, _ANSWERS):
+        (folder / name).unlink(missing_ok=True)
+        (folder / name).touch(mode=0o600)
+    (folder / _CONFIGURATION).write_text(text, encoding="utf-8")
+    if wanted.opened:
+        write_authority(folder, wanted.opened)
+    if squid.user:
+        for path in (folder, *folder.iterdir()):
+            os.chown(path, squid.user.pw_uid, squid.user.pw_gid)
+    if wanted.opened:
+        shutil.rmtree(folder / "certificates", ignore_errors=True)
+        helper = f"{squid.helpers}/security_file_certgen"
+        _run([helper, "-c", "-s", "certificates", "-M", "4MB"], squid, folder)
+    _run([squid.program, "-N", "-z", "-f", _CONFIGURATION], squid, folder)
+
+
+def _megabytes(folder: Path, most: int) -> int:
+    """How big the cache may get so that it does not fill the disk."""
+    files = (path.stat().st_blocks * 512 for path in (folder / _STORE).rglob("*") if path.is_file())
+    room = (sum(files) + shutil.disk_usage(folder).free) // 2**20 - _RESERVE
+    if room < _LEAST:
+        raise ResourceError(
+            f"the disk that holds {folder} is full: a cache needs {_LEAST} MiB, and {_RESERVE} MiB"
+            " are left to others",
+            remedy="free some space there; ALPYPY_CACHE moves the cache to another disk",
+        )
+    return min(most, room)
+
+
+def _start(
+    command: Sequence[str], squid: Squid, folder: Path, *descriptors: int
+) -> subprocess.Popen[bytes]:
+    """A program of squid's, in a session of its own, so that Ctrl-C reaches alpypy alone."""
+    user = squid.user
+    with (folder / _LOG).open("ab") as log:
+        return subprocess.Popen(
+            command,
+            cwd=folder,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            pass_fds=descriptors,
+            start_new_session=True,
+            user=user and user.pw_uid,
+            group=user and user.pw_gid,
+            extra_groups=[] if user else None,
+        )
+
+
+def _run(command: Sequence[str], squid: Squid, folder: Path) -> None:
+    if _start(command, squid, folder).wait():
+        raise _ended(folder)
+
+
+@contextlib.contextmanager
+def _running(
+    squid: Squid, folder: Path, listen: Listen, lock: IO[str]
+) -> Iterator[subprocess.Popen[bytes]]:
+    """squid, from when it listens on; it is told to end, and has, when this is left."""
+    command = [squid.program, "-N", "-n", f"alpypy{listen.port}", "-f", _CONFIGURATION]
+    process = _start(command, squid, folder, lock.fileno())
+    try:
+        lock.truncate(0)
+        lock.write(f"{process.pid}\n")
+        lock.flush()
+        _wait_until_up(process, folder, listen)
+        (folder / _CONFIGURATION).unlink()  # it may have a password, and has been read
+        yield process
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def _wait_until_up(process: subprocess.Popen[bytes], folder: Path, listen: Listen) -> None:
+    deadline = time.monotonic() + _START_SECONDS
+    while True:
+        with contextlib.suppress(OSError), socket.create_connection((listen.address, listen.port)):
+            return
+        if process.poll() is not None or time.monotonic() > deadline:
+            raise _ended(folder)
+        time.sleep(0.05)
+
+
+def _ended(folder: Path) -> ProxyError:
+    """squid ended by itself. Where it quotes its configuration, a password may be in the line."""
+    log = folder / _LOG
+    text = _LOGIN.sub("login=...", log.read_text(encoding="utf-8", errors="replace"))
+    log.write_text(text, encoding="utf-8")
+    wrong = [line for line in text.splitlines() if re.search("FATAL|ERROR", line)]
+    last = "".join(f"\n    {line}" for line in wrong[-3:] or text.splitlines()[-3:])
+    return ProxyError(f"squid ended:{last}", remedy=f"its log is {log}")
+
+
+def hints(wanted: Wanted, listen: Listen) -> Iterator[str]:
+    """What to type where builds are started."""
+    yield f"squid listens at {listen.url}, with its cache in {wanted.folder}; Ctrl-C ends it."
+    yield "Where builds are started:"
+    yield f"  export HTTP_PROXY={listen.url} HTTPS_PROXY={listen.url}"
+    yield f"  export NO_PROXY={_with_loopback(os.environ)}"
+    if wanted.opened:
+        bundle = wanted.folder / BUNDLE
+        yield f"  export REQUESTS_CA_BUNDLE={bundle} PIP_CERT={bundle}"
+
+
+def _with_loopback(environment: Mapping[str, str]) -> str:
+    """NO_PROXY with this machine's own servers, which the proxy refuses to ask."""
+    given = environment.get("NO_PROXY") or environment.get("no_proxy") or ""
+    words = [*filter(None, re.split(r"[,\s]+", given)), "localhost", "127.0.0.1"]
+    return ",".join(dict.fromkeys(words))
