@@ -55,26 +55,74 @@ class Wanted:
     opened: tuple[str, ...]
 
 
+@dataclass(frozen=True)
+class Running:
+    """A proxy that listens."""
+
+    process: subprocess.Popen[bytes]
+    listen: Listen
+    folder: Path
+
+    def traffic(self) -> Traffic:
+        """What it has given out since it was started."""
+        with (self.folder / _ANSWERS).open(encoding="utf-8", errors="replace") as lines:
+            return traffic(lines)
+
+
 def serve(engine: Engine, wanted: Wanted, say: Callable[[str], None]) -> Traffic:
-    """Run squid until it is interrupted (Ctrl-C, SIGTERM), and tell what it gave out.
+    """Run squid for this machine and the engine's containers until it is interrupted (Ctrl-C,
+    SIGTERM), and tell what it gave out.
 
     Raises:
         ProxyError: squid is not installed, cannot listen there, or ended by itself.
         ResourceError: the disk is full.
         SpecError: squid cannot use the proxy that this machine needs.
     """
-    squid = installed(opening=bool(wanted.opened))
-    listen = find_listen(engine, wanted.port)
-    with disk(wanted.folder), _alone(wanted.folder) as lock:
-        _prepare(wanted, squid, listen, upstream_of(listen))
-        with _running(squid, wanted.folder, listen, lock) as process:
-            for line in hints(wanted, listen):
-                say(line)
-            with contextlib.suppress(KeyboardInterrupt):
-                process.wait()
-                raise _ended(wanted.folder)
-        with (wanted.folder / _ANSWERS).open(encoding="utf-8", errors="replace") as lines:
-            return traffic(lines)
+    with running(wanted, find_listen(engine, wanted.port)) as proxy:
+        _wait(proxy, hints(wanted, proxy.listen), say)
+    return proxy.traffic()
+
+
+def _wait(proxy: Running, hints: Iterator[str], say: Callable[[str], None]) -> None:
+    with contextlib.suppress(KeyboardInterrupt):
+        for line in hints:
+            say(line)
+        proxy.process.wait()
+        raise _ended(proxy.folder)
+
+
+@contextlib.contextmanager
+def running(wanted: Wanted, listen: Listen) -> Iterator[Running]:
+    """squid, from when it listens on; it has ended when this is left.
+
+    Raises:
+        ProxyError, ResourceError, SpecError: as ``serve`` does.
+    """
+    squid, folder = installed(opening=bool(wanted.opened)), wanted.folder
+    with _alone(folder) as lock, _private(folder / _CONFIGURATION):
+        with disk(folder):
+            _prepare(wanted, squid, listen, upstream_of(listen))
+        command = [squid.program, "-N", "-n", f"alpypy{listen.port}", "-f", _CONFIGURATION]
+        process = _start(command, squid, folder, lock.fileno())
+        try:
+            lock.truncate(0)
+            lock.write(f"{process.pid}\n")
+            lock.flush()
+            _wait_until_up(process, folder, listen)
+            (folder / _CONFIGURATION).unlink()  # it has been read
+            yield Running(process, listen, folder)
+        finally:
+            process.terminate()
+            process.wait()
+
+
+@contextlib.contextmanager
+def _private(path: Path) -> Iterator[None]:
+    """A file with a password in it goes, whatever happens."""
+    try:
+        yield
+    finally:
+        path.unlink(missing_ok=True)
 
 
 def installed(*, opening: bool) -> Squid:
@@ -130,6 +178,7 @@ def find_listen(engine: Engine, port: int) -> Listen:
             probe.listen()
         except OSError as error:
             raise _cannot_listen(address, port, error) from error
+        port = probe.getsockname()[1]  # 0 stands for a free one
         # Docker rewrites where this machine's own connections to its bridge come from.
         with socket.create_connection((address, port)), probe.accept()[0] as accepted:
             own = str(accepted.getpeername()[0])
@@ -181,8 +230,10 @@ def upstream_of(listen: Listen) -> Upstream:
 def _alone(folder: Path) -> Iterator[IO[str]]:
     """One proxy at a time uses a folder. squid holds the lock too: one whose alpypy was killed
     is noticed."""
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with (folder / "lock").open("a+") as lock:
+    with disk(folder):
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        lock = (folder / "lock").open("a+")
+    with lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
@@ -251,25 +302,6 @@ def _start(
 def _run(command: Sequence[str], squid: Squid, folder: Path) -> None:
     if _start(command, squid, folder).wait():
         raise _ended(folder)
-
-
-@contextlib.contextmanager
-def _running(
-    squid: Squid, folder: Path, listen: Listen, lock: IO[str]
-) -> Iterator[subprocess.Popen[bytes]]:
-    """squid, from when it listens on; it is told to end, and has, when this is left."""
-    command = [squid.program, "-N", "-n", f"alpypy{listen.port}", "-f", _CONFIGURATION]
-    process = _start(command, squid, folder, lock.fileno())
-    try:
-        lock.truncate(0)
-        lock.write(f"{process.pid}\n")
-        lock.flush()
-        _wait_until_up(process, folder, listen)
-        (folder / _CONFIGURATION).unlink()  # it may have a password, and has been read
-        yield process
-    finally:
-        process.terminate()
-        process.wait()
 
 
 def _wait_until_up(process: subprocess.Popen[bytes], folder: Path, listen: Listen) -> None:

@@ -95,6 +95,8 @@ def configuration(
         port=listen.port,
         bump_options=port_options,
         clients=" ".join(listen.clients),
+        # The proxy upstream looks names up; many a machine behind one cannot.
+        lookup="-n " if upstream.http or upstream.https else "",
         megabytes=megabytes,
         year=_YEAR,
         upstream="\n".join(_upstream(upstream)),

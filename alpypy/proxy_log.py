@@ -43,7 +43,7 @@ def traffic(lines: Iterable[str]) -> Traffic:
     answers = served = cached = passed = failed = 0
     for line in lines:
         words = line.split()
-        if len(words) != 5 or not (words[1].isdigit() and words[2].isdigit()):
+        if len(words) != 5 or words[3] == "-" or not (words[1].isdigit() and words[2].isdigit()):
             continue
         how, status, size, method = words[0], int(words[1]), int(words[2]), words[3]
         if method == "CONNECT":
