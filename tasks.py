@@ -448,12 +448,13 @@ def wheels(
     help={
         "port": "where it listens, on the engine's bridge (default: in versions/proxy.toml)",
         "https": "open https to the hosts of versions/proxy.toml, so that it is cached too",
+        "image": "take squid from this image, for machines that have none installed",
     },
     auto_shortflags=False,
 )
-def proxy(context: Context, port: str = "", https: bool = False) -> None:
+def proxy(context: Context, port: str = "", https: bool = False, image: str = "") -> None:
     """Cache what builds download: runs squid until Ctrl-C, and says what it saved."""
     with cli.command():
-        wanted = cli.wanted_proxy(port, https=https)
+        wanted = cli.wanted_proxy(port, image, https=https)
         with cli.engine() as engine:
             say(str(serve(engine, wanted, say)))

@@ -216,7 +216,7 @@ def stage_lines(stages: tuple[Stage, ...]) -> Iterator[str]:
     yield f"{'left':{width}}  {'':12}  {'nothing' if not left else f'about {clock(left)} (m:ss)'}"
 
 
-def wanted_proxy(port: str, *, https: bool) -> WantedProxy:
+def wanted_proxy(port: str, image: str, *, https: bool) -> WantedProxy:
     """The proxy that is asked for, from its options as they are typed.
 
     Raises:
@@ -227,4 +227,4 @@ def wanted_proxy(port: str, *, https: bool) -> WantedProxy:
     settings = load_proxy_settings(ROOT)
     opened = settings.https if https else ()
     chosen = int(port) if port else settings.port
-    return WantedProxy(cache_folder() / "proxy", ROOT, settings, chosen, opened)
+    return WantedProxy(cache_folder() / "proxy", ROOT, settings, chosen, opened, image or None)

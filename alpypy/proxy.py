@@ -6,11 +6,9 @@ import contextlib
 import errno
 import fcntl
 import os
-import pwd
 import re
 import shutil
 import socket
-import subprocess
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -24,42 +22,33 @@ from alpypy.errors import ProxyError, ResourceError
 from alpypy.proxy_authority import BUNDLE, write_authority
 from alpypy.proxy_config import Listen, Settings, Upstream, configuration
 from alpypy.proxy_log import Traffic, traffic
+from alpypy.proxy_squid import Process, Squid, find_squid
 from alpypy.sources import disk
 
 _CONFIGURATION, _LOG, _ANSWERS, _STORE = "squid.conf", "squid.log", "access.log", "store"
-_INSTALL = "install it: apt-get install -y --no-install-recommends squid-openssl"
 _START_SECONDS = 60
 _RESERVE, _LEAST = 1024, 128  # MiB: what others keep of the disk, what a cache needs
 _LOGIN = re.compile(r"login=\S+")
 
 
 @dataclass(frozen=True)
-class Squid:
-    """The squid that is installed: its path, the user that it runs as (None for the one who runs
-    alpypy), the folder of its own programs, whether it can open https."""
-
-    program: str
-    user: pwd.struct_passwd | None
-    helpers: str
-    opens: bool
-
-
-@dataclass(frozen=True)
 class Wanted:
-    """A proxy: its folder, where it listens, and the hosts whose https connections it opens."""
+    """A proxy: its folder, where it listens, the hosts whose https connections it opens, and the
+    image that squid comes from (None for the installed one)."""
 
     folder: Path
     root: Path
     settings: Settings
     port: int
     opened: tuple[str, ...]
+    image: str | None = None
 
 
 @dataclass(frozen=True)
 class Running:
     """A proxy that listens."""
 
-    process: subprocess.Popen[bytes]
+    process: Process
     listen: Listen
     folder: Path
 
@@ -78,7 +67,8 @@ def serve(engine: Engine, wanted: Wanted, say: Callable[[str], None]) -> Traffic
         ResourceError: the disk is full.
         SpecError: squid cannot use the proxy that this machine needs.
     """
-    with running(wanted, find_listen(engine, wanted.port)) as proxy:
+    squid = find_squid(engine, wanted.image, opening=bool(wanted.opened))
+    with running(wanted, squid, find_listen(engine, wanted.port)) as proxy:
         _wait(proxy, hints(wanted, proxy.listen), say)
     return proxy.traffic()
 
@@ -92,22 +82,19 @@ def _wait(proxy: Running, hints: Iterator[str], say: Callable[[str], None]) -> N
 
 
 @contextlib.contextmanager
-def running(wanted: Wanted, listen: Listen) -> Iterator[Running]:
+def running(wanted: Wanted, squid: Squid, listen: Listen) -> Iterator[Running]:
     """squid, from when it listens on; it has ended when this is left.
 
     Raises:
         ProxyError, ResourceError, SpecError: as ``serve`` does.
     """
-    squid, folder = installed(opening=bool(wanted.opened)), wanted.folder
+    folder = wanted.folder
     with _alone(folder) as lock, _private(folder / _CONFIGURATION):
         with disk(folder):
             _prepare(wanted, squid, listen, upstream_of(listen))
         command = [squid.program, "-N", "-n", f"alpypy{listen.port}", "-f", _CONFIGURATION]
-        process = _start(command, squid, folder, lock.fileno())
+        process = squid.start(command, folder, folder / _LOG, [lock.fileno()])
         try:
-            lock.truncate(0)
-            lock.write(f"{process.pid}\n")
-            lock.flush()
             _wait_until_up(process, folder, listen)
             (folder / _CONFIGURATION).unlink()  # it has been read
             yield Running(process, listen, folder)
@@ -123,45 +110,6 @@ def _private(path: Path) -> Iterator[None]:
         yield
     finally:
         path.unlink(missing_ok=True)
-
-
-def installed(*, opening: bool) -> Squid:
-    """The squid of this machine.
-
-    Args:
-        opening: it has to be one that can open https connections.
-
-    Raises:
-        ProxyError: there is none, or it was compiled without OpenSSL.
-    """
-    path = f"{os.environ.get('PATH', os.defpath)}:/usr/local/sbin:/usr/sbin"
-    program = shutil.which("squid", path=path)
-    if program is None:
-        raise ProxyError("squid is not installed", remedy=_INSTALL)
-    done = subprocess.run([program, "-v"], capture_output=True, text=True, check=False)
-    options = dict(re.findall(r"'--([\w-]+)(?:=([^']*))?'", done.stdout))
-    squid = Squid(
-        program,
-        _user(options.get("with-default-user", "nobody")) if os.getuid() == 0 else None,
-        options.get("libexecdir", ""),
-        "enable-ssl-crtd" in options and "with-openssl" in options,
-    )
-    if opening and not squid.opens:
-        raise ProxyError(
-            "the squid that is installed cannot open https connections: it has no OpenSSL",
-            remedy="install Debian's squid-openssl in its place, or leave --https out",
-        )
-    return squid
-
-
-def _user(name: str) -> pwd.struct_passwd:
-    try:
-        return pwd.getpwnam(name)
-    except KeyError as error:
-        raise ProxyError(
-            f"squid does not run as root, and its user {name} is not on this machine",
-            remedy="run `invoke proxy` as an ordinary user, or install squid's package",
-        ) from error
 
 
 def find_listen(engine: Engine, port: int) -> Listen:
@@ -237,10 +185,9 @@ def _alone(folder: Path) -> Iterator[IO[str]]:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
-            lock.seek(0)
             raise ProxyError(
                 f"another proxy runs with the cache {folder}",
-                remedy=f"use that one, or end it: kill {lock.read().strip()}",
+                remedy="use that one, or end it first; ALPYPY_CACHE gives this one another cache",
             ) from error
         yield lock
 
@@ -256,9 +203,10 @@ def _prepare(wanted: Wanted, squid: Squid, listen: Listen, upstream: Upstream) -
     (folder / _CONFIGURATION).write_text(text, encoding="utf-8")
     if wanted.opened:
         write_authority(folder, wanted.opened)
-    if squid.user:
-        for path in (folder, *folder.iterdir()):
-            os.chown(path, squid.user.pw_uid, squid.user.pw_gid)
+    if os.getuid() == 0 and squid.owner:
+        own = folder.stat().st_uid == squid.owner[0]  # it is long to go through a cache
+        for path in (folder, *(folder.iterdir() if own else folder.rglob("*"))):
+            os.chown(path, *squid.owner)
     if wanted.opened:
         shutil.rmtree(folder / "certificates", ignore_errors=True)
         helper = f"{squid.helpers}/security_file_certgen"
@@ -279,32 +227,12 @@ def _megabytes(folder: Path, most: int) -> int:
     return min(most, room)
 
 
-def _start(
-    command: Sequence[str], squid: Squid, folder: Path, *descriptors: int
-) -> subprocess.Popen[bytes]:
-    """A program of squid's, in a session of its own, so that Ctrl-C reaches alpypy alone."""
-    user = squid.user
-    with (folder / _LOG).open("ab") as log:
-        return subprocess.Popen(
-            command,
-            cwd=folder,
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
-            pass_fds=descriptors,
-            start_new_session=True,
-            user=user and user.pw_uid,
-            group=user and user.pw_gid,
-            extra_groups=[] if user else None,
-        )
-
-
 def _run(command: Sequence[str], squid: Squid, folder: Path) -> None:
-    if _start(command, squid, folder).wait():
+    if squid.start(command, folder, folder / _LOG, ()).wait():
         raise _ended(folder)
 
 
-def _wait_until_up(process: subprocess.Popen[bytes], folder: Path, listen: Listen) -> None:
+def _wait_until_up(process: Process, folder: Path, listen: Listen) -> None:
     deadline = time.monotonic() + _START_SECONDS
     while True:
         with contextlib.suppress(OSError), socket.create_connection((listen.address, listen.port)):

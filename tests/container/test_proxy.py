@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -18,13 +19,15 @@ from http.server import ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+import requests
 
 from alpypy import kit
 from alpypy.engine import Engine, Job
 from alpypy.errors import ProxyError
 from alpypy.proxy import Wanted, find_listen, running
 from alpypy.proxy_config import Listen, load_settings
-from tests.loopback import Handler, Site
+from alpypy.proxy_squid import find_squid, installed
+from tests.loopback import CONTENT, Handler, Site
 
 ROOT = Path(__file__).parents[2]
 PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY")
@@ -169,12 +172,12 @@ def test_a_second_build_needs_no_upstream(
         direct = len(site.asked)
         assert direct > 4
         monkeypatch.setenv("HTTP_PROXY", listen.url)
-        with running(proxy_in(folder), listen) as proxy:
+        with running(proxy_in(folder), installed(), listen) as proxy:
             made()
             first = proxy.traffic()
         assert (first.cached, first.failed) == (0, 0)
         assert len(site.asked) == 2 * direct
-    with running(proxy_in(folder), listen) as proxy:
+    with running(proxy_in(folder), installed(), listen) as proxy:
         made()
         second = proxy.traffic()
     assert second.failed == 0
@@ -228,7 +231,10 @@ def test_the_command_runs_until_it_is_told_to_end(
 def test_containers_reach_the_proxy_and_not_this_machine_s_loopback(
     engine: Engine, base_image: str, folder: Path, listen: Listen
 ) -> None:
-    with upstream({"/secret": b"secret"}, "127.0.0.1") as site, running(proxy_in(folder), listen):
+    with (
+        upstream({"/secret": b"secret"}, "127.0.0.1") as site,
+        running(proxy_in(folder), installed(), listen),
+    ):
         addresses = (site.address, site.address.replace("127.0.0.1", "localhost"))
         for address in addresses:
             command = ["wget", "-O-", f"{address}/secret"]
@@ -244,3 +250,48 @@ def test_a_port_that_is_taken(engine: Engine, listen: Listen) -> None:
     with upstream({}, listen.address, listen.port), taken as caught:
         find_listen(engine, listen.port)
     assert "--port" in caught.value.remedy
+
+
+@pytest.fixture(scope="module")
+def squid_image(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """An image of this machine's own squid and what that needs to run."""
+    folder = Path(installed().helpers)
+    programs = [str(SQUID), str(folder / "unlinkd"), *map(str, map(shutil.which, ("sh", "flock")))]
+    said = subprocess.run(["ldd", *programs], capture_output=True, text=True, check=True).stdout
+    libraries = set(re.findall(r"(?:=> |^\t)(/\S+)", said, re.MULTILINE))
+    others = ("/etc/passwd", "/etc/squid", "/usr/share/squid")
+    path = tmp_path_factory.mktemp("squid") / "squid.tar"
+    with tarfile.open(path, "w", dereference=True) as tar:
+        for one in (*programs, *libraries, *others):
+            tar.add(one)
+    tag = f"alpypy-test:{uuid.uuid4().hex}"
+    engine.import_rootfs(path, tag)
+    yield tag
+    engine.remove_image(tag)
+
+
+def test_squid_out_of_an_image(
+    engine: Engine, squid_image: str, folder: Path, listen: Listen
+) -> None:
+    squid = find_squid(engine, squid_image, opening=False)
+    seen, port = [], 0
+    for _ in range(2):
+        with upstream({"/six-1.17.tar.gz": CONTENT}, listen.address, port) as site:
+            port = int(site.address.rpartition(":")[2])
+            with running(proxy_in(folder), squid, listen) as proxy:
+                found = engine.client.containers.list(filters={"ancestor": squid_image})
+                assert len(found) == 1
+                session = requests.Session()
+                session.proxies = {"http": listen.url}
+                got = session.get(f"{site.address}/six-1.17.tar.gz", timeout=30)
+                assert got.content == CONTENT
+            seen.append((len(site.asked), proxy.traffic().cached > len(CONTENT)))
+        assert not engine.client.containers.list(all=True, filters={"ancestor": squid_image})
+    assert seen == [(1, False), (0, True)]
+
+
+def test_an_image_without_squid(engine: Engine, base_image: str) -> None:
+    with pytest.raises(ProxyError, match="has no squid that runs"):
+        find_squid(engine, base_image, opening=False)
+    with pytest.raises(ProxyError, match="cannot pull it"):
+        find_squid(engine, f"127.0.0.1:9/{uuid.uuid4().hex}:none", opening=False)

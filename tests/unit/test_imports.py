@@ -82,6 +82,7 @@ ORDER = (
     "proxy_config",
     "proxy_log",
     "proxy_authority",
+    "proxy_squid",
     "proxy",
     "cli",
     "needs",

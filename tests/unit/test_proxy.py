@@ -27,10 +27,11 @@ from cryptography.x509.oid import NameOID
 
 from alpypy import proxy as proxies
 from alpypy.errors import DataError, ProxyError, ResourceError, SpecError
-from alpypy.proxy import Wanted, hints, installed, running, upstream_of
+from alpypy.proxy import Wanted, hints, running, upstream_of
 from alpypy.proxy_authority import BUNDLE
 from alpypy.proxy_config import Listen, Upstream, configuration, load_settings
 from alpypy.proxy_log import Traffic, traffic
+from alpypy.proxy_squid import installed
 from tests.loopback import CONTENT, Handler, Site, serve
 
 ROOT = Path(__file__).parents[2]
@@ -141,7 +142,7 @@ def test_what_was_fetched_once_is_served_without_upstream(
     urls = [f"http://{HOST}/pool/{name}" for name in ("make_4.3-4.1_amd64.deb", "six-1.17.tar.gz")]
     index = f"http://{HOST}/simple/six/"
     company.files = dict.fromkeys((*urls, index), CONTENT)
-    with running(wanted, listen) as proxy:
+    with running(wanted, installed(), listen) as proxy:
         assert all(get(listen, url).content == CONTENT for url in (*urls, index))
         assert proxy.traffic().cached == 0
     basic = base64.b64encode(":".join(LOGIN).encode()).decode()
@@ -149,7 +150,7 @@ def test_what_was_fetched_once_is_served_without_upstream(
     asked = len(company.asked)
     for name in ("HTTP_PROXY", "HTTPS_PROXY"):
         monkeypatch.setenv(name, "http://127.0.0.1:9")  # where nothing listens
-    with running(wanted, listen) as proxy:
+    with running(wanted, installed(), listen) as proxy:
         assert all(get(listen, url).content == CONTENT for url in (*urls, index))
         # pip asks for an index so: it wants to know whether it is still right.
         again = get(listen, index, headers={"Cache-Control": "max-age=0"})
@@ -167,13 +168,13 @@ def test_an_index_that_changed_is_fetched_and_then_kept_too(
 ) -> None:
     index = f"http://{HOST}/simple/six/"
     fresh = {"Cache-Control": "max-age=0"}
-    with running(wanted, listen):
+    with running(wanted, installed(), listen):
         for text in (b"six-1.16", b"six-1.17"):
             company.files[index] = text
             assert get(listen, index, headers=fresh).content == text
     for name in ("HTTP_PROXY", "HTTPS_PROXY"):
         monkeypatch.setenv(name, "http://127.0.0.1:9")
-    with running(wanted, listen):
+    with running(wanted, installed(), listen):
         assert get(listen, index, headers=fresh).content == b"six-1.17"
 
 
@@ -183,8 +184,9 @@ def test_a_password_is_in_no_file_and_no_argument(
 ) -> None:
     url = f"http://{HOST}/six-1.17.tar.gz"
     company.files[url] = CONTENT
-    with running(wanted, listen) as proxy:
+    with running(wanted, installed(), listen) as proxy:
         assert get(listen, url.replace("//", "//me:hunter2@")).content == CONTENT
+        assert isinstance(proxy.process, subprocess.Popen)
         arguments = Path(f"/proc/{proxy.process.pid}/cmdline").read_bytes()
         files = [*written(wanted.folder), (Path("arguments"), arguments)]
     files += written(wanted.folder)
@@ -240,13 +242,13 @@ def test_https_is_cached_for_hosts_that_are_opened(
     secure: Secure,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    if not installed(opening=False).opens:
+    if not installed().opens:
         pytest.skip("this squid has no OpenSSL: apt-get install squid-openssl")
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(secure.authorities))
     company.behind = secure.address
     wanted = replace(wanted, opened=(HOST,))
     bundle, url = str(wanted.folder / BUNDLE), f"https://{HOST}/six-1.17.tar.gz"
-    with running(wanted, listen):
+    with running(wanted, installed(), listen):
         assert get(listen, url, verify=bundle).content == CONTENT
         with pytest.raises(requests.exceptions.SSLError):
             get(listen, url, verify=str(secure.authorities))
@@ -254,7 +256,7 @@ def test_https_is_cached_for_hosts_that_are_opened(
     for name in ("HTTP_PROXY", "HTTPS_PROXY"):
         monkeypatch.setenv(name, "http://127.0.0.1:9")
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", bundle)  # as in the shell that builds
-    with running(wanted, listen) as proxy:
+    with running(wanted, installed(), listen) as proxy:
         assert get(listen, url, verify=bundle).content == CONTENT
         seen = proxy.traffic()
     assert seen.cached == seen.served > len(CONTENT)
@@ -270,9 +272,9 @@ def test_https_of_other_hosts_passes_through(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     company.behind = secure.address
-    if installed(opening=False).opens:
+    if installed().opens:
         wanted = replace(wanted, opened=("other.test",))
-    with running(wanted, listen) as proxy:
+    with running(wanted, installed(), listen) as proxy:
         url = f"https://{HOST}/six-1.17.tar.gz"
         assert get(listen, url, verify=str(secure.authorities)).content == CONTENT
     seen = proxy.traffic()
@@ -287,25 +289,26 @@ def test_what_needs_no_proxy_is_asked_directly(
     monkeypatch.setenv("NO_PROXY", ".direct.test,192.0.2.0/24")
     url = "http://at.direct.test/six-1.17.tar.gz"
     company.files = {url: CONTENT}
-    with running(wanted, listen):
+    with running(wanted, installed(), listen):
         assert get(listen, url).status_code >= 500  # there is no such host
     assert not company.asked
 
 
 @real
 def test_a_second_proxy_with_the_same_cache_is_refused(wanted: Wanted, listen: Listen) -> None:
-    with running(wanted, listen) as proxy:
+    with running(wanted, installed(), listen):
         refused = pytest.raises(ProxyError, match="another proxy runs with the cache")
-        with refused as caught, running(wanted, replace(listen, port=listen.port + 1)):
+        with refused as caught, running(wanted, installed(), replace(listen, port=listen.port + 1)):
             pass
-        assert f"kill {proxy.process.pid}" in caught.value.remedy
-    with running(wanted, listen):
+        assert "ALPYPY_CACHE" in caught.value.remedy
+    with running(wanted, installed(), listen):
         pass
 
 
 @real
 def test_a_squid_that_ends_by_itself_is_an_error(wanted: Wanted, listen: Listen) -> None:
-    with running(wanted, listen) as proxy:
+    with running(wanted, installed(), listen) as proxy:
+        assert isinstance(proxy.process, subprocess.Popen)
         proxy.process.send_signal(signal.SIGKILL)
         proxy.process.wait()
         error = proxies._ended(wanted.folder)
@@ -319,7 +322,10 @@ def test_a_configuration_that_squid_refuses_is_told_without_its_password(
 ) -> None:
     monkeypatch.setenv("HTTP_PROXY", "http://user:hunter2@proxy.test:3128")
     broken = replace(listen, clients=("nonsense of clients",))
-    with pytest.raises(ProxyError, match="squid ended") as caught, running(wanted, broken):
+    with (
+        pytest.raises(ProxyError, match="squid ended") as caught,
+        running(wanted, installed(), broken),
+    ):
         pass
     assert "hunter2" not in str(caught.value)
     assert all(b"hunter2" not in content for path, content in written(wanted.folder))
@@ -334,7 +340,7 @@ def test_a_full_disk(wanted: Wanted, listen: Listen) -> None:
         pytest.skip("no file system can be mounted here")
     try:
         full = pytest.raises(ResourceError, match=r"the disk that holds .* is full")
-        with full as caught, running(wanted, listen):
+        with full as caught, running(wanted, installed(), listen):
             pass
         assert "ALPYPY_CACHE" in caught.value.remedy
     finally:
@@ -346,7 +352,7 @@ def test_without_squid_the_package_is_named(
 ) -> None:
     monkeypatch.setattr(shutil, "which", lambda *_, **__: None)
     with pytest.raises(ProxyError, match="squid is not installed") as caught:
-        installed(opening=False)
+        installed()
     assert "apt-get install" in caught.value.remedy
 
 
