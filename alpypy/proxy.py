@@ -7,6 +7,7 @@ import errno
 import fcntl
 import os
 import re
+import shlex
 import shutil
 import socket
 import time
@@ -92,7 +93,7 @@ def running(wanted: Wanted, squid: Squid, listen: Listen) -> Iterator[Running]:
     with _alone(folder) as lock, _private(folder / _CONFIGURATION):
         with disk(folder):
             _prepare(wanted, squid, listen, upstream_of(listen))
-        command = [squid.program, "-N", "-n", f"alpypy{listen.port}", "-f", _CONFIGURATION]
+        command = _squid(squid, listen)
         process = squid.start(command, folder, folder / _LOG, [lock.fileno()])
         try:
             _wait_until_up(process, folder, listen)
@@ -211,7 +212,13 @@ def _prepare(wanted: Wanted, squid: Squid, listen: Listen, upstream: Upstream) -
         shutil.rmtree(folder / "certificates", ignore_errors=True)
         helper = f"{squid.helpers}/security_file_certgen"
         _run([helper, "-c", "-s", "certificates", "-M", "4MB"], squid, folder)
-    _run([squid.program, "-N", "-z", "-f", _CONFIGURATION], squid, folder)
+    _run([*_squid(squid, listen), "-z"], squid, folder)
+
+
+def _squid(squid: Squid, listen: Listen) -> list[str]:
+    """squid in the foreground, under a name of its own: its shared memory is called by that."""
+    user = squid.owner[0] if squid.owner else os.getuid()
+    return [squid.program, "-N", "-n", f"alpypy{user}at{listen.port}", "-f", _CONFIGURATION]
 
 
 def _megabytes(folder: Path, most: int) -> int:
@@ -259,7 +266,7 @@ def hints(wanted: Wanted, listen: Listen) -> Iterator[str]:
     yield f"  export HTTP_PROXY={listen.url} HTTPS_PROXY={listen.url}"
     yield f"  export NO_PROXY={_with_loopback(os.environ)}"
     if wanted.opened:
-        bundle = wanted.folder / BUNDLE
+        bundle = shlex.quote(str(wanted.folder / BUNDLE))
         yield f"  export REQUESTS_CA_BUNDLE={bundle} PIP_CERT={bundle}"
 
 

@@ -15,7 +15,7 @@ _MEGA = 1e6
 @dataclass(frozen=True)
 class Traffic:
     """Answers and their bytes, with their headers. ``passed`` are bytes of connections that were
-    not opened, ``failed`` answers that upstream did not give."""
+    not opened, ``failed`` is how often upstream gave no answer."""
 
     answers: int = 0
     served: int = 0
@@ -39,19 +39,20 @@ def _size(number: int) -> str:
 
 
 def traffic(lines: Iterable[str]) -> Traffic:
-    """Add up lines of templates/squid.conf's log format; one that was cut off is left out."""
+    """Add up lines of templates/squid.conf's log format; one that was cut off is left out, and so
+    is what squid says itself to those that it refuses."""
     answers = served = cached = passed = failed = 0
     for line in lines:
         words = line.split()
         if len(words) != 5 or words[3] == "-" or not (words[1].isdigit() and words[2].isdigit()):
             continue
         how, status, size, method = words[0], int(words[1]), int(words[2]), words[3]
-        if method == "CONNECT":
-            passed += size
-            failed += status >= 500
-        else:
+        if status >= 500:
+            failed += 1
+        elif method == "CONNECT":
+            passed += size if status == 200 else 0
+        elif "DENIED" not in how:
             answers += 1
             served += size
             cached += size if _CACHED.search(how) else 0
-            failed += status >= 500
     return Traffic(answers, served, cached, passed, failed)
