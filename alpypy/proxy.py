@@ -188,7 +188,8 @@ def _alone(folder: Path) -> Iterator[IO[str]]:
         except BlockingIOError as error:
             raise ProxyError(
                 f"another proxy runs with the cache {folder}",
-                remedy="use that one, or end it first; ALPYPY_CACHE gives this one another cache",
+                remedy="use that one, or end it first (`ps aux` shows it as squid ... alpypy);"
+                " ALPYPY_CACHE gives this one another cache",
             ) from error
         yield lock
 

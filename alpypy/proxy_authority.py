@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import certifi
+import requests.utils
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -46,7 +46,7 @@ def _trusted(own: Path) -> Path:
     made and that may still be in the environment."""
     named = [Path(os.environ[name]) for name in _TRUSTED if os.environ.get(name)]
     found = (path for path in (*named, _SYSTEM) if path.is_file() and path != own)
-    return next(found, Path(certifi.where()))
+    return next(found, Path(requests.utils.DEFAULT_CA_BUNDLE_PATH))
 
 
 def _make(hosts: Sequence[str]) -> _Authority:
