@@ -29,6 +29,7 @@ from alpypy.errors import SpecError
 from alpypy.image import find_base
 from alpypy.kit import prepare
 from alpypy.order import Order
+from alpypy.proxy import serve
 from alpypy.recipe import load_catalog
 from alpypy.release_index import load_settings, public_address
 from alpypy.runtime_image import Wanted, make, understand
@@ -441,3 +442,19 @@ def wheels(
             kept = maker.make(request)
         for line in kept_lines(kept):
             say(line)
+
+
+@task(
+    help={
+        "port": "where it listens, on the engine's bridge (default: in versions/proxy.toml)",
+        "https": "open https to the hosts of versions/proxy.toml, so that it is cached too",
+        "image": "take squid from this image, for machines that have none installed",
+    },
+    auto_shortflags=False,
+)
+def proxy(context: Context, port: str = "", https: bool = False, image: str = "") -> None:
+    """Cache what builds download: runs squid until Ctrl-C, and says what it saved."""
+    with cli.command():
+        wanted = cli.wanted_proxy(port, image, https=https)
+        with cli.engine() as engine:
+            say(str(serve(engine, wanted, say)))

@@ -25,6 +25,8 @@ from alpypy.errors import AlpypyError, EngineError, ResourceError, SpecError
 from alpypy.order import Order, understand
 from alpypy.plan import Stage
 from alpypy.progress import clock
+from alpypy.proxy import Wanted as WantedProxy
+from alpypy.proxy_config import load_settings as load_proxy_settings
 from alpypy.release_index import Settings
 from alpypy.sources import Fetcher, cache_folder, without_passwords
 from alpypy.spec import Target
@@ -212,3 +214,17 @@ def stage_lines(stages: tuple[Stage, ...]) -> Iterator[str]:
         yield f"{stage.title:{width}}  {stage.key[:12] or '-':12}  {state}"
     left = sum(stage.seconds for stage in stages if not stage.done)
     yield f"{'left':{width}}  {'':12}  {'nothing' if not left else f'about {clock(left)} (m:ss)'}"
+
+
+def wanted_proxy(port: str, image: str, *, https: bool) -> WantedProxy:
+    """The proxy that is asked for, from its options as they are typed.
+
+    Raises:
+        SpecError: the port is no number.
+    """
+    if port and not (port.isascii() and port.isdigit() and 0 < int(port) < 65536):
+        raise SpecError(f"--port is {port!r}", remedy="give a number from 1024 to 65535")
+    settings = load_proxy_settings(ROOT)
+    opened = settings.https if https else ()
+    chosen = int(port) if port else settings.port
+    return WantedProxy(cache_folder() / "proxy", ROOT, settings, chosen, opened, image or None)

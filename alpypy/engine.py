@@ -349,6 +349,11 @@ class Running:
         code = int(self._container.wait()["StatusCode"])
         return 124 if self._timed_out else code
 
+    def signal(self, name: str) -> None:
+        """Send it a signal, TERM for one."""
+        with contextlib.suppress(APIError, NotFound):
+            self._container.kill(name)
+
     def kill(self) -> None:
         """End it now, whatever it does."""
         with contextlib.suppress(APIError, NotFound):

@@ -124,3 +124,9 @@ class PushError(AlpypyError):
     """A registry did not take an image."""
 
     exit_code = 19
+
+
+class ProxyError(AlpypyError):
+    """The caching proxy cannot be started, or ended by itself."""
+
+    exit_code = 20

@@ -156,7 +156,8 @@ def _certificate(sections: Mapping[str, Mapping[str, str]]) -> Path | None:
 def _network(sections: Mapping[str, Mapping[str, str]]) -> str:
     """The host's own network only where something on this very machine is to be reached."""
     words = [*_words(sections, "index-url", "extra-index-url", "find-links", "proxy")]
-    return "host" if _loopback([*words, *proxy_environment().values()]) else "bridge"
+    named = {key: value for key, value in proxy_environment().items() if key.upper() != "NO_PROXY"}
+    return "host" if _loopback([*words, *named.values()]) else "bridge"
 
 
 def _loopback(addresses: Sequence[str]) -> bool:

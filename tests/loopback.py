@@ -78,11 +78,11 @@ class Handler(BaseHTTPRequestHandler):
         """Say nothing: pytest shows the test's own messages."""
 
 
-def serve(handler: type[BaseHTTPRequestHandler]) -> Iterator[str]:
-    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+def serve(handler: type[BaseHTTPRequestHandler], host: str = "127.0.0.1") -> Iterator[str]:
+    server = ThreadingHTTPServer((host, 0), handler)
     thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
     thread.start()
-    yield f"http://127.0.0.1:{server.server_port}"
+    yield f"http://{host}:{server.server_port}"
     server.shutdown()
     server.server_close()
     thread.join()

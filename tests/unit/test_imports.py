@@ -79,6 +79,11 @@ ORDER = (
     "wheel_finish",
     "wheel_try",
     "wheels",
+    "proxy_config",
+    "proxy_log",
+    "proxy_authority",
+    "proxy_squid",
+    "proxy",
     "cli",
     "needs",
 )

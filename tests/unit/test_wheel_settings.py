@@ -141,3 +141,11 @@ def test_a_proxy_reaches_the_container(
     settings, _ = taken(tmp_path)
     assert settings.environment["HTTPS_PROXY"] == "http://localhost:3128"
     assert settings.network == "host"
+
+
+def test_what_needs_no_proxy_does_not_need_the_host_s_network(
+    tmp_path: Path, pip: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", "http://172.17.0.1:3128")
+    monkeypatch.setenv("NO_PROXY", "localhost")
+    assert taken(tmp_path)[0].network == "bridge"
