@@ -1,8 +1,10 @@
 """TLS with a real handshake on loopback; the certificate is made by the verifier."""
 
+import errno
 import os
 import socket
 import ssl
+import struct
 import threading
 
 from probing import Probe, equal, error_of, expect
@@ -10,6 +12,7 @@ from probing import Probe, equal, error_of, expect
 probe = Probe("ssl")
 CERTIFICATE = os.path.join(probe.request["materials"], "certificate.pem")
 KEY = os.path.join(probe.request["materials"], "key.pem")
+DISCARD = struct.pack("ii", 1, 0)  # SO_LINGER, which makes close() a reset
 MESSAGE = b"hello " * 5000  # more than one TLS record
 
 
@@ -28,6 +31,14 @@ def say_goodbye(connection):
 def hang_up(connection):
     """End the connection below TLS only."""
     connection.sendall(b"bye")
+    connection.close()
+
+
+def reset(connection):
+    """Break the connection below TLS, when all that was sent has arrived."""
+    connection.sendall(b"bye")
+    read(connection, 3)
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, DISCARD)
     connection.close()
 
 
@@ -172,6 +183,20 @@ def ragged_end_is_an_error():
     client = connect(Server(hang_up), trusting(), suppress_ragged_eofs=False)
     equal(read(client, 3), b"bye", "what the server sent")
     error_of(ssl.SSLEOFError, client.recv, 1)
+
+
+if ssl.OPENSSL_VERSION_INFO >= (3,):
+
+    @probe.check
+    def reset_is_the_systems_error():
+        """OpenSSL 3 hands it over as one of its own, without a text."""
+        server = Server(reset)
+        client = connect(server, trusting())
+        equal(read(client, 3), b"bye", "what the server sent")
+        client.sendall(b"bye")
+        server.ended_well()
+        error = error_of(socket.error, client.sendall, b"more")
+        equal(error.errno, errno.ECONNRESET, "the error's number (%r)" % error)
 
 
 @probe.check
