@@ -5,6 +5,7 @@ import os
 import socket
 import ssl
 import struct
+import sys
 import threading
 
 from probing import Probe, equal, error_of, expect
@@ -40,6 +41,12 @@ def reset(connection):
     read(connection, 3)
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, DISCARD)
     connection.close()
+
+
+def wait(connection):
+    """Say something, then nothing until the client ends."""
+    connection.sendall(b"bye")
+    connection.recv(1)
 
 
 class Server(threading.Thread):
@@ -185,24 +192,54 @@ def ragged_end_is_an_error():
     error_of(ssl.SSLEOFError, client.recv, 1)
 
 
+def after_a_reset():
+    """A client whose server has reset the connection."""
+    server = Server(reset)
+    client = connect(server, trusting())
+    equal(read(client, 3), b"bye", "what the server sent")
+    client.sendall(b"bye")
+    server.ended_well()
+    return client
+
+
+def is_a_reset(operation, argument):
+    error = error_of(socket.error, operation, argument)
+    equal(error.errno, errno.ECONNRESET, "the error's number (%r)" % error)
+
+
+@probe.check
+def reset_is_no_end():
+    """Else what was cut looks whole."""
+    is_a_reset(after_a_reset().recv, 1)
+
+
 if ssl.OPENSSL_VERSION_INFO >= (3,):
 
     @probe.check
     def reset_is_the_systems_error():
         """OpenSSL 3 hands it over as one of its own, without a text."""
-        server = Server(reset)
-        client = connect(server, trusting())
-        equal(read(client, 3), b"bye", "what the server sent")
-        client.sendall(b"bye")
-        server.ended_well()
-        error = error_of(socket.error, client.sendall, b"more")
-        equal(error.errno, errno.ECONNRESET, "the error's number (%r)" % error)
+        is_a_reset(after_a_reset().sendall, b"more")
 
 
 @probe.check
 def unknown_certificate_is_refused():
     error = error_of(ssl.SSLError, connect, Server(send_back), ssl.create_default_context())
     expect("CERTIFICATE_VERIFY_FAILED" in str(error), "refused, but with %s" % error)
+
+
+if sys.version_info >= (3,) or sys.pypy_version_info >= (7, 3):  # before, _ssl is RPython
+
+    @probe.check
+    def errors_stay_with_their_connection():
+        """OpenSSL has one queue of errors for all connections of a thread."""
+        other = connect(Server(wait), trusting())
+        equal(read(other, 3), b"bye", "what the server sent")
+        other.setblocking(False)
+        unknown_certificate_is_refused()
+        error_of(ssl.SSLWantReadError, other.recv, 1)
+        error_of(socket.error, after_a_reset().sendall, b"more")
+        error_of(ssl.SSLWantReadError, other.recv, 1)
+        other.close()
 
 
 @probe.check
