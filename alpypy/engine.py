@@ -229,14 +229,6 @@ class Engine:
             if error.status_code != _CONFLICT:
                 raise
 
-    def forget(self, name: str) -> None:
-        """Take away a name that is this run's alone, whatever container still holds its image.
-
-        The image goes with its last name; one that a container runs on stays without a name.
-        """
-        with contextlib.suppress(ImageNotFound):
-            self.client.images.remove(name, force=True)
-
     @contextlib.contextmanager
     def building(self, name: str) -> Iterator[None]:
         """One run at a time, of those with this cache, builds what has this name; others wait."""

@@ -132,7 +132,7 @@ def image_for(
     try:
         yield _build_image(engine, context, base_image, manifest, tag, ledger)
     finally:
-        engine.forget(tag)
+        engine.remove_image(tag)
 
 
 def _build_image(

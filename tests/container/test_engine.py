@@ -177,20 +177,6 @@ def test_an_image_is_found_by_its_id_when_another_run_takes_its_name(
     engine.remove_image(made)
 
 
-def test_a_name_is_forgotten_though_a_container_runs_on_its_image(
-    engine: Engine, base_image: str, tag: str, tmp_path: Path
-) -> None:
-    (tmp_path / "Dockerfile").write_text(f"FROM {base_image}\nRUN echo {tag} >/mine\n")
-    made = engine.build(tmp_path, tag=tag, arguments={}, labels={}, network=False)
-    with engine.started(Job(tag, ["sleep", "500"])):
-        engine.forget(tag)
-        assert engine.image_id(tag) is None
-        assert engine.image_id(made) == made
-    engine.forget(tag)
-    engine.remove_image(made)
-    assert engine.image_id(made) is None
-
-
 def test_one_run_builds_while_another_waits(
     engine: Engine, capsys: pytest.CaptureFixture[str]
 ) -> None:
