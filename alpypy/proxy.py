@@ -54,7 +54,7 @@ class Running:
     folder: Path
 
     def traffic(self) -> Traffic:
-        """What it has given out since it was started."""
+        """What it gave out, once it has ended: squid logs an answer after it gave it."""
         with (self.folder / _ANSWERS).open(encoding="utf-8", errors="replace") as lines:
             return traffic(lines)
 

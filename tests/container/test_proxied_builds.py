@@ -174,12 +174,12 @@ def test_a_second_build_needs_no_upstream(
         monkeypatch.setenv("HTTP_PROXY", listen.url)
         with running(proxy_in(folder), installed(), listen) as proxy:
             made()
-            first = proxy.traffic()
+        first = proxy.traffic()
         assert (first.cached, first.failed) == (0, 0)
         assert len(site.asked) == 2 * direct
     with running(proxy_in(folder), installed(), listen) as proxy:
         made()
-        second = proxy.traffic()
+    second = proxy.traffic()
     assert second.failed == 0
     assert second.cached == second.served
     assert second.cached > 8_000_000

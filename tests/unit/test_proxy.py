@@ -144,7 +144,7 @@ def test_what_was_fetched_once_is_served_without_upstream(
     company.files = dict.fromkeys((*urls, index), CONTENT)
     with running(wanted, installed(), listen) as proxy:
         assert all(get(listen, url).content == CONTENT for url in (*urls, index))
-        assert proxy.traffic().cached == 0
+    assert proxy.traffic().cached == 0
     basic = base64.b64encode(":".join(LOGIN).encode()).decode()
     assert company.logins == {f"Basic {basic}"}
     asked = len(company.asked)
@@ -156,7 +156,7 @@ def test_what_was_fetched_once_is_served_without_upstream(
         again = get(listen, index, headers={"Cache-Control": "max-age=0"})
         assert again.content == CONTENT
         assert get(listen, f"http://{HOST}/simple/other/").status_code == 502
-        seen = proxy.traffic()
+    seen = proxy.traffic()
     assert (seen.answers, seen.failed) == (4, 1)
     assert 4 * len(CONTENT) < seen.cached == seen.served
     assert len(company.asked) == asked
@@ -258,7 +258,7 @@ def test_https_is_cached_for_hosts_that_are_opened(
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", bundle)  # as in the shell that builds
     with running(wanted, installed(), listen) as proxy:
         assert get(listen, url, verify=bundle).content == CONTENT
-        seen = proxy.traffic()
+    seen = proxy.traffic()
     assert seen.cached == seen.served > len(CONTENT)
     assert len(company.tunnels) == 1
 
