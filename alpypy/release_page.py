@@ -84,7 +84,7 @@ def _wheels(index: Index, base: str, flat: bool) -> Iterator[str]:
         yield f'<tbody id="{_text(one.file)}"><tr>'
         name = f'<span class="name">{_text(one.name.project)} {_text(one.name.version)}</span>'
         yield _cell("Project", name)
-        yield _cell("For", _text(_interpreter(one)), one.name.tags[0].platform)
+        yield _cell("For", _text(_interpreter(one)), _platforms(one))
         yield _cell("Alpine packages", _text(_packages(one)))
         yield _cell("Size", _size(one.size), kind="number")
         yield _cell("Tested", _date(one.date))
@@ -171,6 +171,10 @@ def _installing(one: Wheel, url: str | None, flat: bool) -> list[str]:
 
 def _interpreter(one: Wheel) -> str:
     return one.record.interpreter if one.record else one.name.tags[0].interpreter
+
+
+def _platforms(one: Wheel) -> str:
+    return " ".join(sorted({tag.platform for tag in one.name.tags}))
 
 
 def _packages(one: Artifact) -> str:

@@ -99,6 +99,12 @@ def test_a_page_has_what_a_person_chooses_by() -> None:
         assert words in page.text
 
 
+def test_a_wheel_of_python_2_is_for_musl_by_its_second_tag() -> None:
+    both = "tiny-1.0-pp27-pypy_73-musllinux_1_2_x86_64.linux_x86_64.whl"
+    page = Page(release_page(Index.of([Wheel(both, 892, DIGEST)], None), flat=False))
+    assert "linux_x86_64 musllinux_1_2_x86_64" in page.text
+
+
 def test_links_lead_to_files_beside_the_page() -> None:
     assert Page(release_page(index(URL), flat=False)).links == [
         "pypy-3.11-7.3.22-alpine3.23.tar.bz2",
