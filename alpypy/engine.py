@@ -39,6 +39,10 @@ _LAST_WORDS_TIME = 5  # seconds
 _CONFLICT = 409  # HTTP: another run's container uses the image
 _ENDED = ("exited", "dead")
 _ARCHITECTURES = {"amd64": "x86_64", "arm64": "aarch64"}
+# Docker leaves ::1 out of a container that has no network. Where the kernel has no IPv6, the engine
+# refuses a container that asks for it.
+_IPV6 = Path("/proc/sys/net/ipv6/conf/all/disable_ipv6")
+_WITH_IPV6 = {"net.ipv6.conf.all.disable_ipv6": "0"}
 _PROXY_NAMES = ("HTTP_PROXY", "HTTPS_PROXY", "FTP_PROXY", "NO_PROXY")
 
 
@@ -296,6 +300,7 @@ class Engine:
             "mem_limit": memory,
             "memswap_limit": memory,  # the same: no swap beyond it
             "network_mode": job.network,
+            "sysctls": _WITH_IPV6 if job.network == "none" and _IPV6.exists() else {},
             "cap_drop": ["ALL"],
             "security_opt": ["no-new-privileges"],
             "init": True,

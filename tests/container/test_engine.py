@@ -98,6 +98,15 @@ def test_there_is_no_network(shell: Shell) -> None:
     assert shell("ls /sys/class/net") == "lo\n"
 
 
+@pytest.mark.skipif(
+    not Path("/proc/sys/net/ipv6").is_dir(), reason="the kernel has no IPv6: modprobe ipv6"
+)
+def test_the_loopback_interface_has_both_addresses(shell: Shell) -> None:
+    shown = shell("ip -o addr show dev lo")
+    assert "inet 127.0.0.1/8" in shown
+    assert "inet6 ::1/128" in shown
+
+
 def test_there_is_no_capability_and_none_to_be_had(shell: Shell) -> None:
     status = dict(line.split(":\t") for line in shell("cat /proc/self/status").splitlines())
     for name in ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"):
