@@ -6,44 +6,17 @@ import zipfile
 from dataclasses import replace
 from pathlib import Path
 
-from alpypy import archive, verdict, wheel_record
+from alpypy import verdict, wheel_record
 from alpypy.findings import Finding
-from alpypy.manifest import (
-    FILE_NAME,
-    AppliedPatch,
-    BuildImage,
-    Manifest,
-    Need,
-    Origin,
-    PhaseCost,
-    ProgramCheck,
-    Translator,
-)
+from alpypy.manifest import Manifest, ProgramCheck
 from alpypy.sources import file_digest
 from alpypy.spec import Target
 from alpypy.verify import Report
 from alpypy.wheel_record import Bundled, Trial, WheelRecord
+from tests.manifests import MANIFEST, pack
 
-DIGEST = "0123456789abcdef" * 4
 DATE = "2026-11-21T14:05:00Z"
-TARGET = Target("3.11-7.3.22", "3.23")
 ACCEPTED = Finding("module.import", "_tkinter", "ImportError: <no>", allowed="Tk & X are not here")
-MANIFEST = Manifest(
-    kind="pypy",
-    target=TARGET,
-    source=Origin(DIGEST, True, url="https://example.org/pypy3.11-v7.3.22-src.tar.bz2"),
-    patches=(AppliedPatch("stdio@3.6-7.0.0", DIGEST),),
-    image=BuildImage("sha256:1", "alpine:3.23", "sha256:2", False),
-    compiler="gcc 15.2.0",
-    musl="1.2.5",
-    translator=Translator("2.7-7.3.22", DIGEST),
-    options=("--opt=jit",),
-    phases=(PhaseCost("annotate", 82.5, 900),),
-    executables=("bin/pypy3",),
-    jit=True,
-    needed=(Need("libffi.so.8", "libffi"),),
-    runtime_packages=("libffi",),
-)
 
 
 def manifest_of(target: Target) -> Manifest:
@@ -52,15 +25,12 @@ def manifest_of(target: Target) -> Manifest:
 
 def tarball(folder: Path, manifest: Manifest = MANIFEST, content: str = "#!/bin/sh\n") -> Path:
     """A tarball whose PyPy is a shell script, not verified."""
-    target = manifest.target
-    tree = folder / ".trees" / target.folder
+    tree = folder / ".trees" / manifest.target.folder
     program = tree / manifest.executables[0]
     program.parent.mkdir(parents=True, exist_ok=True)
     program.write_text(content)
     program.chmod(0o755)
-    (tree / FILE_NAME).write_text(manifest.to_json())
-    archive.write_tarball(tree, folder / target.tarball)
-    return folder / target.tarball
+    return pack(manifest, folder, tree)
 
 
 def verified(folder: Path, manifest: Manifest = MANIFEST, content: str = "#!/bin/sh\n") -> Path:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from alpypy import image, kit, sources
-from alpypy.engine import Engine, connect
+from alpypy.engine import Engine, Job, Mount, connect
 from alpypy.recipe import load_catalog
 from alpypy.sources import Fetcher
 from alpypy.spec import Target
@@ -66,3 +66,19 @@ def bootstrap_image(engine: Engine, base_image: str, cache: Path, alpine_version
     return found or image.build_bootstrap(
         engine, fetcher, ROOT, recipes[0], base, keys[0], print, engine.processors
     )
+
+
+@pytest.fixture(scope="session")
+def copy_python2(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """Gives the CPython 2.7 of a bootstrap image, for a test to change and to pack as a PyPy."""
+
+    def copy(bootstrap: str) -> Path:
+        folder = tmp_path_factory.mktemp("python2")
+        folder.chmod(0o755)
+        parts = (f"/opt/python2/{name}" for name in ("bin", "lib", "include"))
+        mounts = (Mount(folder, "/out", writable=True),)
+        done = engine.run(Job(bootstrap, ["cp", "-R", *parts, "/out"], mounts=mounts))
+        assert done.exit_code == 0, done.output
+        return folder
+
+    return copy

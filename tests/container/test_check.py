@@ -6,19 +6,19 @@ from __future__ import annotations
 import json
 import shutil
 import tarfile
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
 
-from alpypy.archive import write_tarball
 from alpypy.check import Checked, Checker, Scope
-from alpypy.engine import Engine, Job, Mount
+from alpypy.engine import Engine
 from alpypy.errors import ArchiveError, SpecError
-from alpypy.manifest import FILE_NAME, BuildImage, Manifest, Origin, Translator
 from alpypy.recipe import load_catalog
 from alpypy.sources import Fetcher
 from alpypy.spec import Target
+from tests.manifests import MANIFEST, pack
 
 pytestmark = pytest.mark.timeout(1800)
 ROOT = Path(__file__).resolve().parents[2]
@@ -42,15 +42,9 @@ TIMEOUT = 20.0
 
 
 @pytest.fixture(scope="module")
-def python2(
-    engine: Engine, bootstrap_image: str, cache: Path, tmp_path_factory: pytest.TempPathFactory
-) -> Path:
+def python2(copy_python2: Callable[[str], Path], bootstrap_image: str, cache: Path) -> Path:
     """The CPython of a bootstrap image, with tests."""
-    folder = tmp_path_factory.mktemp("python2")
-    folder.chmod(0o755)
-    copy = ["cp", "-R", "/opt/python2/bin", "/opt/python2/lib", "/out"]
-    done = engine.run(Job(bootstrap_image, copy, mounts=(Mount(folder, "/out", writable=True),)))
-    assert done.exit_code == 0, done.output
+    folder = copy_python2(bootstrap_image)
     library = folder / "lib/python2.7"
     for name in UNUSED:
         shutil.rmtree(library / name)
@@ -74,27 +68,13 @@ def _add_suite(source: Path, folder: Path) -> None:
 @pytest.fixture(scope="module")
 def tarball(python2: Path, alpine_version: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """That CPython as a tarball."""
-    manifest = Manifest(
-        kind="pypy",
+    manifest = replace(
+        MANIFEST,
         target=Target(RELEASE, alpine_version),
-        source=Origin("0" * 64, True, url="https://example.org/python.tar.gz"),
-        patches=(),
-        image=BuildImage("sha256:1", "alpine", "sha256:2", False),
-        compiler="gcc",
-        musl="1.2.5",
-        translator=Translator("none", "0" * 64),
-        options=(),
-        phases=(),
         executables=("bin/python2.7",),
-        jit=False,
-        needed=(),
         runtime_packages=("musl",),
     )
-    (python2 / FILE_NAME).write_text(manifest.to_json())
-    folder = python2.rename(python2.parent / manifest.target.folder)
-    path = tmp_path_factory.mktemp("artifacts") / manifest.target.tarball
-    write_tarball(folder, path)
-    return path
+    return pack(manifest, tmp_path_factory.mktemp("artifacts"), python2)
 
 
 @dataclass

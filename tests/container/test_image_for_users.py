@@ -14,7 +14,7 @@ import socket
 import subprocess
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -24,16 +24,16 @@ import requests
 from docker.errors import ContainerError
 
 from alpypy import elf, image, image_sizes, kit, registry, sources, verdict
-from alpypy.archive import write_tarball
-from alpypy.engine import Engine, Job, Mount
+from alpypy.engine import Engine, Job
 from alpypy.errors import ImageError, PushError
-from alpypy.manifest import FILE_NAME, BuildImage, Manifest, Need, Origin, Translator
+from alpypy.manifest import Manifest, Need
 from alpypy.recipe import load_catalog
 from alpypy.runtime_image import Wanted, make, understand
 from alpypy.sources import Fetcher, file_digest
 from alpypy.spec import Target
 from alpypy.verify import Report
 from alpypy.verify_inside import read_system
+from tests.manifests import MANIFEST, pack
 
 pytestmark = pytest.mark.timeout(3600)
 ROOT = Path(__file__).resolve().parents[2]
@@ -117,37 +117,24 @@ class Project:
         return bytes(output).decode().strip()
 
 
-def packed(engine: Engine, source: Path, work: Path, target: Target, system: str) -> Path:
+def packed(source: Path, work: Path, target: Target, system: str) -> Path:
     """The stand-in's tree as a tarball of a PyPy, marked as verified."""
     files = [elf.read(path, str(path.relative_to(source))) for path in elf.find(source)]
     providers = read_system(system).providers
     needed = tuple(Need(name, providers[name]) for name in elf.outside_needs(files))
-    manifest = Manifest(
-        kind="pypy",
+    manifest = replace(
+        MANIFEST,
         target=target,
-        source=Origin("5" * 64, True, url="https://example.org/python.tar.gz"),
-        patches=(),
-        image=BuildImage("sha256:1", "alpypy-kit", "sha256:2", True),
-        compiler="gcc",
-        musl="1.2.5",
-        translator=Translator("none", "0" * 64),
-        options=(),
-        phases=(),
+        image=replace(MANIFEST.image, kit=True),
         executables=("bin/python2.7",),
-        jit=False,
         needed=needed,
         runtime_packages=tuple(sorted({need.package for need in needed})),
     )
-    return pack(source, manifest, work)
+    return pack_verified(manifest, work, source)
 
 
-def pack(source: Path, manifest: Manifest, work: Path) -> Path:
-    folder = work / manifest.target.folder
-    shutil.copytree(source, folder, symlinks=True)
-    (folder / FILE_NAME).write_text(manifest.to_json())
-    path = work / manifest.target.tarball
-    write_tarball(folder, path)
-    shutil.rmtree(folder)
+def pack_verified(manifest: Manifest, folder: Path, tree: Path) -> Path:
+    path = pack(manifest, folder, tree)
     verdict.keep(path, Report(path.name, file_digest(path), (), 1, 1.0, "2026-11-21T14:05:00Z"))
     return path
 
@@ -165,14 +152,9 @@ def bootstrap(engine: Engine, base_image: str, cache: Path, alpine_version: str)
 
 
 @pytest.fixture(scope="module")
-def tree(engine: Engine, bootstrap: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def tree(copy_python2: Callable[[str], Path], bootstrap: str) -> Path:
     """That CPython, with a test and bytecode to leave out."""
-    folder = tmp_path_factory.mktemp("python2")
-    folder.chmod(0o755)
-    copy = "cp -R /opt/python2/bin /opt/python2/lib /opt/python2/include /out"
-    mounts = (Mount(folder, "/out", writable=True),)
-    done = engine.run(Job(bootstrap, ["sh", "-c", copy], mounts=mounts))
-    assert done.exit_code == 0, done.output
+    folder = copy_python2(bootstrap)
     library = folder / "lib/python2.7"
     for name in UNUSED:
         shutil.rmtree(library / name)
@@ -195,7 +177,7 @@ def stand_in(
     """Its tarball."""
     system = engine.run(Job(bootstrap, ["sh", "-c", SYSTEM.read_text()])).output
     work = tmp_path_factory.mktemp("stand-in")
-    return packed(engine, tree, work, Target(RELEASE, alpine_version), system)
+    return packed(tree, work, Target(RELEASE, alpine_version), system)
 
 
 def tarballs() -> list[Path]:
@@ -449,8 +431,7 @@ def test_an_image_that_fails_its_check_is_not_made(
     shutil.copytree(tree, broken, symlinks=True)
     for path in broken.rglob("_ssl*.so"):
         path.unlink()
-    (tmp_path / "work").mkdir()
-    path = pack(broken, Manifest.of_tarball(stand_in), tmp_path / "work")
+    path = pack_verified(Manifest.of_tarball(stand_in), tmp_path / "work", broken)
     project = project_of(path, tmp_path / "project", engine)
     with pytest.raises(ImageError, match="No module named _ssl"):
         project.make()
@@ -462,7 +443,7 @@ def test_a_library_that_no_package_has_is_an_error(
 ) -> None:
     manifest = Manifest.of_tarball(stand_in)
     wrong = replace(manifest, needed=(*manifest.needed, Need("libnone.so.9", "none")))
-    path = pack(tree, wrong, tmp_path)
+    path = pack_verified(wrong, tmp_path, tree)
     project = project_of(path, tmp_path / "project", engine)
     with pytest.raises(ImageError, match=r"so:libnone\.so\.9 \(no such package\)"):
         project.make()

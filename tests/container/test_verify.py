@@ -22,11 +22,12 @@ from alpypy import elf
 from alpypy.engine import Engine, Job
 from alpypy.errors import ArchiveError
 from alpypy.findings import Finding, Ledger, load_policy
-from alpypy.manifest import BuildImage, Manifest, Need, Origin, ProgramCheck, Translator
+from alpypy.manifest import Manifest, Need, ProgramCheck
 from alpypy.spec import Target
 from alpypy.verify import Report, own_alpine, verify
 from alpypy.verify_inside import image_for, read_system
 from tests import elf_editing
+from tests.manifests import MANIFEST
 
 DIGEST = "0" * 64
 MUSL = "libc.musl-x86_64.so.1"
@@ -135,19 +136,11 @@ def needs(
 @pytest.fixture
 def tarball(alpine_version: str, programs: dict[str, bytes], needs: tuple[Need, ...]) -> Tarball:
     """A good one."""
-    manifest = Manifest(
+    manifest = replace(
+        MANIFEST,
         kind="rpython",
         target=Target("rpython-0.2.1", alpine_version),
-        source=Origin(DIGEST, True, url="https://example.org/rpython-0.2.1.tar.gz"),
-        patches=(),
-        image=BuildImage("sha256:1", "alpine", "sha256:2", False),
-        compiler="gcc",
-        musl="1.2.5",
-        translator=Translator("cpython-2.7.18", DIGEST),
-        options=(),
-        phases=(),
         executables=("bin/busybox", "bin/apk"),
-        jit=False,
         needed=needs,
         runtime_packages=tuple(sorted({need.package for need in needs})),
         checks=(GREETING,),

@@ -18,8 +18,8 @@ import sys
 import tarfile
 import threading
 import zipfile
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -27,8 +27,7 @@ from typing import Any
 import pytest
 
 from alpypy import kit, verdict
-from alpypy.archive import write_tarball
-from alpypy.engine import Engine, Job, Mount
+from alpypy.engine import Engine, Job
 from alpypy.errors import (
     AlpypyError,
     ArchiveError,
@@ -38,13 +37,13 @@ from alpypy.errors import (
     UnverifiedError,
     WheelError,
 )
-from alpypy.manifest import FILE_NAME, BuildImage, Manifest, Origin, Translator
 from alpypy.sources import Fetcher, file_digest
 from alpypy.spec import Target
 from alpypy.verify import Report
 from alpypy.wheel_recipe import load_wheel_data
 from alpypy.wheel_spec import Request, read_interpreter, read_wanted
 from alpypy.wheels import Kept, WheelMaker
+from tests.manifests import MANIFEST, pack
 
 pytestmark = pytest.mark.timeout(1800)
 DATE = "2026-11-21T14:05:00Z"
@@ -147,37 +146,20 @@ def index(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 @pytest.fixture(scope="module")
 def tarball(
     engine: Engine,
+    copy_python2: Callable[[str], Path],
     bootstrap_image: str,
     alpine_version: str,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Path]:
     """The bootstrap image's CPython, packed as a PyPy; images made of it go after the tests."""
-    folder = tmp_path_factory.mktemp("python2")
-    folder.chmod(0o755)
-    copy = ["cp", "-R", *(f"/opt/python2/{name}" for name in ("bin", "lib", "include")), "/out"]
-    done = engine.run(Job(bootstrap_image, copy, mounts=(Mount(folder, "/out", writable=True),)))
-    assert done.exit_code == 0, done.output
-    manifest = Manifest(
-        kind="pypy",
+    manifest = replace(
+        MANIFEST,
         target=Target(RELEASE, alpine_version),
-        source=Origin("0" * 64, True, url="https://example.org/python.tar.gz"),
-        patches=(),
-        image=BuildImage("sha256:1", "alpine", "sha256:2", True),
-        compiler="gcc",
-        musl="1.2.5",
-        translator=Translator("none", "0" * 64),
-        options=(),
-        phases=(),
+        image=replace(MANIFEST.image, kit=True),
         executables=("bin/python2.7",),
-        jit=False,
-        needed=(),
         runtime_packages=("libffi",),
     )
-    (folder / FILE_NAME).write_text(manifest.to_json())
-    tree = folder.rename(folder.parent / manifest.target.folder)
-    path = tmp_path_factory.mktemp("artifacts") / manifest.target.tarball
-    write_tarball(tree, path)
-    yield path
+    yield pack(manifest, tmp_path_factory.mktemp("artifacts"), copy_python2(bootstrap_image))
     for image in engine.client.images.list("alpypy-wheels"):
         for tag in image.tags:
             if RELEASE in tag:

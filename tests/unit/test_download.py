@@ -27,7 +27,8 @@ from alpypy.release_index import Settings
 from alpypy.sources import unpack
 from alpypy.spec import Target
 from tests.loopback import Handler, Site, serve
-from tests.releases import MANIFEST, TARGET, manifest_of, verified
+from tests.manifests import MANIFEST, TARGET
+from tests.releases import manifest_of, verified
 
 NAME = TARGET.tarball
 # Larger than a piece of a download, and not made smaller by bzip2.

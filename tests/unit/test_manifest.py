@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -10,48 +11,25 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from alpypy.errors import ArchiveError
-from alpypy.manifest import (
-    AppliedPatch,
-    BuildImage,
-    Manifest,
-    Need,
-    Origin,
-    PhaseCost,
-    ProgramCheck,
-    Translator,
-)
+from alpypy.manifest import Manifest, Need, Origin, PhaseCost, ProgramCheck
 from alpypy.spec import Target
+from tests.manifests import DIGEST, MANIFEST
 
-DIGEST = "0123456789abcdef" * 4
-PYPY = Manifest(
-    kind="pypy",
+PYPY = replace(
+    MANIFEST,
     target=Target("3.6-7.0.0", "3.9", release_version="3.6-7.0.0+mine"),
-    source=Origin(DIGEST, True, url="https://example.org/pypy3.6-v7.0.0-src.tar.bz2"),
-    patches=(AppliedPatch("stdio@3.6-7.0.0", DIGEST),),
-    image=BuildImage("sha256:1", "alpine:3.9", "sha256:2", False),
-    compiler="gcc 8.3.0",
-    musl="1.1.20",
-    translator=Translator("2.7-7.3.22", DIGEST),
-    options=("--opt=jit",),
-    phases=(PhaseCost("annotate", 82.5, 900), PhaseCost("compile", 861, 5900)),
-    executables=("bin/pypy3",),
-    jit=True,
+    phases=(*MANIFEST.phases, PhaseCost("compile", 861, 5900)),
     needed=(Need("libffi.so.6", "libffi"),),
-    runtime_packages=("libffi",),
 )
-RPYTHON = Manifest(
+RPYTHON = replace(
+    MANIFEST,
     kind="rpython",
     target=Target("rpython-0.2.1", "3.23"),
     source=Origin(DIGEST, False, path="/home/me/rpython"),
     patches=(),
-    image=PYPY.image,
-    compiler="gcc 15.2.0",
-    musl="1.2.5",
-    translator=PYPY.translator,
     options=(),
     phases=(),
     executables=("bin/tinyframe",),
-    jit=True,
     needed=(),
     runtime_packages=(),
     checks=(ProgramCheck(("bin/tinyframe", "loop.tf"), "^Result", {"PYPYLOG": "-"}, jit=True),),

@@ -2,39 +2,22 @@
 
 from __future__ import annotations
 
-import io
 import shutil
-import tarfile
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from alpypy.archive import write_tarball
 from alpypy.errors import SpecError
-from alpypy.manifest import BuildImage, Manifest, Origin, Translator
 from alpypy.order import Build, Order, understand
 from alpypy.sources import Fetcher, file_digest
 from alpypy.spec import Target
+from tests.manifests import MANIFEST, pack
 
 ROOT = Path(__file__).parents[2]
 TARGET = Target("3.6-7.0.0", "3.9")
 TWO = Target("2.7-7.3.22", "3.9")
-MANIFEST = Manifest(
-    kind="pypy",
-    target=TWO,
-    source=Origin("0" * 64, True, url="https://example.org/pypy2.7-v7.3.22-src.tar.bz2"),
-    patches=(),
-    image=BuildImage("sha256:1", "alpine:3.9", "sha256:2", False),
-    compiler="gcc 8.3.0",
-    musl="1.1.20",
-    translator=Translator("Python-2.7.18", "0" * 64),
-    options=(),
-    phases=(),
-    executables=("bin/pypy",),
-    jit=True,
-    needed=(),
-    runtime_packages=(),
-)
 
 
 @pytest.fixture
@@ -45,20 +28,9 @@ def root(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def pack(path: Path, name: str, text: str) -> Path:
-    """A tarball of one file below its top folder."""
-    path.parent.mkdir(exist_ok=True)
-    with tarfile.open(path, "w:bz2") as archive:
-        member = tarfile.TarInfo(f"top/{name}")
-        member.size = len(text)
-        archive.addfile(member, io.BytesIO(text.encode()))
-    return path
-
-
-def tarball(root: Path, target: Target, kind: str = "pypy") -> Path:
+def tarball(root: Path, target: Target) -> Path:
     """A tarball of alpypy, as far as its metadata goes."""
-    manifest = replace(MANIFEST, target=target, kind=kind)  # type: ignore[arg-type]
-    return pack(root / "artifacts" / target.tarball, "ALPYPY.json", manifest.to_json())
+    return pack(replace(MANIFEST, target=target), root / "artifacts")
 
 
 def ask(root: Path, with_pypy: object) -> Build:
@@ -96,7 +68,10 @@ def test_another_pypy_is_refused(target: Target, part: str, root: Path) -> None:
 
 
 def test_what_is_no_tarball_of_alpypy_is_refused(root: Path) -> None:
-    for path in (ROOT / "README.md", pack(root / "x.tar.bz2", "README", "")):
+    (root / "top").mkdir()
+    (root / "top/README").touch()
+    write_tarball(root / "top", root / "x.tar.bz2")
+    for path in (ROOT / "README.md", root / "x.tar.bz2"):
         with pytest.raises(SpecError, match=path.name) as caught:
             ask(root, path)
         assert "that alpypy made for Alpine 3.9 and x86_64" in caught.value.remedy

@@ -19,7 +19,8 @@ from alpypy.release_index import Index, parse
 from alpypy.spec import Target
 from tests.github_server import REPOSITORY, TOKEN, Hub
 from tests.github_server import github as serve_github
-from tests.releases import TARGET, manifest_of, verified, wheel, with_record
+from tests.manifests import TARGET
+from tests.releases import manifest_of, verified, wheel, with_record
 
 OLD = Target("3.6-7.0.0", "3.9")
 WHEEL = "alpypy_tiny-1.0+musl.1-py3-none-any.whl"

@@ -27,7 +27,8 @@ from alpypy.release_index import Index, parse
 from alpypy.sources import file_digest
 from alpypy.spec import Target
 from tests.loopback import serve
-from tests.releases import MANIFEST, manifest_of, rpython, tarball, verified, wheel, with_record
+from tests.manifests import MANIFEST
+from tests.releases import manifest_of, rpython, tarball, verified, wheel, with_record
 
 OLD = manifest_of(Target("3.6-7.0.0", "3.9"))
 MUSL = "pp311-pypy311_pp73-musllinux_1_2_x86_64"

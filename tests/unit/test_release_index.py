@@ -22,7 +22,8 @@ from alpypy.release_index import (
 )
 from alpypy.spec import Target
 from alpypy.verify import Report
-from tests.releases import ACCEPTED, DATE, DIGEST, TARGET, manifest_of, wheel_record_of
+from tests.manifests import DIGEST, TARGET
+from tests.releases import ACCEPTED, DATE, manifest_of, wheel_record_of
 
 ROOT = Path(__file__).parents[2]
 MUSL = "tiny-1.0-pp311-pypy311_pp73-musllinux_1_2_x86_64.whl"

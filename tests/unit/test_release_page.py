@@ -23,7 +23,8 @@ from alpypy.release_page import notes, release_page
 from alpypy.spec import Target
 from alpypy.verify import Report
 from tests.loopback import serve
-from tests.releases import ACCEPTED, DATE, DIGEST, TARGET, manifest_of, wheel_record_of
+from tests.manifests import DIGEST, TARGET
+from tests.releases import ACCEPTED, DATE, manifest_of, wheel_record_of
 
 URL = "https://pypy.example.org/alpine"
 MUSL = "tiny_musl-1.2+x.1-pp311-pypy311_pp73-musllinux_1_2_x86_64.whl"

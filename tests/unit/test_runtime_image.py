@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import importlib.util
-import io
 import json
 import shutil
-import tarfile
 from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
@@ -18,30 +16,14 @@ from hypothesis import strategies as st
 
 from alpypy import runtime_image, verdict
 from alpypy.errors import ArchiveError, DataError, SpecError, UnverifiedError
-from alpypy.manifest import BuildImage, Manifest, Need, Origin, Translator
+from alpypy.manifest import Manifest, Need
 from alpypy.runtime_image import Plan, Wanted, libraries, load_settings, understand
 from alpypy.sources import file_digest
 from alpypy.spec import Target
 from alpypy.verify import Report
+from tests.manifests import MANIFEST, TARGET, pack
 
 ROOT = Path(__file__).resolve().parents[2]
-TARGET = Target("3.11-7.3.22", "3.23")
-MANIFEST = Manifest(
-    kind="pypy",
-    target=TARGET,
-    source=Origin("5" * 64, False, path="pypy3.11-v7.3.22-src.tar.bz2"),
-    patches=(),
-    image=BuildImage("sha256:1", "alpine:3.23", "sha256:2", False),
-    compiler="gcc",
-    musl="1.2.5",
-    translator=Translator("pypy-2.7", "0" * 64),
-    options=(),
-    phases=(),
-    executables=("bin/pypy3.11",),
-    jit=True,
-    needed=(Need("libbz2.so.1", "libbz2"), Need("libffi.so.8", "libffi")),
-    runtime_packages=("libbz2", "libffi"),
-)
 
 
 def script() -> ModuleType:
@@ -60,13 +42,8 @@ PREPARE = script()
 
 def write_tarball(root: Path, manifest: Manifest, *, name: str = "", verified: bool = True) -> Path:
     """A tarball in ``root``/artifacts that holds nothing but its metadata."""
-    path = root / "artifacts" / (name or manifest.target.tarball)
-    path.parent.mkdir(exist_ok=True)
-    document = manifest.to_json().encode()
-    with tarfile.open(path, "w:bz2") as archive:
-        member = tarfile.TarInfo(f"{manifest.target.folder}/ALPYPY.json")
-        member.size = len(document)
-        archive.addfile(member, io.BytesIO(document))
+    path = pack(manifest, root / "artifacts")
+    path = path.rename(path.with_name(name or path.name))
     if verified:
         verdict.keep(
             path, Report(path.name, file_digest(path), (), 12, 3.5, "2026-11-21T14:05:00Z")
@@ -142,7 +119,8 @@ def test_a_version_that_is_too_long_for_a_tag_is_refused() -> None:
 
 
 def test_libraries_are_what_the_elf_files_need() -> None:
-    assert libraries(MANIFEST) == ("so:libbz2.so.1", "so:libffi.so.8")
+    needed = (Need("libbz2.so.1", "libbz2"), Need("libffi.so.8", "libffi"))
+    assert libraries(replace(MANIFEST, needed=needed)) == ("so:libbz2.so.1", "so:libffi.so.8")
 
 
 def test_a_verified_tarball_is_understood(root: Path) -> None:

@@ -8,6 +8,7 @@ import json
 import tarfile
 import tempfile
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,29 +18,13 @@ from hypothesis import strategies as st
 
 from alpypy.errors import ArchiveError
 from alpypy.findings import Finding, Ledger, Policy
-from alpypy.manifest import BuildImage, Manifest, Origin, Translator
-from alpypy.spec import Target
+from alpypy.manifest import Manifest
 from alpypy.verify import Report
 from alpypy.verify_outside import unpack
+from tests.manifests import MANIFEST, TARGET
 
-TARGET = Target("3.6-7.0.0", "3.9")
 TOP = TARGET.folder
-MANIFEST = Manifest(
-    kind="pypy",
-    target=TARGET,
-    source=Origin("0" * 64, True, url="https://example.org/pypy3.6-v7.0.0-src.tar.bz2"),
-    patches=(),
-    image=BuildImage("sha256:1", "alpine:3.9", "sha256:2", False),
-    compiler="gcc 8.3.0",
-    musl="1.1.20",
-    translator=Translator("2.7-7.3.22", "0" * 64),
-    options=(),
-    phases=(),
-    executables=("bin/pypy3",),
-    jit=True,
-    needed=(),
-    runtime_packages=(),
-)
+DOCUMENT = replace(MANIFEST, needed=()).to_json()  # no archive here has an ELF file
 Members = list[tuple[tarfile.TarInfo, bytes]]
 
 
@@ -53,13 +38,13 @@ def member(name: str, kind: bytes = tarfile.REGTYPE, link: str = "") -> tarfile.
 def content(document: bytes | None = None) -> Members:
     """What every archive below has: the folder and the metadata."""
     if document is None:
-        document = MANIFEST.to_json().encode()
+        document = DOCUMENT.encode()
     return [(member(TOP, tarfile.DIRTYPE), b""), (member(f"{TOP}/ALPYPY.json"), document)]
 
 
 def with_field(name: str, value: Any) -> Members:
     """The metadata with one field replaced; a dot leads into an object."""
-    document = json.loads(MANIFEST.to_json())
+    document = json.loads(DOCUMENT)
     place, _, last = name.rpartition(".")
     (document[place] if place else document)[last] = value
     return content(json.dumps(document).encode())
@@ -107,7 +92,7 @@ def through_links() -> Members:
 
 def nested(depth: int) -> bytes:
     """The metadata with a field that is a list in a list in a list."""
-    text = MANIFEST.to_json().replace('"musl": "1.1.20"', '"musl": %s')
+    text = DOCUMENT.replace(f'"musl": "{MANIFEST.musl}"', '"musl": %s')
     return (text % ("[" * depth + "]" * depth)).encode()
 
 
