@@ -375,7 +375,7 @@ def download_pypy(
         path, tarball = download.download(place, Target(pypy, alpine, arch))
         say(f"{path}")
         folder = unpack(path, Path(extract)) if extract else None
-        for line in download.next_steps(tarball, folder):
+        for line in download.next_steps(path, tarball, folder):
             say(line)
 
 

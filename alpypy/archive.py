@@ -66,8 +66,8 @@ def published(target: Path, sha256: str) -> bool:
     """Whether the tarball with this digest is there, and its ``.sha256`` too."""
     if not (target.is_file() and _digest_file(target).is_file()):
         return False
-    line = _digest_file(target).read_text(encoding="ascii")
-    return line == _digest_line(target, sha256) and file_digest(target) == sha256
+    line = _digest_file(target).read_bytes()
+    return line == _digest_line(target, sha256).encode() and file_digest(target) == sha256
 
 
 def _digest_file(target: Path) -> Path:

@@ -28,7 +28,8 @@ def download(place: Place, wanted: Target) -> tuple[Path, Tarball]:
     """The verified tarball of a target in ``artifacts``, with its ``.sha256``, and what it is.
 
     Raises:
-        SpecError: the release has no such PyPy; the message has those that it has.
+        SpecError: the address is none, or the release has no such PyPy; the message has those that
+            it has.
         ReleaseError: what is at the address is no index.
         DownloadError: the index or the tarball could not be fetched.
         DigestError: the tarball is not the one that the index names, or another one is there.
@@ -39,7 +40,7 @@ def download(place: Place, wanted: Target) -> tuple[Path, Tarball]:
     target = place.artifacts / tarball.file
     if not archive.published(target, tarball.sha256):
         _refuse_other(target, tarball)
-        fetched = _fetch(place, tarball)
+        fetched = target if target.is_file() else _fetch(place, tarball)
         with disk(place.artifacts):
             archive.publish(fetched, place.artifacts, tarball.sha256)
     return target, tarball
@@ -49,22 +50,30 @@ def read_index(url: str) -> Index:
     """The index of the release at an address.
 
     Raises:
+        SpecError: the address is not one of http or https.
         DownloadError: it could not be fetched.
         ReleaseError: it is no index.
     """
+    if not url.lower().startswith(("http://", "https://")):
+        raise SpecError(
+            f"{without_login(url)!r} is not an http or https address",
+            remedy="give --from as https://pypy.example.org/alpine; a server has to give a folder",
+        )
     with tempfile.TemporaryDirectory(prefix="alpypy-index-") as folder:
         path = Path(folder) / FILE_NAME
         fetch_unverified(f"{url.rstrip('/')}/{FILE_NAME}", path)
         return parse(path.read_bytes(), f"{without_login(url).rstrip('/')}/{FILE_NAME}")
 
 
-def next_steps(tarball: Tarball, folder: Path | None) -> list[str]:
+def next_steps(path: Path, tarball: Tarball, folder: Path | None) -> list[str]:
     """What to type after a download; ``folder`` is the PyPy's own, when it was unpacked."""
     program = tarball.build.executables[0]
-    steps = [f"run it: {folder / program}"] if folder else []
-    if tarball.packages:
-        steps.insert(0, f"it needs, on Alpine: apk add {' '.join(tarball.packages)}")
-    return steps
+    needs = f"it needs, on Alpine: apk add {' '.join(tarball.packages)}"
+    return [
+        *([needs] if tarball.packages else []),
+        *([f"run it: {folder / program}"] if folder else []),
+        f"before invoke image and invoke wheels take it: invoke verify {path}",
+    ]
 
 
 def _choose(index: Index, wanted: Target, where: str) -> Tarball:

@@ -120,6 +120,15 @@ def test_other_bytes_than_those_that_were_checked_are_not_published(tmp_path: Pa
     assert len(list(artifacts.iterdir())) == 2
 
 
+def test_a_digest_beside_it_that_is_no_text_does_not_count(tmp_path: Path) -> None:
+    source = tmp_path / "pypy.tar.bz2"
+    source.write_bytes(b"content")
+    digest = hashlib.sha256(b"content").hexdigest()
+    target = publish(source, tmp_path / "artifacts", digest)
+    target.with_name(f"{target.name}.sha256").write_bytes(b"\xff\xfe\n")
+    assert not published(target, digest)
+
+
 def test_two_runs_publish_one_tarball(tmp_path: Path) -> None:
     source = tmp_path / "pypy.tar.bz2"
     source.write_bytes(os.urandom(1 << 20))

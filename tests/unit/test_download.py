@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -86,16 +87,32 @@ def test_a_pypy_is_found_fetched_and_unpacked(site: Site, place: Place, tmp_path
     )
     assert done.stdout.endswith(b": OK\n")
     folder = unpack(path, tmp_path / "opt")
-    *_, run = next_steps(tarball, folder)
+    _, run, verify = next_steps(path, tarball, folder)
     program = run.removeprefix("run it: ")
     assert subprocess.check_output([program]) == b"PyPy 7.3.22\n"
-    assert next_steps(tarball, None) == ["it needs, on Alpine: apk add libffi"]
+    assert verify == f"before invoke image and invoke wheels take it: invoke verify {path}"
+    assert next_steps(path, tarball, None) == ["it needs, on Alpine: apk add libffi", verify]
 
 
 def test_what_is_there_is_not_fetched_again(site: Site, place: Place) -> None:
     download(place, TARGET)
     download(place, TARGET)
     assert asked(site) == [None]
+
+
+@pytest.mark.parametrize("beside", [None, b"\xff", b"0" * 64])
+def test_a_tarball_without_its_digest_beside_it_is_taken(
+    site: Site, place: Place, beside: bytes | None
+) -> None:
+    path, tarball = download(place, TARGET)
+    file = path.with_name(f"{NAME}.sha256")
+    file.unlink()
+    if beside is not None:
+        file.write_bytes(beside)
+    shutil.rmtree(place.cache)
+    download(place, TARGET)
+    assert asked(site) == [None]
+    assert file.read_text() == f"{tarball.sha256}  {NAME}\n"
 
 
 def test_the_architecture_counts(place: Place) -> None:
@@ -183,10 +200,12 @@ def test_nobody_answers(site: Site, tmp_path: Path) -> None:
         read_index("http://127.0.0.1:9")
 
 
-@pytest.mark.parametrize("url", ["", "pypy.example.org", "ftp://127.0.0.1/x"])
+@pytest.mark.parametrize("url", ["", "pypy.example.org", "ftp://me:s3cret@127.0.0.1/x", "/srv/www"])
 def test_what_is_no_address(url: str) -> None:
-    with pytest.raises(DownloadError, match=r"index\.json could not be fetched"):
+    with pytest.raises(SpecError, match="is not an http or https address") as caught:
         read_index(url)
+    assert "s3cret" not in str(caught.value)
+    assert "--from" in caught.value.remedy
 
 
 def test_a_login_is_sent_and_not_shown(site: Site, place: Place) -> None:
