@@ -28,8 +28,8 @@ def gather(artifacts: Path, out: Path, url: str | None, say: Callable[[str], Non
         url: the address below which it will be served, for the commands in its page.
 
     Raises:
-        UnverifiedError: a tarball has not passed verify, or a wheel is not the one that was tested;
-            the message has all of them.
+        UnverifiedError: a tarball has not passed verify, or a wheel its test, as they are now; the
+            message has all of them.
         SpecError: there is nothing to release, or ``out`` is something else.
         ReleaseError: a file has a name that cannot be handed out.
     """
@@ -162,8 +162,12 @@ def _tarball(path: Path) -> Tarball | None:
 def _wheel(path: Path) -> Wheel:
     wheel_name(path.name)
     record = wheel_record.read(path)
-    digest = record.sha256 if record else file_digest(path)
-    return Wheel(path.name, path.stat().st_size, digest, requires_python(path), record)
+    if record is None:
+        raise UnverifiedError(
+            f"{path} has no record of a test that it passed",
+            remedy="build it with invoke wheels, which tests it, or move it away",
+        )
+    return Wheel(path.name, path.stat().st_size, record, requires_python(path))
 
 
 def _all(problems: list[UnverifiedError]) -> AlpypyError:

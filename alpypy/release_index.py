@@ -74,13 +74,17 @@ class Tarball:
 
 @dataclass(frozen=True)
 class Wheel:
-    """A wheel that has passed its test; ``record`` says with what, where that is known."""
+    """A wheel; ``record`` says with what it passed its test. ``size`` is in bytes."""
 
     file: str
     size: int
-    sha256: str
+    record: WheelRecord
     requires_python: str | None = None
-    record: WheelRecord | None = None
+
+    @property
+    def sha256(self) -> str:
+        """Its digest."""
+        return self.record.sha256
 
     @property
     def name(self) -> WheelName:
@@ -89,13 +93,13 @@ class Wheel:
 
     @property
     def packages(self) -> tuple[str, ...]:
-        """Alpine's packages that it needs, as far as that is known."""
-        return self.record.packages if self.record else ()
+        """Alpine's packages that it needs."""
+        return self.record.packages
 
     @property
-    def date(self) -> str | None:
+    def date(self) -> str:
         """When its test passed, in UTC."""
-        return self.record.date if self.record else None
+        return self.record.date
 
 
 Artifact = Tarball | Wheel
@@ -264,13 +268,11 @@ def _tarball(entry: Mapping[str, Any], where: str, problems: list[str]) -> Tarba
 
 
 def _wheel(entry: Mapping[str, Any], where: str, problems: list[str]) -> Wheel | None:
-    digests = entry.get("digests")
     values = {
         "file": entry.get("file"),
         "size": _size(entry, where, problems),
-        "sha256": digests.get("sha256") if isinstance(digests, dict) else None,
-        "requires_python": entry.get("requires_python"),
         "record": entry.get("build"),
+        "requires_python": entry.get("requires_python"),
     }
     given = {name: value for name, value in values.items() if value is not None}
     wheel: Wheel | None = from_values(Wheel, given, where, problems)
@@ -312,10 +314,7 @@ def _wheel_contradictions(wheel: Wheel) -> list[str]:
         wheel_name(wheel.file)
     except ArchiveError as error:
         return [error.what]
-    if wheel.record is None:
-        return []
-    other = wheel.record.sha256 != wheel.sha256
-    return wheel_record.complaints(wheel.record) + ["its record is of other bytes"] * other
+    return wheel_record.complaints(wheel.record)
 
 
 def _record(artifact: Artifact) -> dict[str, Any]:
@@ -339,8 +338,8 @@ def _record(artifact: Artifact) -> dict[str, Any]:
         "project": name.project,
         "version": name.version,
         "requires_python": artifact.requires_python,
-        "verify": {"passed": True, "date": artifact.date} if artifact.record else None,
-        "build": to_values(artifact.record) if artifact.record else None,
+        "verify": {"passed": True, "date": artifact.date},
+        "build": to_values(artifact.record),
     }
 
 
@@ -351,8 +350,8 @@ def _target(artifact: Artifact) -> dict[str, Any]:
         return {**names, "alpine": target.alpine, "arch": target.arch}
     record = artifact.record
     return {
-        "interpreter": record.interpreter if record else None,
-        "alpine": record.alpine if record else None,
+        "interpreter": record.interpreter,
+        "alpine": record.alpine,
         "arch": artifact.name.arch,
         "tags": [str(tag) for tag in artifact.name.tags],
     }

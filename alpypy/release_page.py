@@ -84,7 +84,7 @@ def _wheels(index: Index, base: str, flat: bool) -> Iterator[str]:
         yield f'<tbody id="{_text(one.file)}"><tr>'
         name = f'<span class="name">{_text(one.name.project)} {_text(one.name.version)}</span>'
         yield _cell("Project", name)
-        yield _cell("For", _text(_interpreter(one)), _platforms(one))
+        yield _cell("For", _text(one.record.interpreter), _platforms(one))
         yield _cell("Alpine packages", _text(_packages(one)))
         yield _cell("Size", _size(one.size), kind="number")
         yield _cell("Tested", _date(one.date))
@@ -169,17 +169,11 @@ def _installing(one: Wheel, url: str | None, flat: bool) -> list[str]:
     return [*needs, f"pip install {shlex.quote(where)}"]
 
 
-def _interpreter(one: Wheel) -> str:
-    return one.record.interpreter if one.record else one.name.tags[0].interpreter
-
-
 def _platforms(one: Wheel) -> str:
     return " ".join(sorted({tag.platform for tag in one.name.tags}))
 
 
 def _packages(one: Artifact) -> str:
-    if isinstance(one, Wheel) and one.record is None:
-        return "unknown"
     return " ".join(one.packages) or "none"
 
 
@@ -190,12 +184,12 @@ def _verdict(one: Tarball) -> str:
     return f'<small class="fine">{shown}{more}</small>'
 
 
-def _date(date: str | None) -> str:
-    return f'<time datetime="{_text(date)}">{_day(date)}</time>' if date else _day(date)
+def _date(date: str) -> str:
+    return f'<time datetime="{_text(date)}">{_day(date)}</time>'
 
 
-def _day(date: str | None) -> str:
-    return _text(date[:10]) if date else "unknown"
+def _day(date: str) -> str:
+    return _text(date[:10])
 
 
 def _size(size: int) -> str:

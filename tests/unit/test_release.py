@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from alpypy import release, release_simple, verdict
+from alpypy import release, release_simple, verdict, wheel_record
 from alpypy.errors import (
     AlpypyError,
     ArchiveError,
@@ -42,8 +42,8 @@ def artifacts(tmp_path: Path) -> Path:
     verified(folder)
     verified(folder, OLD)
     with_record(wheel(folder, tag=MUSL), "libffi")
-    wheel(folder)
-    wheel(folder, "Alpypy.Other", "2.0+musl.1", requires=None)
+    with_record(wheel(folder))
+    with_record(wheel(folder, "Alpypy.Other", "2.0+musl.1", requires=None))
     return folder
 
 
@@ -127,15 +127,25 @@ def test_all_that_is_unverified_is_named(artifacts: Path, out: Path) -> None:
     (artifacts / OLD.target.tarball).write_bytes(b"other")
     with_record(wheel(artifacts, "more"))
     wheel(artifacts, "more", content="other")
+    wheel(artifacts, "bare")
     with pytest.raises(UnverifiedError) as caught:
         make(artifacts, out)
     for words in (
         "2.7-7.3.22-alpine3.23.tar.bz2 has not been verified",
         "3.6-7.0.0-alpine3.9.tar.bz2 is not the file that was verified",
         "more-1.0-py3-none-any.whl is not the file that was tested",
+        "bare-1.0-py3-none-any.whl has no record of a test that it passed",
     ):
         assert words in caught.value.what
     assert "or move them out of artifacts/" in caught.value.remedy
+
+
+def test_a_wheel_without_a_record_is_refused(artifacts: Path, out: Path) -> None:
+    wheel(artifacts, "bare")
+    with pytest.raises(UnverifiedError, match=r"bare-1\.0-.* has no record of a test") as caught:
+        make(artifacts, out)
+    assert "invoke wheels" in caught.value.remedy
+    assert not out.exists()
 
 
 def test_a_renamed_tarball_is_refused(artifacts: Path, out: Path) -> None:
@@ -178,7 +188,10 @@ def test_a_release_of_wheels_alone_and_of_pypys_alone(artifacts: Path, out: Path
 def test_a_wheel_with_an_odd_name_is_refused(
     artifacts: Path, out: Path, name: str, error: type[AlpypyError]
 ) -> None:
-    wheel(artifacts, "odd").rename(artifacts / "wheels" / name)
+    path = with_record(wheel(artifacts, "odd"))
+    renamed = path.with_name(name)
+    wheel_record.record_path(path).rename(wheel_record.record_path(renamed))
+    path.rename(renamed)
     with pytest.raises(error, match="name"):
         make(artifacts, out)
 
@@ -317,7 +330,7 @@ def test_the_simple_index_in_json(artifacts: Path, out: Path) -> None:
 
 
 def test_what_a_wheel_says_is_escaped(artifacts: Path, out: Path) -> None:
-    wheel(artifacts, "odd", requires='>=3"><script>')
+    with_record(wheel(artifacts, "odd", requires='>=3"><script>'))
     make(artifacts, out)
     text = (out / "simple/odd/index.html").read_text()
     assert 'data-requires-python="&gt;=3&quot;&gt;&lt;script&gt;"' in text

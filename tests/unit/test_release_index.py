@@ -37,8 +37,8 @@ def pypy(target: Target = TARGET) -> Tarball:
 RECORD = wheel_record_of(DIGEST, ("libffi",))
 INDEX = Index.of(
     [
-        Wheel(MUSL, 1000, DIGEST, ">=3.9", RECORD),
-        Wheel("tiny-1.0-py3-none-any.whl", 0, DIGEST),
+        Wheel(MUSL, 1000, RECORD, ">=3.9"),
+        Wheel("tiny-1.0-py3-none-any.whl", 0, wheel_record_of(DIGEST, ())),
         pypy(),
         pypy(Target("3.6-7.0.0", "3.9", "aarch64")),
     ],
@@ -54,7 +54,7 @@ def test_round_trip() -> None:
 
 def test_every_artifact_has_all_that_is_known() -> None:
     document = json.loads(INDEX.to_json())
-    tarball, _, wheel, bare = document["artifacts"]
+    tarball, _, wheel, pure = document["artifacts"]
     assert tarball["target"] == {
         "release": "3.11-7.3.22",
         "version": "3.11-7.3.22",
@@ -69,7 +69,9 @@ def test_every_artifact_has_all_that_is_known() -> None:
     assert wheel["target"]["interpreter"] == "pypy3.11-7.3.22"
     assert wheel["target"]["tags"] == ["pp311-pypy311_pp73-musllinux_1_2_x86_64"]
     assert (wheel["packages"], wheel["date"]) == (["libffi"], DATE)
-    assert (bare["date"], bare["verify"], bare["build"]) == (None, None, None)
+    assert wheel["verify"] == {"passed": True, "date": DATE}
+    assert wheel["build"]["tested"]["imported"] == ["one"]
+    assert (pure["packages"], pure["requires_python"]) == ([], None)
 
 
 def test_sums_are_what_sha256sum_reads() -> None:
@@ -144,9 +146,11 @@ def changed(path: str, value: Any) -> str:
         ("artifacts/2/file", "a.whl", "is not the name of a wheel"),
         ("artifacts/2/file", f"a/{MUSL}", "cannot be the name"),
         ("artifacts/2/file", ..., "artifacts[2].file is missing"),
-        ("artifacts/2/digests", [], "artifacts[2].sha256 is missing"),
+        ("artifacts/2/digests", [], "unknown or contradict"),
+        ("artifacts/2/verify", None, "unknown or contradict"),
+        ("artifacts/2/build", None, "artifacts[2].record is missing"),
         ("artifacts/2/build/packages", ["; rm"], "is no name of a package"),
-        ("artifacts/2/build/sha256", "f" * 64, "its record is of other bytes"),
+        ("artifacts/2/build/sha256", "f" * 64, "unknown or contradict"),
         ("artifacts/2/requires_python", 3, "requires_python is 3"),
     ],
 )
