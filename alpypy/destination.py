@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 import tempfile
 from pathlib import Path
@@ -26,6 +27,12 @@ class Destination(Protocol):
 
     def index(self) -> bytes | None:
         """The index that is there."""
+
+    def pages(self) -> list[str]:
+        """What is there under the names of a release's pages."""
+
+    def begin(self) -> None:
+        """Put an index of nothing yet there, by which an interrupted run is known."""
 
     def digest(self, name: str) -> str | None:
         """The SHA-256 of the whole file of that name; None when there is none."""
@@ -68,6 +75,14 @@ class Folder:
         path = self._path / FILE_NAME
         return path.read_bytes() if path.is_file() else None
 
+    def pages(self) -> list[str]:
+        """What is there under their names."""
+        return [name for name in release.PAGES if os.path.lexists(self._path / name)]
+
+    def begin(self) -> None:
+        """Write it."""
+        release.begin(self._path)
+
     def digest(self, name: str) -> str | None:
         """The SHA-256 of a file."""
         path = self._path / name
@@ -75,7 +90,6 @@ class Folder:
 
     def add(self, path: Path, name: str, sha256: str) -> None:
         """Copy a file."""
-        self._path.mkdir(parents=True, exist_ok=True)
         release.place(path, self._path / name, sha256)
 
     def finish(self, index: Index) -> Index:
@@ -100,6 +114,14 @@ class GitHubRelease:
             if asset and asset.whole:
                 return b"".join(self._repository.content(asset))
         return None
+
+    def pages(self) -> list[str]:
+        """What is there under their names."""
+        return [name for name in release.PAGES if self.digest(name)]
+
+    def begin(self) -> None:
+        """Send it."""
+        self._replace(FILE_NAME, Index().to_json().encode())
 
     def digest(self, name: str) -> str | None:
         """The SHA-256 of a file; one that was sent in part is none."""

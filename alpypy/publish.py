@@ -7,8 +7,8 @@ from pathlib import Path
 
 from alpypy import release
 from alpypy.destination import Destination
-from alpypy.errors import DigestError
-from alpypy.release_index import FILE_NAME, Artifact, Index, parse
+from alpypy.errors import SpecError
+from alpypy.release_index import FILE_NAME, Artifact, Index, never_replaced, parse
 
 
 def publish(folder: Path, there: Destination, say: Callable[[str], None]) -> Index:
@@ -18,7 +18,7 @@ def publish(folder: Path, there: Destination, say: Callable[[str], None]) -> Ind
     removed by hand leaves the index.
 
     Raises:
-        SpecError: the folder has no release.
+        SpecError: the folder has no release, or what is there is something else.
         DigestError: a file of it is not the one that its index names, or a published one has its
             name and other bytes; nothing is sent then.
         ReleaseError: the index there is not usable, or the place refuses.
@@ -36,24 +36,30 @@ def publish(folder: Path, there: Destination, say: Callable[[str], None]) -> Ind
 
 
 def _missing(mine: Index, there: Destination) -> list[Artifact]:
-    missing, other = list[Artifact](), list[str]()
+    missing, taken = list[Artifact](), list[tuple[str, str, str]]()
     for one in mine.artifacts:
         digest = there.digest(one.file)
         if digest is None:
             missing.append(one)
         elif digest != one.sha256:
-            other.append(f"{one.file}: published with SHA-256 {digest}, here with {one.sha256}")
-    if other:
-        raise DigestError(
-            "\n    ".join(["a published file is never replaced by another:", *other]),
-            remedy="give what is new another version (--release-version); nothing was sent",
-        )
+            taken.append((one.file, digest, one.sha256))
+    if taken:
+        raise never_replaced(*taken)
     return missing
 
 
 def _published(there: Destination) -> Index:
+    """What is published; a place without anything of a release becomes one of an empty one."""
     text = there.index()
-    return parse(text, f"the published {FILE_NAME}") if text is not None else Index()
+    if text is not None:
+        return parse(text, f"the published {FILE_NAME}")
+    if pages := there.pages():
+        raise SpecError(
+            f"there is no release's {FILE_NAME} there, but something else: {', '.join(pages)}",
+            remedy="give --to another place, such as a new folder in that one, or move it away",
+        )
+    there.begin()
+    return Index()
 
 
 def _kept(

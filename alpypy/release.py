@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -9,14 +10,25 @@ from pathlib import Path
 from alpypy import release_simple, verdict, wheel_record
 from alpypy.errors import AlpypyError, DigestError, ReleaseError, SpecError, UnverifiedError
 from alpypy.manifest import Manifest
-from alpypy.release_index import FILE_NAME, SUMS, Artifact, Index, Tarball, Wheel, check_name, parse
+from alpypy.release_index import (
+    FILE_NAME,
+    SUMS,
+    Artifact,
+    Index,
+    Tarball,
+    Wheel,
+    check_name,
+    never_replaced,
+    parse,
+)
 from alpypy.release_page import release_page
 from alpypy.sources import file_digest
-from alpypy.store import whole_file
+from alpypy.store import new_file, whole_file
 from alpypy.wheel_record import requires_python, wheel_name
 
 WHEELS = "wheels"
 PAGE = "index.html"
+PAGES = (PAGE, SUMS, release_simple.FOLDER)  # beside the index
 
 
 def gather(artifacts: Path, out: Path, url: str | None, say: Callable[[str], None]) -> Index:
@@ -24,7 +36,8 @@ def gather(artifacts: Path, out: Path, url: str | None, say: Callable[[str], Non
 
     Args:
         artifacts: has verified tarballs of PyPy, and tested wheels in ``wheels``.
-        out: a folder that is empty, not there, or an earlier release, which is replaced.
+        out: a folder that is empty, not there, or an earlier release, which is replaced, also one
+            that an interrupted run has begun.
         url: the address below which it will be served, for the commands in its page.
 
     Raises:
@@ -41,9 +54,11 @@ def gather(artifacts: Path, out: Path, url: str | None, say: Callable[[str], Non
             remedy="build a PyPy with invoke bootstrap, or a wheel with invoke wheels",
         )
     index = Index.of(list(found.values()), url)
-    out.mkdir(parents=True, exist_ok=True)
+    begin(out)
     for path, artifact in found.items():
-        place(path, out / artifact.file, artifact.sha256)
+        if not _is(out / artifact.file, artifact.sha256):
+            with whole_file(out / artifact.file) as temporary:
+                _copy(path, temporary, artifact.sha256)
     for name in {one.file for one in earlier.artifacts} - {one.file for one in index.artifacts}:
         (out / name).unlink(missing_ok=True)
     write_pages(index, out)
@@ -54,14 +69,14 @@ def read(folder: Path) -> Index:
     """The release in a folder, whose files are checked.
 
     Raises:
-        SpecError: there is none.
+        SpecError: there is none, or only the beginning of one.
         ReleaseError: its index is not usable.
         DigestError: a file is missing, or is not the one that the index names.
     """
     path = folder / FILE_NAME
-    if not path.is_file():
+    index = parse(path.read_bytes(), str(path)) if path.is_file() else Index()
+    if not index.artifacts:
         raise SpecError(f"{folder} has no release", remedy="make it: invoke release")
-    index = parse(path.read_bytes(), str(path))
     for one in index.artifacts:
         digest = file_digest(folder / one.file) if (folder / one.file).is_file() else "none"
         if digest != one.sha256:
@@ -84,35 +99,60 @@ def pages(index: Index, *, flat: bool) -> dict[str, str]:
     return {SUMS: index.sums(), **simple, PAGE: page, FILE_NAME: index.to_json()}
 
 
+def begin(folder: Path) -> None:
+    """Give a folder an index of nothing yet, by which the next run knows that it is a release's."""
+    folder.mkdir(parents=True, exist_ok=True)
+    if not (folder / FILE_NAME).exists():
+        _write(folder / FILE_NAME, Index().to_json())
+
+
 def write_pages(index: Index, folder: Path) -> None:
-    """Write what is made of an index, and remove what is left of an earlier simple index."""
+    """Write what is made of an index, and remove what was made of the one before and is no more."""
     made = pages(index, flat=False)
+    path = folder / FILE_NAME
+    before = parse(path.read_bytes(), str(path)) if path.is_file() else Index()
+    for name in pages(before, flat=False).keys() - made.keys():
+        (folder / name).unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # someone's own file is in it, or it is gone
+            (folder / name).parent.rmdir()
     for name, text in made.items():
-        path = folder / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        if not (path.is_file() and path.read_bytes() == text.encode()):
-            with whole_file(path) as temporary:
-                temporary.write_text(text, encoding="utf-8")
-    for path in (folder / release_simple.FOLDER).iterdir():
-        if path.is_dir() and f"{release_simple.FOLDER}/{path.name}/index.html" not in made:
-            shutil.rmtree(path)
+        _write(folder / name, text)
 
 
 def place(source: Path, target: Path, sha256: str) -> None:
     """Copy a file, unless it is there already; it has its name only when it is whole.
 
     Raises:
-        DigestError: it is not the file with that digest.
+        DigestError: it is not the file with that digest, or another file has the name.
     """
-    if target.is_file() and file_digest(target) == sha256:
+    if _is(target, sha256):
         return
-    with whole_file(target) as temporary:
-        shutil.copyfile(source, temporary)
-        if file_digest(temporary) != sha256:
-            raise DigestError(
-                f"{source} has changed meanwhile: its SHA-256 is not {sha256}",
-                remedy="run it again when nothing else writes there",
-            )
+    try:
+        with new_file(target) as temporary:
+            _copy(source, temporary, sha256)
+    except FileExistsError as error:
+        if not _is(target, sha256):
+            raise never_replaced((target.name, file_digest(target), sha256)) from error
+
+
+def _is(path: Path, sha256: str) -> bool:
+    return path.is_file() and file_digest(path) == sha256
+
+
+def _copy(source: Path, temporary: Path, sha256: str) -> None:
+    shutil.copyfile(source, temporary)
+    if file_digest(temporary) != sha256:
+        raise DigestError(
+            f"{source} has changed meanwhile: its SHA-256 is not {sha256}",
+            remedy="run it again when nothing else writes there",
+        )
+
+
+def _write(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if not (path.is_file() and path.read_bytes() == text.encode()):
+        with whole_file(path) as temporary:
+            temporary.write_text(text, encoding="utf-8")
 
 
 def _earlier(out: Path) -> Index:

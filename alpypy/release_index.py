@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from alpypy import wheel_record
-from alpypy.errors import ArchiveError, ReleaseError, SpecError
+from alpypy.errors import ArchiveError, DigestError, ReleaseError, SpecError
 from alpypy.manifest import Manifest, from_values, to_values
 from alpypy.spec import PypyVersion, Target
 from alpypy.tables import read_table
@@ -187,6 +187,19 @@ def check_name(file: str) -> None:
             f"{file!r} cannot be the name of a file of a release",
             remedy="use letters, digits and . + _ - only: GitHub would change other ones",
         )
+
+
+def never_replaced(*taken: tuple[str, str, str]) -> DigestError:
+    """The error for published files, each by its name, its SHA-256 there, and the other one's."""
+    lines = [
+        f"{file}: published with SHA-256 {there}, here with {here}" for file, there, here in taken
+    ]
+    return DigestError(
+        "\n    ".join(["a published file is never replaced by another:", *lines]),
+        remedy="move yours out of artifacts/, invoke release, and publish again: what is published"
+        " stays. A new PyPy needs another version (--release-version), a new wheel another version"
+        " or build tag in its name",
+    )
 
 
 def parse(text: str | bytes, where: str) -> Index:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from alpypy import github, sources
+from alpypy import github, release, sources
 from alpypy.destination import Destination, GitHubRelease, destination
 from alpypy.download import Place, download
 from alpypy.errors import DigestError, ReleaseError, SpecError
@@ -85,6 +86,22 @@ def changes(hub: Hub) -> list[str]:
     return [one for one in hub.asked if not one.startswith("GET")]
 
 
+def folder_index(folder: Path) -> Index:
+    return parse((folder / "index.json").read_bytes(), "x")
+
+
+def second_time(error: BaseException) -> Callable[[str], None]:
+    """What says a line, and stops the run at the next one."""
+    said: list[str] = []
+
+    def say(line: str) -> None:
+        if said:
+            raise error
+        said.append(line)
+
+    return say
+
+
 def sha256(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
@@ -142,14 +159,91 @@ def test_a_published_file_is_never_replaced(folder: Path, tmp_path: Path) -> Non
     mine = sha256((folder / TARGET.tarball).read_bytes())
     line = f"{TARGET.tarball}: published with SHA-256 {sha256(b'published')}, here with {mine}"
     assert line in caught.value.what
+    assert "invoke release" in caught.value.remedy
     assert [path.name for path in site.iterdir()] == [TARGET.tarball]
     assert (site / TARGET.tarball).read_bytes() == b"published"
+
+
+def test_the_wheel_that_is_published_stays_when_another_was_built(
+    folder: Path, tmp_path: Path
+) -> None:
+    there = destination(str(tmp_path / "site"), "pypy")
+    before = run(folder, there)
+    artifacts = tmp_path / "artifacts"
+    other = with_record(wheel(artifacts, version="1.0+musl.1", content="ANSWER = 43\n"))
+    gather(artifacts, folder, None, print)
+    with pytest.raises(DigestError) as caught:
+        run(folder, there)
+    assert "move yours out of artifacts/, invoke release, and publish" in caught.value.remedy
+    assert "another version or build tag in its name" in caught.value.remedy
+    other.unlink()  # as the remedy says
+    gather(artifacts, folder, None, print)
+    assert run(folder, there) == before
 
 
 def test_a_release_that_was_changed_is_not_published(folder: Path, tmp_path: Path) -> None:
     (folder / TARGET.tarball).write_bytes(b"changed")
     with pytest.raises(DigestError, match="is not the file that"):
         run(folder, destination(str(tmp_path / "site"), "pypy"))
+
+
+@pytest.mark.parametrize("name", ["index.html", "SHA256SUMS", "simple/theirs/index.html"])
+def test_a_folder_of_something_else_is_left_alone(folder: Path, tmp_path: Path, name: str) -> None:
+    site = tmp_path / "site"
+    (site / name).parent.mkdir(parents=True)
+    (site / name).write_text("theirs")
+    there = destination(str(site), "pypy")
+    with pytest.raises(SpecError, match=f"something else: {name.partition('/')[0]}") as caught:
+        run(folder, there)
+    assert "--to another place" in caught.value.remedy
+    assert [path for path in site.rglob("*") if path.is_file()] == [site / name]
+    assert (site / name).read_text() == "theirs"
+
+
+def test_only_what_was_published_leaves_the_index_of_pip(folder: Path, tmp_path: Path) -> None:
+    site = tmp_path / "site"
+    there = destination(str(site), "pypy")
+    run(folder, there)
+    for name in ("simple/theirs/index.html", "simple/alpypy-tiny/notes.txt"):
+        (site / name).parent.mkdir(exist_ok=True)
+        (site / name).write_text("theirs")
+    there.finish(Index())
+    left = {str(path.relative_to(site)) for path in (site / "simple").glob("*/*")}
+    assert left == {"simple/theirs/index.html", "simple/alpypy-tiny/notes.txt"}
+
+
+def test_an_interrupted_first_run_goes_on(folder: Path, tmp_path: Path) -> None:
+    there = destination(str(tmp_path / "site"), "pypy")
+    assert folder_index(folder).wheels
+    with pytest.raises(KeyboardInterrupt):
+        publish(folder, there, second_time(KeyboardInterrupt()))
+    (tmp_path / "site/SHA256SUMS").write_text("as if it had come further")
+    index = run(folder, there)
+    assert index == folder_index(tmp_path / "site") == folder_index(folder)
+
+
+def test_a_file_that_two_publish_at_once_is_that_of_one(tmp_path: Path) -> None:
+    for number in range(20):
+        target = tmp_path / f"{number}.whl"
+        start, failed = threading.Barrier(2), list[DigestError]()
+
+        def place(content: bytes) -> None:
+            source = tmp_path / content.decode()
+            source.write_bytes(content)
+            start.wait()  # noqa: B023 - both have ended before the next is made
+            try:
+                release.place(source, target, sha256(content))  # noqa: B023
+            except DigestError as error:
+                failed.append(error)  # noqa: B023
+
+        threads = [threading.Thread(target=place, args=(one,)) for one in (b"one", b"two")]
+        for one in threads:
+            one.start()
+        for one in threads:
+            one.join()
+        (error,) = failed
+        assert f"published with SHA-256 {sha256(target.read_bytes())}" in error.what
+    assert not [path for path in tmp_path.iterdir() if path.name.endswith(".part")]
 
 
 def test_a_published_index_that_is_not_usable(folder: Path, tmp_path: Path) -> None:
@@ -185,7 +279,8 @@ def test_a_release_is_made_and_filled_the_index_last(hub: Hub, folder: Path) -> 
         assert found is not None
         assert found.content == (folder / name).read_bytes()
     names = [re.findall(r"name=([^&]+)", one)[0] for one in changes(hub) if "uploads" in one]
-    assert names[3:] == ["SHA256SUMS.new", "index.html.new", "index.json.new"]
+    assert names[0] == "index.json.new"  # of nothing yet
+    assert names[4:] == ["SHA256SUMS.new", "index.html.new", "index.json.new"]
     assert f"]({index.url}/{TARGET.tarball})" in made["body"]
 
 
@@ -268,6 +363,24 @@ def test_uploads_that_never_arrive(hub: Hub, folder: Path) -> None:
     assert published(hub) == index
 
 
+@pytest.mark.parametrize("name", ["index.html", "SHA256SUMS"])
+def test_a_release_of_something_else_is_left_alone(hub: Hub, folder: Path, name: str) -> None:
+    hub.add_release()
+    hub.add(name, b"theirs")
+    with pytest.raises(SpecError, match=f"something else: {name}"):
+        run(folder, to_github())
+    assert changes(hub) == []
+
+
+def test_an_interrupted_first_run_goes_on_at_github(hub: Hub, folder: Path) -> None:
+    hub.trouble["POST index.html.new"] = [422]
+    with pytest.raises(ReleaseError, match="422"):
+        run(folder, to_github())
+    assert hub.find("SHA256SUMS")
+    assert published(hub) == Index()
+    assert len(run(folder, to_github()).artifacts) == len(published(hub).artifacts) == 3
+
+
 def test_what_an_interrupted_run_left_is_used(hub: Hub, folder: Path) -> None:
     hub.add_release()
     hub.add(OLD.tarball, (folder / OLD.tarball).read_bytes())
@@ -302,7 +415,7 @@ def test_another_file_that_another_run_sends_meanwhile(hub: Hub, folder: Path) -
     hub.add(TARGET.tarball, b"faster")
     with pytest.raises(DigestError, match=sha256(b"faster")):
         run(folder, there)
-    assert hub.find("index.json") is None
+    assert published(hub) == Index()
 
 
 def test_bytes_that_arrive_changed_are_removed(hub: Hub, folder: Path) -> None:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
+import resource
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from http.server import SimpleHTTPRequestHandler
@@ -208,6 +212,46 @@ def test_a_folder_of_something_else_is_left_alone(artifacts: Path, tmp_path: Pat
     file.write_text("")
     with pytest.raises(SpecError, match="is there and is no release"):
         make(artifacts, file)
+
+
+@contextmanager
+def files_of_at_most(size: int) -> Iterator[None]:
+    """No file can be written that is larger, in bytes."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+def test_a_first_run_that_was_interrupted_is_repeated(artifacts: Path, out: Path) -> None:
+    verified(artifacts, OLD, f"#!/bin/sh\n# {os.urandom(100_000).hex()}\n")
+    with pytest.raises(OSError, match="File too large"), files_of_at_most(50_000):
+        make(artifacts, out)
+    assert names(out) == {"index.json", MANIFEST.target.tarball}
+    with pytest.raises(SpecError, match="has no release"):
+        read(out)
+    whole = artifacts.parent / "whole"
+    assert make(artifacts, out) == make(artifacts, whole)
+    assert names(out) == names(whole)
+
+
+def test_a_folder_without_hard_links(
+    artifacts: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise PermissionError(errno.EPERM, "as link(2) says of FAT")
+
+    monkeypatch.setattr(os, "link", refuse)
+    source = artifacts / OLD.target.tarball
+    digest = file_digest(source)
+    release.place(source, tmp_path / source.name, digest)
+    assert file_digest(tmp_path / source.name) == digest
+    (tmp_path / source.name).write_bytes(b"faster")
+    with pytest.raises(DigestError, match="never replaced"):
+        release.place(source, tmp_path / source.name, digest)
+    assert (tmp_path / source.name).read_bytes() == b"faster"
 
 
 @pytest.mark.parametrize("damage", ["changed", "gone"])
