@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Protocol
 
 from alpypy import release
-from alpypy.errors import SpecError
+from alpypy.errors import DigestError, SpecError
 from alpypy.github import Repository, token_of_environment
-from alpypy.github_answers import Release
+from alpypy.github_answers import Asset, Release, overtaken
 from alpypy.release_index import FILE_NAME, Index
 from alpypy.release_page import TITLE, notes
 from alpypy.sources import file_digest
@@ -148,6 +148,12 @@ class GitHubRelease:
             self._found = self._repository.create(self._tag, TITLE)
         return self._found
 
+    def _send_page(self, path: Path, name: str, sha256: str) -> Asset:
+        try:
+            return self._repository.send(self._release(), path, path.name, sha256)
+        except DigestError as error:  # what an earlier run left there is removed before
+            raise overtaken(name) from error
+
     def _replace(self, name: str, content: bytes) -> None:
         """The new file is there whole before the one before goes."""
         sha256 = hashlib.sha256(content).hexdigest()
@@ -159,7 +165,7 @@ class GitHubRelease:
         with tempfile.TemporaryDirectory(prefix="alpypy-publish-") as folder:
             path = Path(folder) / new
             path.write_bytes(content)
-            sent = self._repository.send(self._release(), path, new, sha256)
+            sent = self._send_page(path, name, sha256)
         if name in self._assets:
             self._repository.delete(self._assets[name])
         self._repository.rename(sent, name)

@@ -20,8 +20,9 @@ from requests.auth import AuthBase
 from tqdm import tqdm
 
 from alpypy import github_answers as answers
-from alpypy.errors import DigestError, ReleaseError, SpecError
+from alpypy.errors import ReleaseError, SpecError
 from alpypy.github_answers import Asset, Release
+from alpypy.release_index import never_replaced
 from alpypy.sources import brief
 
 _API = "https://api.github.com"
@@ -86,7 +87,9 @@ class Repository:
 
     def release(self, tag: str) -> Release | None:
         """The published release of a tag."""
-        response = self._patiently(lambda: self._ask("GET", f"/releases/tags/{tag}"), missing=True)
+        response = self._patiently(
+            lambda: self._ask("GET", f"/releases/tags/{tag}"), unless=answers.is_missing
+        )
         return answers.release_of(answers.document(response)) if response.ok else None
 
     def create(self, tag: str, title: str) -> Release:
@@ -116,12 +119,16 @@ class Repository:
     def delete(self, asset: Asset) -> None:
         """Remove a file; that it is gone already is no error."""
         path = f"/releases/assets/{asset.id}"
-        self._patiently(lambda: self._ask("DELETE", path), missing=True)
+        self._patiently(lambda: self._ask("DELETE", path), unless=answers.is_missing)
 
     def rename(self, asset: Asset, name: str) -> None:
-        """Give a file another name."""
+        """Give a file another name, which no other run may do at the same time."""
         path = f"/releases/assets/{asset.id}"
-        self._patiently(lambda: self._ask("PATCH", path, json={"name": name}))
+        response = self._patiently(
+            lambda: self._ask("PATCH", path, json={"name": name}), unless=answers.is_overtaken
+        )
+        if answers.is_overtaken(response):
+            raise answers.overtaken(name)
 
     def content(self, asset: Asset) -> Iterator[bytes]:
         """The bytes of a file, in pieces; GitHub gives them itself or says where they are."""
@@ -146,7 +153,7 @@ class Repository:
         """Make a file one of a release, in up to four attempts; a part of it is removed first.
 
         Raises:
-            DigestError: another file has that name, or other bytes have arrived.
+            DigestError: another file has that name.
         """
         last = "it does not list what it has"
         for attempt in range(1, _ATTEMPTS + 1):
@@ -157,11 +164,10 @@ class Repository:
                 self.delete(there)
             try:
                 response = self._upload(release, path, name)
-            except _TroubleError as error:
-                last = str(error)
-            else:
                 if not answers.name_is_taken(response):
                     return self._arrived(response, name, sha256)
+            except _TroubleError as error:
+                last = str(error)
             time.sleep(attempt * _PAUSE)
         raise answers.trouble(f"{name} was not taken in {_ATTEMPTS} attempts: {last}")
 
@@ -186,14 +192,12 @@ class Repository:
             )
         if asset.sha256 not in (None, sha256):
             self.delete(asset)
-        return self._same(asset, sha256) if asset.sha256 else asset
+            raise _TroubleError(f"it arrived with SHA-256 {asset.sha256}, and {sha256} was sent")
+        return asset
 
     def _same(self, asset: Asset, sha256: str) -> Asset:
         if (digest := self.digest(asset)) != sha256:
-            raise DigestError(
-                f"{asset.name} is at GitHub with SHA-256 {digest}, and the one here has {sha256}",
-                remedy="a published file is never replaced: give the new one another version",
-            )
+            raise never_replaced((asset.name, digest, sha256))
         return asset
 
     def _ask(self, method: str, path: str, **more: Any) -> requests.Response:
@@ -218,9 +222,12 @@ class Repository:
         return response
 
     def _patiently(
-        self, ask: Callable[[], requests.Response], *, missing: bool = False
+        self,
+        ask: Callable[[], requests.Response],
+        *,
+        unless: Callable[[requests.Response], bool] | None = None,
     ) -> requests.Response:
-        """Ask what can be asked twice, up to four times; 404 is an answer where it may be one."""
+        """Ask what can be asked twice, up to four times; ``unless``: which refusal is an answer."""
         for attempt in range(1, _ATTEMPTS + 1):
             try:
                 response = ask()
@@ -229,4 +236,4 @@ class Repository:
                 if attempt == _ATTEMPTS:
                     raise answers.trouble(str(error)) from error
                 time.sleep(attempt * _PAUSE)
-        return response if missing and response.status_code == 404 else self._accepted(response)
+        return response if unless and unless(response) else self._accepted(response)

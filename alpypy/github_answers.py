@@ -98,9 +98,27 @@ def assets_of(found: Any) -> list[Asset]:
     return [asset_of(one) for one in found]
 
 
+def is_missing(response: requests.Response) -> bool:
+    """Whether there is no such thing, or none for this token."""
+    return response.status_code == 404
+
+
 def name_is_taken(response: requests.Response) -> bool:
     """Whether a file was refused because another one has its name."""
     return response.status_code == 422 and "already_exists" in response.text
+
+
+def is_overtaken(response: requests.Response) -> bool:
+    """Whether another run removed the file, or gave its new name to another one."""
+    return is_missing(response) or name_is_taken(response)
+
+
+def overtaken(name: str) -> ReleaseError:
+    """The error for a file that another run replaces at the same time."""
+    return ReleaseError(
+        f"another run publishes to this release at the same time: it has sent another {name}",
+        remedy=f"run it again when the other has ended: {_AGAIN}",
+    )
 
 
 def refusal(response: requests.Response, name: str) -> ReleaseError:

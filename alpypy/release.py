@@ -21,13 +21,12 @@ from alpypy.release_index import (
     never_replaced,
     parse,
 )
-from alpypy.release_page import release_page
+from alpypy.release_page import PAGE, release_page
 from alpypy.sources import file_digest
 from alpypy.store import new_file, whole_file
 from alpypy.wheel_record import requires_python, wheel_name
 
 WHEELS = "wheels"
-PAGE = "index.html"
 PAGES = (PAGE, SUMS, release_simple.FOLDER)  # beside the index
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import html
 import shlex
 from collections.abc import Iterator, Sequence
+from itertools import accumulate
 from urllib.parse import quote
 
 from alpypy.release_index import FILE_NAME, SUMS, Artifact, Index, Tarball, Wheel
@@ -16,6 +17,10 @@ from alpypy.spec import PypyVersion
 from alpypy.web_page import page
 
 TITLE = "PyPy for Alpine Linux"
+PAGE = "index.html"
+# Characters of a table. GitHub refuses a release's text above 125,000, which its documentation does
+# not say: "body is too long (maximum is 125000 characters)".
+_ROWS = 120_000
 _LEAD = (
     "PyPy for musl, each checked in a clean container of its Alpine before it came here. Take the"
     " line with the version of your Alpine, which is in /etc/alpine-release: a PyPy for one Alpine"
@@ -35,13 +40,20 @@ def release_page(index: Index, *, flat: bool) -> str:
 
 
 def notes(index: Index) -> str:
-    """The release as Markdown, for the page that GitHub makes of it."""
+    """The release as Markdown, for the page that GitHub makes of it; as many lines as it takes."""
     base = f"{index.url}/" if index.url else ""
-    lines = [_LEAD, "", "| file | size | SHA-256 | verified |", "|---|---|---|---|"]
-    for one in index.artifacts:
-        link = f"[{one.file}]({base}{quote(one.file)})"
-        lines.append(f"| {link} | {_size(one.size)} | `{one.sha256}` | {_day(one.date)} |")
-    return "\n".join(lines) + "\n"
+    head = [_LEAD, "", "| file | size | SHA-256 | verified |", "|---|---|---|---|"]
+    rows = [_row(one, base) for one in index.artifacts]
+    ends = accumulate(len(row) + 1 for row in rows)
+    shown = sum(end <= _ROWS for end in ends)
+    rest = f"{len(rows) - shown} more are in [{FILE_NAME}]({base}{FILE_NAME}) and in the page"
+    more = ["", f"{rest} [{PAGE}]({base}{PAGE})."] if shown < len(rows) else []
+    return "\n".join([*head, *rows[:shown], *more]) + "\n"
+
+
+def _row(one: Artifact, base: str) -> str:
+    link = f"[{one.file}]({base}{quote(one.file)})"
+    return f"| {link} | {_size(one.size)} | `{one.sha256}` | {_day(one.date)} |"
 
 
 def _body(index: Index, base: str, flat: bool) -> Iterator[str]:

@@ -41,7 +41,8 @@ class Hub:
     happens instead of an answer: a status, ``cut`` (the connection ends) or ``part`` (502, and a
     file with the state starter).
     ``refusals`` has the message of a status, ``headers`` go with each. ``digests``: whether files
-    are listed with their digests. ``damage`` is added to what arrives.
+    are listed with their digests. ``damage`` is added to what arrives. ``meanwhile``: what another
+    run does just before a file of a name is sent (POST) or given that name (PATCH), once.
     """
 
     releases: dict[int, dict[str, Any]] = field(default_factory=dict)
@@ -51,6 +52,7 @@ class Hub:
     headers: dict[str, str] = field(default_factory=dict)
     digests: bool = True
     damage: bytes = b""
+    meanwhile: dict[str, Callable[[], object]] = field(default_factory=dict)
     asked: list[str] = field(default_factory=list)
     address: str = ""
     storage: str = ""
@@ -70,6 +72,9 @@ class Hub:
         file = File(self.next(), name, content, state)
         self.files[file.id] = file
         return file
+
+    def remove(self, name: str) -> None:
+        self.files = {number: one for number, one in self.files.items() if one.name != name}
 
     def add_release(self, tag: str = "pypy", body: str = "") -> dict[str, Any]:
         number = self.next()
@@ -173,7 +178,13 @@ class Handler(BaseHTTPRequestHandler):
         self._say(201, self.hub.add_release(values["tag_name"], values.get("body") or ""))
 
     def _change_release(self, number: str) -> None:
-        self.hub.releases[int(number)].update(json.loads(self.body))
+        values = json.loads(self.body)
+        if len(values["body"]) > 125_000:
+            said = "body is too long (maximum is 125000 characters)"
+            errors = [{"resource": "Release", "code": "custom", "field": "body", "message": said}]
+            self._say(422, {"message": "Validation Failed", "errors": errors})
+            return
+        self.hub.releases[int(number)].update(values)
         self._say(200, self.hub.releases[int(number)])
 
     def _list(self, number: str) -> None:
@@ -189,6 +200,7 @@ class Handler(BaseHTTPRequestHandler):
         name = re.sub(r"[^0-9A-Za-z._+-]", ".", self._name())
         if self._in_trouble(f"POST {name}"):
             return
+        self.hub.meanwhile.pop(f"POST {name}", lambda: None)()
         if self.hub.find(name):
             errors = [{"resource": "ReleaseAsset", "code": "already_exists", "field": "name"}]
             self._say(422, {"message": "Validation Failed", "errors": errors})
@@ -203,7 +215,12 @@ class Handler(BaseHTTPRequestHandler):
             self._say(200, self.hub.shown(file))
 
     def _rename(self, number: str) -> None:
-        file, name = self.hub.files[int(number)], json.loads(self.body)["name"]
+        name = json.loads(self.body)["name"]
+        self.hub.meanwhile.pop(f"PATCH {name}", lambda: None)()
+        file = self.hub.files.get(int(number))
+        if file is None:
+            self._say(404, {"message": "Not Found"})
+            return
         if self.hub.find(name):
             self._say(422, {"message": "Validation Failed", "errors": [{"code": "already_exists"}]})
             return

@@ -16,12 +16,12 @@ from alpypy.download import Place, download
 from alpypy.errors import DigestError, ReleaseError, SpecError
 from alpypy.publish import publish
 from alpypy.release import gather
-from alpypy.release_index import Index, parse
+from alpypy.release_index import Index, Wheel, parse
 from alpypy.spec import Target
 from tests.github_server import REPOSITORY, TOKEN, Hub
 from tests.github_server import github as serve_github
 from tests.manifests import TARGET
-from tests.releases import manifest_of, verified, wheel, with_record
+from tests.releases import manifest_of, verified, wheel, wheel_record_of, with_record
 
 OLD = Target("3.6-7.0.0", "3.9")
 WHEEL = "alpypy_tiny-1.0+musl.1-py3-none-any.whl"
@@ -418,9 +418,49 @@ def test_another_file_that_another_run_sends_meanwhile(hub: Hub, folder: Path) -
     assert published(hub) == Index()
 
 
+def test_another_index_that_another_run_sends_meanwhile(
+    hub: Hub, folder: Path, other: Path
+) -> None:
+    run(folder, to_github())
+    hub.meanwhile["POST index.json.new"] = lambda: hub.add("index.json.new", b"faster")
+    with pytest.raises(ReleaseError, match=r"at the same time: .* another index\.json") as caught:
+        run(other, to_github())
+    assert "run it again when the other has ended" in caught.value.remedy
+    assert len(run(other, to_github()).artifacts) == len(published(hub).artifacts) == 4
+
+
+@pytest.mark.parametrize("faster", ["removes it", "has its name"])
+def test_an_index_that_is_overtaken_before_it_has_its_name(
+    hub: Hub, folder: Path, other: Path, faster: str
+) -> None:
+    run(folder, to_github())
+
+    def meanwhile() -> None:
+        if faster == "removes it":
+            hub.remove("index.json.new")
+        else:
+            hub.add("index.json", b"faster")
+
+    hub.meanwhile["PATCH index.json"] = meanwhile
+    with pytest.raises(ReleaseError, match="publishes to this release at the same time"):
+        run(other, to_github())
+
+
+def test_a_release_has_more_files_than_its_text_can_name(hub: Hub) -> None:
+    record = wheel_record_of(sha256(b""), ())
+    names = [f"tiny_{number:090}-1.0-py3-none-any.whl" for number in range(500)]
+    index = Index.of([Wheel(name, 0, record) for name in names], None)
+    to_github().finish(index)
+    (made,) = hub.releases.values()
+    text, shown = made["body"], made["body"].count(f"`{sha256(b'')}`")
+    assert 100_000 < len(text) <= 125_000
+    assert f"{500 - shown} more are in [index.json](" in text
+    assert published(hub).artifacts == index.artifacts
+
+
 def test_bytes_that_arrive_changed_are_removed(hub: Hub, folder: Path) -> None:
     hub.damage = b"!"
-    with pytest.raises(DigestError, match="is at GitHub with SHA-256"):
+    with pytest.raises(ReleaseError, match="in 4 attempts: it arrived with SHA-256"):
         run(folder, to_github())
     assert hub.names() == []
 

@@ -188,6 +188,7 @@ def test_notes_are_a_table_of_links() -> None:
         f" | 26.2 MB | `{DIGEST}` | 2026-11-21 |"
     )
     assert len(lines) == 8
+    assert not any("more are in" in line for line in lines)
 
 
 def test_the_index_comes_last() -> None:
