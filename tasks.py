@@ -31,7 +31,7 @@ from alpypy.kit import prepare
 from alpypy.order import Order
 from alpypy.proxy import serve
 from alpypy.recipe import load_catalog
-from alpypy.release_index import load_settings, public_address
+from alpypy.release_index import load_settings
 from alpypy.runtime_image import Wanted, make, understand
 from alpypy.sources import Fetcher, cache_folder, unpack
 from alpypy.spec import RUNTIME_REPOSITORY, Target, alpine_of, arch_of
@@ -333,7 +333,7 @@ def kit(
     name="release",
     help={
         "out": "folder to make the release in (default: artifacts/release)",
-        "url": "address below which it will be served, for the commands in its page",
+        "url": "address below which it will be served (default: url in versions/release.toml)",
     },
     auto_shortflags=False,
 )
@@ -341,7 +341,7 @@ def make_release(context: Context, out: str = "", url: str = "") -> None:
     """Gather verified tarballs and tested wheels into a folder that any server can hand out."""
     with cli.command():
         folder = Path(out) if out else cli.RELEASE
-        address = public_address(url) if url else None
+        address = cli.release_url(url, load_settings(ROOT))
         index = release.gather(cli.ARTIFACTS, folder, address, say)
         say(f"{folder}: {len(index.tarballs)} PyPys, {len(index.wheels)} wheels")
 

@@ -27,7 +27,7 @@ from alpypy.plan import Stage
 from alpypy.progress import clock
 from alpypy.proxy import Wanted as WantedProxy
 from alpypy.proxy_config import load_settings as load_proxy_settings
-from alpypy.release_index import Settings
+from alpypy.release_index import Settings, public_address
 from alpypy.sources import Fetcher, cache_folder, without_passwords
 from alpypy.spec import Target
 from alpypy.translate import default_jobs
@@ -175,6 +175,15 @@ def default_url(settings: Settings) -> str:
             remedy="give it with --from, or write it into versions/release.toml",
         )
     return settings.url
+
+
+def release_url(url: str, settings: Settings) -> str | None:
+    """The address that stands in a release's page: the one that is given, else the settings'.
+
+    Raises:
+        SpecError: it is none.
+    """
+    return public_address(url or settings.url) if url or settings.url else None
 
 
 def image_target(

@@ -48,7 +48,7 @@ def destination(to: str, tag: str) -> Destination:
     """What ``--to`` names: ``github:OWNER/REPO``, else a folder.
 
     Raises:
-        SpecError: it is neither, or the token for GitHub is not set.
+        SpecError: it is empty or neither, or the token for GitHub is not set.
         ReleaseError: GitHub refuses.
     """
     if to.startswith(_GITHUB):
@@ -56,7 +56,11 @@ def destination(to: str, tag: str) -> Destination:
         if not _NAME.fullmatch(name) or name.endswith(("/.", "/..")):
             raise SpecError(f"{to!r} is no repository", remedy="write it as github:OWNER/REPO")
         return GitHubRelease(Repository(name, token_of_environment()), tag)
-    if not to or "://" in to:
+    if not to:
+        raise SpecError(
+            "invoke publish needs --to", remedy="give a folder, or github:OWNER/REPO: --to /srv/www"
+        )
+    if "://" in to:
         raise SpecError(
             f"{to!r} is neither a folder nor a repository",
             remedy="give --to a folder, or github:OWNER/REPO",

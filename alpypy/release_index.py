@@ -67,6 +67,11 @@ class Tarball:
         return self.build.runtime_packages
 
     @property
+    def kit(self) -> bool:
+        """Whether it was made with the kit for restricted networks, and not with Alpine's own."""
+        return self.build.image.kit
+
+    @property
     def date(self) -> str:
         """When it was verified, in UTC."""
         return self.verify.date
@@ -95,6 +100,11 @@ class Wheel:
     def packages(self) -> tuple[str, ...]:
         """Alpine's packages that it needs."""
         return self.record.packages
+
+    @property
+    def kit(self) -> bool:
+        """Whether it was made with the kit for restricted networks, and not with Alpine's own."""
+        return self.record.kit
 
     @property
     def date(self) -> str:

@@ -18,6 +18,8 @@ from alpypy.web_page import page
 
 TITLE = "PyPy for Alpine Linux"
 PAGE = "index.html"
+# As docs/restricted-networks.md says: sonames can differ from those of Alpine's own libraries.
+_KIT = "made with the kit: for images of the same kit only"
 # Characters of a table. GitHub refuses a release's text above 125,000, which its documentation does
 # not say: "body is too long (maximum is 125000 characters)".
 _ROWS = 120_000
@@ -52,8 +54,8 @@ def notes(index: Index) -> str:
 
 
 def _row(one: Artifact, base: str) -> str:
-    link = f"[{one.file}]({base}{quote(one.file)})"
-    return f"| {link} | {_size(one.size)} | `{one.sha256}` | {_day(one.date)} |"
+    link, kit = f"[{one.file}]({base}{quote(one.file)})", f"; {_KIT}" if one.kit else ""
+    return f"| {link} | {_size(one.size)} | `{one.sha256}` | {_day(one.date)}{kit} |"
 
 
 def _body(index: Index, base: str, flat: bool) -> Iterator[str]:
@@ -77,7 +79,7 @@ def _tarballs(index: Index, base: str) -> Iterator[str]:
         yield f'<tbody id="{_text(one.target.folder)}"><tr>'
         language = f"Python {PypyVersion.parse(one.target.release).language}"
         yield _cell("PyPy", f'<span class="name">{_text(one.target.version)}</span>', language)
-        yield _cell("Alpine", _text(one.target.alpine))
+        yield _cell("Alpine", _text(one.target.alpine), _KIT if one.kit else "")
         yield _cell("Architecture", _text(one.target.arch))
         yield _cell("Size", _size(one.size), kind="number")
         yield _cell("Verified", f"{_date(one.date)}{_verdict(one)}", kind="wide")
@@ -97,7 +99,7 @@ def _wheels(index: Index, base: str, flat: bool) -> Iterator[str]:
         name = f'<span class="name">{_text(one.name.project)} {_text(one.name.version)}</span>'
         yield _cell("Project", name)
         yield _cell("For", _text(one.record.interpreter), _platforms(one))
-        yield _cell("Alpine packages", _text(_packages(one)))
+        yield _cell("Alpine packages", _text(_packages(one)), _KIT if one.kit else "")
         yield _cell("Size", _size(one.size), kind="number")
         yield _cell("Tested", _date(one.date))
         yield _get(one, base)

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from alpypy import sources
-from alpypy.cli import default_url
+from alpypy.cli import default_url, release_url
 from alpypy.download import Place, download, next_steps, read_index
 from alpypy.errors import (
     ArchiveError,
@@ -241,6 +241,15 @@ def test_the_address_of_the_settings_is_taken_where_none_is_given() -> None:
     with pytest.raises(SpecError, match="no address to download from") as caught:
         default_url(Settings("", "pypy"))
     assert "--from" in caught.value.remedy
+
+
+def test_a_release_is_served_where_the_settings_say_unless_it_is_told() -> None:
+    settings = Settings("https://pypy.example.org/alpine/", "pypy")
+    assert release_url("", settings) == "https://pypy.example.org/alpine"
+    assert release_url("http://127.0.0.1:80", settings) == "http://127.0.0.1:80"
+    assert release_url("", Settings("", "pypy")) is None
+    with pytest.raises(SpecError, match="no address for a release"):
+        release_url("pypy.example.org", settings)
 
 
 def test_a_full_disk_is_told(place: Place) -> None:

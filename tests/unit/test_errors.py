@@ -226,7 +226,7 @@ MISTAKES: dict[str, tuple[str, int, tuple[str, ...]]] = {
     "nowhere_to_publish": (
         "publish",
         2,
-        ("neither a folder nor a repository", "github:OWNER/REPO"),
+        ("invoke publish needs --to", "github:OWNER/REPO"),
     ),
     "not_a_repository": ("publish --to github:alpypy", 2, ("'github:alpypy' is no repository",)),
     "no_token": ("publish --to github:a/b", 2, ("GITHUB_TOKEN is not set", "contents: write")),

@@ -106,6 +106,18 @@ def test_a_wheel_of_python_2_is_for_musl_by_its_second_tag() -> None:
     assert "linux_x86_64 musllinux_1_2_x86_64" in page.text
 
 
+def test_what_was_made_with_the_kit_says_so() -> None:
+    of_alpine, words = pypy(TARGET), "made with the kit: for images of the same kit only"
+    image = replace(of_alpine.build.image, kit=True)
+    tarball = replace(of_alpine, build=replace(of_alpine.build, image=image))
+    wheel = Wheel(PURE, 1, replace(wheel_record_of(DIGEST, ()), kit=True))
+    assert words not in Page(release_page(index(), flat=False)).text + notes(index())
+    for one in (tarball, wheel):
+        made = Index.of([one], URL)
+        assert Page(release_page(made, flat=False)).text.count(words) == 1
+        assert notes(made).splitlines()[-1].endswith(f" 2026-11-21; {words} |")
+
+
 def test_links_lead_to_files_beside_the_page() -> None:
     assert Page(release_page(index(URL), flat=False)).links == [
         "pypy-3.11-7.3.22-alpine3.23.tar.bz2",
