@@ -57,7 +57,7 @@ def read_index(url: str) -> Index:
     if not url.lower().startswith(("http://", "https://")):
         raise SpecError(
             f"{without_login(url)!r} is not an http or https address",
-            remedy="give --from as https://pypy.example.org/alpine; a server has to give a folder",
+            remedy="give --from as https://pypy.example.org/alpine; for a folder, start a server",
         )
     with tempfile.TemporaryDirectory(prefix="alpypy-index-") as folder:
         path = Path(folder) / FILE_NAME
