@@ -78,14 +78,14 @@ class ModuleResult:
 
 
 def read(run: RawRun) -> ModuleResult:
-    """The meaning of all runs of one module."""
+    """The meaning of all runs of one module; a test that ran in several had its worst outcome."""
     name = run.module.name
     tests: dict[str, Outcome] = {}
     for attempt in run.attempts:
         left_out = {identity(name, test) for test in attempt.skip}
         for test in _attempt(name, attempt).values():
             if test.id not in left_out:
-                tests[test.id] = test
+                _add(tests, test)
     last = run.attempts[-1]
     return ModuleResult(
         name=name,

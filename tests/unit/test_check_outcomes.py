@@ -90,6 +90,21 @@ def test_who_is_left_out_keeps_its_crash() -> None:
     assert result.seconds == 2.0
 
 
+def test_a_failure_before_anothers_crash_is_not_undone_by_the_next_run() -> None:
+    first = attempt(*test_of("test.test_os.A.a", "failed"), {"start": "test.test_os.A.b"}, code=139)
+    second = attempt(
+        *test_of("test.test_os.A.a", "passed"),
+        *test_of("test.test_os.A.b", "skipped"),
+        {"exit": 0},
+        skip="test.test_os.A.b",
+    )
+    result = read(RawRun(MODULE, (first, second)))
+    assert {test.id: test.outcome for test in result.tests} == {
+        "test_os.A.a": "failed",
+        "test_os.A.b": "crashed",
+    }
+
+
 def test_the_time_limit_after_the_end_is_no_hang() -> None:
     """What a test leaves behind may keep the container until then."""
     events = (*test_of("test.test_os.A.b", "passed"), {"exit": 0})
