@@ -33,7 +33,8 @@ UNUSED = ("config", "idlelib", "lib-tk", "lib2to3", "pydoc_data", "site-packages
 LEDGER = "".join(
     f'[[expected]]\ntests = ["{test}"]\ncause = "test"\nwhy = "made to"\nends = "{ends}"\n'
     for test, ends in (
-        ("test_bad.B*", "fails"),
+        ("test_bad.Bad.test_[!p]*", "fails"),
+        ("test_bad.Broken.*", "fails"),
         ("test_crash.Crash.test_[23]_*", "crashes"),
         ("test_crash.Crash.test_4", "fails"),
     )
@@ -173,7 +174,7 @@ def test_every_bad_end_is_a_finding_until_the_ledger_has_it(project: Project) ->
     again = project.check(*tests)
     assert again.report.exit_code == 0, again.report.to_text()
     assert project.said == ["5 of 5 modules were run before"]
-    project.write_ledger(LEDGER + LEDGER.replace("test_bad.B*", "test_good.Good.test_passes"))
+    project.write_ledger(LEDGER + LEDGER.replace("test_bad.Broken.*", "test_good.Good.test_passes"))
     (finding,) = project.check(*tests).report.findings
     assert (finding.check, finding.subject) == ("ledger.passes", "test_good.Good.test_passes")
 

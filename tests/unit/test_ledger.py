@@ -92,11 +92,15 @@ def test_a_test_that_does_not_pass_leaves_its_entry_alone(entry: Entry, outcome:
     assert outdated([entry], [module(test_access=outcome)]) == ()
 
 
-def test_a_pattern_holds_while_one_of_its_tests_fails(tmp_path: Path) -> None:
+def test_each_test_of_a_pattern_that_passes_is_a_finding(tmp_path: Path) -> None:
     entries = load(tmp_path, GOOD.replace("test_access", "*"))
-    assert outdated(entries, [module(one="passed", two="failed")]) == ()
-    assert outdated(entries, [module(one="passed", two="skipped")])
-    assert outdated(entries, [module(one="skipped")]) == ()
+    result = module(one="passed", two="failed", three="skipped", four="passed")
+    found = [(finding.check, finding.subject) for finding in outdated(entries, [result])]
+    assert found == [
+        ("ledger.passes", "test_os.FileTests.one"),
+        ("ledger.passes", "test_os.FileTests.four"),
+    ]
+    assert outdated(entries, [module(one="skipped", two="failed")]) == ()
 
 
 def test_a_test_that_fails_at_times_may_pass(tmp_path: Path) -> None:
