@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -48,6 +48,15 @@ class Checked:
     report: Report
     document: Path
     page: Path
+
+
+@dataclass(frozen=True)
+class _Ran:
+    """What the interpreter is, the names of all its test modules, results of those asked for."""
+
+    interpreter: Mapping[str, Any]
+    modules: tuple[str, ...]
+    results: tuple[ModuleResult, ...]
 
 
 @dataclass(frozen=True)
@@ -104,14 +113,14 @@ class Checker:
         tree = check_prepare.unpacked(self._store, path)
         runner = self._container(engine, recipe, base, tree, extra)
         place = {"tarball": tree.sha256, "base": base.identity, "extra": extra.digest}
-        interpreter, results = self._run(runner, extra.source, place)
+        ran = self._run(runner, extra.source, place)
         mine = [entry for entry in entries if entry.is_for(target)]
         report = Report(
             title=_title(target),
-            environment={**interpreter, **_tarball_facts(path, tree, base), **self._facts()},
-            results=results,
-            judged=judge(mine, results),
-            outdated=outdated(mine, results),
+            environment={**ran.interpreter, **_tarball_facts(path, tree, base), **self._facts()},
+            results=ran.results,
+            judged=judge(mine, ran.results),
+            outdated=outdated(mine, ran.results, ran.modules),
         )
         return self._write(report, target.folder)
 
@@ -123,13 +132,13 @@ class Checker:
             SpecError: there is no such test module.
         """
         runner = HostRunner(interpreter, self._driver, self._limits)
-        found, results = self._run(runner, None, {"interpreter": str(interpreter.resolve())})
-        name = _name(found)
+        ran = self._run(runner, None, {"interpreter": str(interpreter.resolve())})
+        name = _name(ran.interpreter)
         report = Report(
             title=f"{name} on {_system()}",
-            environment={**found, "interpreter": str(interpreter), **self._facts()},
-            results=results,
-            judged=judge((), results),
+            environment={**ran.interpreter, "interpreter": str(interpreter), **self._facts()},
+            results=ran.results,
+            judged=judge((), ran.results),
             reference=True,
         )
         return self._write(report, f"reference-{name.lower().replace(' ', '-')}")
@@ -182,10 +191,8 @@ class Checker:
             self._settings.environment(language),
         )
 
-    def _run(
-        self, runner: Runner, source: Path | None, place: dict[str, Any]
-    ) -> tuple[dict[str, Any], tuple[ModuleResult, ...]]:
-        """What the interpreter is, and the results of the modules that are asked for."""
+    def _run(self, runner: Runner, source: Path | None, place: dict[str, Any]) -> _Ran:
+        """The results of the modules that are asked for."""
         found = runner.describe()
         folder_of = self._folder_of({**place, "found": dict(found)})
         language = found["language"]
@@ -193,7 +200,8 @@ class Checker:
         if source:
             modules += check_plan.extra_modules(source, language, self._settings)
         chosen = check_plan.choose(modules, self._scope.tests)
-        return found, run_all(runner, chosen, folder_of, self._scope.jobs, self._say)
+        results = run_all(runner, chosen, folder_of, self._scope.jobs, self._say)
+        return _Ran(found, tuple(module.name for module in modules), results)
 
     def _folder_of(self, place: dict[str, Any]) -> Callable[[TestModule], Path]:
         """Where the result of a module is kept: by all that it depends on."""
@@ -236,7 +244,7 @@ def _title(target: Target) -> str:
     return f"PyPy {target.version} on Alpine {target.alpine}, {target.arch}"
 
 
-def _name(found: dict[str, Any]) -> str:
+def _name(found: Mapping[str, Any]) -> str:
     """``PyPy 3.9-7.3.11`` or ``CPython 3.11.7``."""
     if found["release"]:
         return f"{found['implementation']} {found['language']}-{found['release']}"

@@ -5,7 +5,8 @@ What fails without an entry is a finding; so is an entry whose tests pass, or th
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+import re
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -13,6 +14,7 @@ from pathlib import Path
 from packaging.specifiers import SpecifierSet
 
 from alpypy.check_outcomes import CRASHED, HUNG, PASSED, ModuleResult, Outcome
+from alpypy.check_plan import EXTRA
 from alpypy.findings import Finding
 from alpypy.spec import Target
 from alpypy.tables import Table, read_table
@@ -51,9 +53,13 @@ class Entry:
         ending = test.outcome if test.outcome in (CRASHED, HUNG) else None
         return test.bad and _ENDINGS[self.ends] == ending and self.names(test)
 
-    def is_in(self, module: ModuleResult) -> bool:
-        """Whether the pattern, for all that it leaves open, names this module."""
-        return f"{self.test}.".startswith(f"{module.name}.")
+    def may_be_in(self, module: str) -> bool:
+        """Whether what the pattern names, as far as it does not leave that open, is of this module.
+
+        ``module`` may also be a folder of modules.
+        """
+        fixed = re.split(r"[*?[]", f"{self.test}.", maxsplit=1)[0]
+        return fixed.startswith(f"{module}.") or f"{module}.".startswith(fixed)
 
 
 @dataclass(frozen=True)
@@ -96,20 +102,42 @@ def judge(entries: Sequence[Entry], results: Iterable[ModuleResult]) -> tuple[Ju
     )
 
 
-def outdated(entries: Sequence[Entry], results: Sequence[ModuleResult]) -> tuple[Finding, ...]:
-    """Entries that say what is no longer so, as far as the modules that were run can tell."""
-    return tuple(finding for entry in entries for finding in _outdated(entry, results))
+def outdated(
+    entries: Sequence[Entry], results: Sequence[ModuleResult], modules: Collection[str]
+) -> tuple[Finding, ...]:
+    """Entries that say what is no longer so, as far as the modules that were run can tell.
+
+    ``modules`` are the names of all that there are, run or not; where none of PyPy's own is among
+    them, those are not known, and entries for them may be right.
+    """
+    return (*_passing(entries, results), *_unknown(entries, results, modules))
 
 
-def _outdated(entry: Entry, results: Sequence[ModuleResult]) -> Iterator[Finding]:
-    named = [test for result in results for test in result.tests if entry.names(test)]
-    if not named and any(entry.is_in(result) and result.finished for result in results):
-        message = "names no test of its module: correct or remove the entry"
-        yield Finding("ledger.unknown", entry.test, message)
-    message = f"passes now: take it out of the entry {entry.test}, which says: {entry.why}"
-    for test in named:
-        if test.outcome == PASSED and not entry.sometimes:
-            yield Finding("ledger.passes", test.id, message)
+def _passing(entries: Sequence[Entry], results: Sequence[ModuleResult]) -> Iterator[Finding]:
+    for entry in entries:
+        message = f"passes now: take it out of the entry {entry.test}, which says: {entry.why}"
+        for test in _named(entry, results):
+            if test.outcome == PASSED and not entry.sometimes:
+                yield Finding("ledger.passes", test.id, message)
+
+
+def _unknown(
+    entries: Sequence[Entry], results: Sequence[ModuleResult], modules: Collection[str]
+) -> Iterator[Finding]:
+    with_extra = any(name.startswith(f"{EXTRA}.") for name in modules)
+    finished = {result.name for result in results if result.finished}
+    for entry in entries:
+        possible = {name for name in modules if entry.may_be_in(name)}
+        seen = possible <= finished and (with_extra or not entry.may_be_in(EXTRA))
+        if seen and not any(_named(entry, results)):
+            what = "test of its module" if possible else "module that there is"
+            message = f"names no {what}: correct or remove the entry"
+            yield Finding("ledger.unknown", entry.test, message)
+
+
+def _named(entry: Entry, results: Sequence[ModuleResult]) -> Iterator[Outcome]:
+    possible = (result for result in results if entry.may_be_in(result.name))
+    return (test for result in possible for test in result.tests if entry.names(test))
 
 
 def _load_entries(table: Table) -> Iterator[Entry]:

@@ -16,6 +16,7 @@ from alpypy.recipe import load_catalog
 from alpypy.spec import Target
 
 ROOT = Path(__file__).resolve().parents[2]
+MODULES = ("test_o", "test_os", "test_ssl")
 ACCESS = "test_os.FileTests.test_access"
 HEAD = f'[[expected]]\ntests = ["{ACCESS}"]\n'
 GOOD = HEAD + 'cause = "musl"\nwhy = "musl has no such function"\n'
@@ -82,43 +83,73 @@ def test_another_test_is_a_finding(entry: Entry) -> None:
 
 
 def test_a_test_that_passes_now_is_a_finding(entry: Entry) -> None:
-    (finding,) = outdated([entry], [module(test_access="passed")])
+    (finding,) = outdated([entry], [module(test_access="passed")], MODULES)
     assert (finding.check, finding.subject) == ("ledger.passes", ACCESS)
     assert "musl has no such function" in finding.message
 
 
 @pytest.mark.parametrize("outcome", ["skipped", "expected failure", "failed", "crashed"])
 def test_a_test_that_does_not_pass_leaves_its_entry_alone(entry: Entry, outcome: str) -> None:
-    assert outdated([entry], [module(test_access=outcome)]) == ()
+    assert outdated([entry], [module(test_access=outcome)], MODULES) == ()
 
 
 def test_each_test_of_a_pattern_that_passes_is_a_finding(tmp_path: Path) -> None:
     entries = load(tmp_path, GOOD.replace("test_access", "*"))
     result = module(one="passed", two="failed", three="skipped", four="passed")
-    found = [(finding.check, finding.subject) for finding in outdated(entries, [result])]
+    found = [(finding.check, finding.subject) for finding in outdated(entries, [result], MODULES)]
     assert found == [
         ("ledger.passes", "test_os.FileTests.one"),
         ("ledger.passes", "test_os.FileTests.four"),
     ]
-    assert outdated(entries, [module(one="skipped", two="failed")]) == ()
+    assert outdated(entries, [module(one="skipped", two="failed")], MODULES) == ()
 
 
 def test_a_test_that_fails_at_times_may_pass(tmp_path: Path) -> None:
     entries = load(tmp_path, f"{GOOD}sometimes = true\n")
-    assert outdated(entries, [module(test_access="passed")]) == ()
+    assert outdated(entries, [module(test_access="passed")], MODULES) == ()
     assert judge(entries, [module(test_access="failed")])[0].entry
 
 
 def test_an_entry_that_names_no_test_is_a_finding(entry: Entry) -> None:
-    (finding,) = outdated([entry], [module(test_renamed="passed")])
+    (finding,) = outdated([entry], [module(test_renamed="passed")], MODULES)
     assert finding.check == "ledger.unknown"
 
 
+@pytest.mark.parametrize(
+    ("test", "modules", "unknown"),
+    [
+        ("test_oss.A.b", MODULES, True),
+        ("test_oss", MODULES, True),
+        ("test_oss.*", MODULES, True),
+        ("test_oss*", MODULES, True),
+        ("test_o*.A.b", MODULES, False),
+        ("*.b", MODULES, False),
+        ("extra_tests.test_oss.A.b", MODULES, False),
+        ("extra_tests.test_oss.A.b", (*MODULES, "extra_tests.test_os"), True),
+        ("extra_tests.test_os.A.b", (*MODULES, "extra_tests.test_os"), False),
+        ("extra_tests.*", (*MODULES, "extra_tests.test_os"), False),
+    ],
+)
+def test_an_entry_of_a_module_that_is_not_there(
+    tmp_path: Path, test: str, modules: tuple[str, ...], unknown: bool
+) -> None:
+    """No module needs to be run for that; PyPy's own are known only with its source."""
+    found = outdated(load(tmp_path, GOOD.replace(ACCESS, test)), [], modules)
+    assert [finding.check for finding in found] == ["ledger.unknown"] * unknown
+
+
+def test_a_pattern_that_names_nothing_in_any_module_that_it_may_be_in(tmp_path: Path) -> None:
+    entries = load(tmp_path, GOOD.replace(ACCESS, "test_o*.FileTests.test_access"))
+    one, both = [module(a="passed")], [module(a="passed"), module("test_o", a="passed")]
+    assert outdated(entries, one, MODULES) == ()
+    assert [one.check for one in outdated(entries, both, MODULES)] == ["ledger.unknown"]
+
+
 def test_a_module_that_was_not_run_says_nothing(entry: Entry) -> None:
-    assert outdated([entry], []) == ()
-    assert outdated([entry], [module("test_ssl", test_access="passed")]) == ()
-    assert outdated([entry], [module("test_o", test_access="passed")]) == ()
-    assert outdated([entry], [module(finished=False, test_other="passed")]) == ()
+    assert outdated([entry], [], MODULES) == ()
+    assert outdated([entry], [module("test_ssl", test_access="passed")], MODULES) == ()
+    assert outdated([entry], [module("test_o", test_access="passed")], MODULES) == ()
+    assert outdated([entry], [module(finished=False, test_other="passed")], MODULES) == ()
 
 
 def test_an_entry_of_a_module_as_a_whole(tmp_path: Path) -> None:
@@ -133,7 +164,7 @@ def test_of_tests_with_one_cause_each_is_held_to_it(tmp_path: Path) -> None:
     entries = load(tmp_path, GOOD.replace(f'"{ACCESS}"', f'"{ACCESS}", "{mkdir}"'))
     result = module(test_access="failed", test_mkdir="passed")
     assert judge(entries, [result])[0].entry == entries[0]
-    (finding,) = outdated(entries, [result])
+    (finding,) = outdated(entries, [result], MODULES)
     assert (finding.check, finding.subject) == ("ledger.passes", mkdir)
 
 
@@ -189,4 +220,4 @@ def test_every_bad_test_is_judged_once_and_no_entry_is_both(
     assert [one.test for one in judged] == [test for test in result.tests if test.outcome in BAD]
     explains = any(one.entry for one in judged)
     # An entry at work is never called outdated.
-    assert not (explains and outdated([entry], [result]))
+    assert not (explains and outdated([entry], [result], MODULES))
