@@ -48,11 +48,17 @@ class Report:
 
     @property
     def findings(self) -> tuple[Finding, ...]:
-        """What nothing explains: failures without an entry, entries that are no longer so."""
+        """What nothing explains: failures without an entry, modules of which a part was not run,
+        entries that are no longer so."""
         if self.reference:
             return ()
-        unexplained = tuple(one.finding for one in self.judged if one.entry is None)
-        return unexplained + self.outdated
+        unexplained = (one.finding for one in self.judged if one.entry is None)
+        return (*unexplained, *map(_unfinished, self.unfinished), *self.outdated)
+
+    @property
+    def unfinished(self) -> tuple[str, ...]:
+        """Modules that did not come to their end."""
+        return tuple(result.name for result in self.results if not result.finished)
 
     @property
     def exit_code(self) -> int:
@@ -71,8 +77,9 @@ class Report:
         """One line."""
         tests = sum(self.counts.values())
         explained = sum(one.entry is not None for one in self.judged)
+        parts = f" ({len(self.unfinished)} not finished)" if self.unfinished else ""
         return (
-            f"{self.title}: {len(self.results)} modules, {tests} tests,"
+            f"{self.title}: {len(self.results)} modules{parts}, {tests} tests,"
             f" {self.counts.get(PASSED, 0)} passed, {self.counts.get(SKIPPED, 0)} skipped,"
             f" {len(self.judged)} failed, {explained} of them explained,"
             f" {len(self.findings)} findings, {clock(self.seconds)} of test time"
@@ -135,6 +142,11 @@ def compare(results: Sequence[ModuleResult], path: Path) -> tuple[str, tuple[Dif
         for test in result.bad
     )
     return title, tuple(one for one in bad if not Outcome(one.test.id, one.there).bad)
+
+
+def _unfinished(module: str) -> Finding:
+    message = "did not come to its end: its tests after the last crash or hang were never run"
+    return Finding("module.unfinished", module, message)
 
 
 def _module_record(result: ModuleResult, judged: Sequence[Judged]) -> dict[str, Any]:
@@ -232,7 +244,7 @@ def _module(result: ModuleResult, judged: Mapping[str, Sequence[Judged]]) -> Ite
     kind = "fine" if not bad else "known" if all(one.entry for one in bad) else "bad"
     verdict = result.verdict if kind != "known" else f"{result.verdict}, explained"
     if not result.finished:
-        verdict += ", not finished"
+        kind, verdict = "bad", f"{verdict}, not finished"
     yield f"<tr><td><code>{html.escape(result.name)}</code>"
     yield from map(_failure, bad)
     yield f'</td>{numbers}<td class="{kind}">{verdict}</td></tr>'

@@ -56,6 +56,21 @@ def test_what_nothing_explains_is_a_finding() -> None:
     )
 
 
+@pytest.mark.parametrize("test", ["test_io", "test_io.A.crashes"])
+def test_a_module_that_did_not_come_to_its_end_is_a_finding(test: str) -> None:
+    """An entry may explain the crash, but nobody knows what the rest would have been."""
+    crash = Entry(test, "pypy", "no stack", "crashes", False, SpecifierSet(), ())
+    result = ModuleResult("test_io", 1.0, False, False, (Outcome(test, "crashed", "SIGSEGV"),))
+    one = Report("PyPy", {}, (result,), judge([crash], [result]))
+    (finding,) = one.findings
+    assert (finding.check, finding.subject) == ("module.unfinished", "test_io")
+    assert one.exit_code == 1
+    assert "FAIL  module.unfinished  test_io: did not come to its end" in one.to_text()
+    assert "1 modules (1 not finished), 1 tests" in one.summary()
+    assert '<td class="bad">crashed, explained, not finished</td>' in one.to_html()
+    assert Report("PyPy", {}, (result,), (), reference=True).findings == ()
+
+
 def test_a_reference_has_no_findings() -> None:
     one = report(reference=True)
     assert one.findings == ()
