@@ -16,7 +16,7 @@ from alpypy.check_plan import TestModule
 from alpypy.check_prepare import Tree
 from alpypy.check_report import Report, compare
 from alpypy.check_run import ENVIRONMENT, Runner
-from alpypy.check_suite import run_all
+from alpypy.check_suite import Place, run_all
 from alpypy.engine import Engine
 from alpypy.errors import ArchiveError
 from alpypy.image import Base
@@ -112,7 +112,12 @@ class Checker:
         base = image.find_base(engine, self._fetcher, alpine, arch, base_image, self._say)
         tree = check_prepare.unpacked(self._store, path)
         runner = self._container(engine, recipe, base, tree, extra)
-        place = {"tarball": tree.sha256, "base": base.identity, "extra": extra.digest}
+        place = Place(
+            {"tarball": tree.sha256, "base": base.identity},
+            extra.digest,
+            recipe.build_packages,
+            self._environment(recipe),
+        )
         ran = self._run(runner, extra.source, place)
         mine = [entry for entry in entries if entry.is_for(target)]
         report = Report(
@@ -132,7 +137,7 @@ class Checker:
             SpecError: there is no such test module.
         """
         runner = HostRunner(interpreter, self._driver, self._limits)
-        ran = self._run(runner, None, {"interpreter": str(interpreter.resolve())})
+        ran = self._run(runner, None, Place({"interpreter": str(interpreter.resolve())}))
         name = _name(ran.interpreter)
         report = Report(
             title=f"{name} on {_system()}",
@@ -179,7 +184,6 @@ class Checker:
         check_prepare.compile_library(
             self._store, engine, images.clean, tree, extra.wheels, self._say
         )
-        language = PypyVersion.parse(recipe.target.release).language
         return ContainerRunner(
             engine,
             images,
@@ -188,13 +192,16 @@ class Checker:
             self._limits,
             extra.source,
             extra.wheels,
-            self._settings.environment(language),
+            self._environment(recipe),
         )
 
-    def _run(self, runner: Runner, source: Path | None, place: dict[str, Any]) -> _Ran:
+    def _environment(self, recipe: Recipe) -> Mapping[str, str]:
+        return self._settings.environment(PypyVersion.parse(recipe.target.release).language)
+
+    def _run(self, runner: Runner, source: Path | None, place: Place) -> _Ran:
         """The results of the modules that are asked for."""
         found = runner.describe()
-        folder_of = self._folder_of({**place, "found": dict(found)})
+        folder_of = self._folder_of(replace(place, common={**place.common, "found": dict(found)}))
         language = found["language"]
         modules = check_plan.stdlib_modules(found.pop("modules"), language, self._settings)
         if source:
@@ -203,19 +210,14 @@ class Checker:
         results = run_all(runner, chosen, folder_of, self._scope.jobs, self._say)
         return _Ran(found, tuple(module.name for module in modules), results)
 
-    def _folder_of(self, place: dict[str, Any]) -> Callable[[TestModule], Path]:
+    def _folder_of(self, place: Place) -> Callable[[TestModule], Path]:
         """Where the result of a module is kept: by all that it depends on."""
         context = self._root / _CONTEXT
         files = {path.name: file_digest(path) for path in sorted(context.iterdir())}
         limits = asdict(self._limits)
-        common = {**place, "files": files, "limits": limits, "environment": ENVIRONMENT}
-
-        def folder(module: TestModule) -> Path:
-            # The standard library's tests do not depend on PyPy's own.
-            parts = common if module.kind == "pytest" else {**common, "extra": None}
-            return self._cache / "check/results" / key_of(**parts)[:24]
-
-        return folder
+        own = {"files": files, "limits": limits, "environment": ENVIRONMENT}
+        whole = replace(place, common={**place.common, **own})
+        return lambda module: self._cache / "check/results" / whole.key(module)
 
     def _facts(self) -> dict[str, Any]:
         return {

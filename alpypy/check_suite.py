@@ -2,17 +2,43 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from alpypy.check_outcomes import ModuleResult, read
 from alpypy.check_plan import TestModule
 from alpypy.check_run import RawRun, Runner, run_module
 from alpypy.progress import Tally
-from alpypy.store import whole_file
+from alpypy.store import key_of, whole_file
 
 FolderOf = Callable[[TestModule], Path]
+
+
+@dataclass(frozen=True)
+class Place:
+    """What results depend on besides the module itself.
+
+    ``common`` holds for all modules, but ``extra``, the digest of PyPy's own tests, for those
+    alone; ``build_packages`` for modules that need a compiler. ``environment`` are the variables
+    that only some languages' tests have.
+    """
+
+    common: Mapping[str, Any]
+    extra: str | None = None
+    build_packages: tuple[str, ...] = ()
+    environment: Mapping[str, str] = field(default_factory=dict)
+
+    def key(self, module: TestModule) -> str:
+        """What names the folder of the module's result."""
+        parts = {**self.common, "extra": self.extra if module.kind == "pytest" else None}
+        if module.compiler:
+            parts["compiler"] = self.build_packages
+        if self.environment:
+            parts["own environment"] = dict(self.environment)
+        return key_of(**parts)[:24]
 
 
 def run_all(
