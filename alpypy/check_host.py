@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import select
 import shutil
 import signal
 import subprocess
@@ -13,7 +14,7 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from alpypy.check_plan import Limits, TestModule
 from alpypy.check_run import (
@@ -29,6 +30,9 @@ from alpypy.errors import CheckError
 
 _NOBODY = 65534
 _LAST_WORDS_TIME = 5  # seconds
+_PAUSE = 0.1  # seconds
+_PIPE = 1 << 16  # bytes that a pipe of Linux holds, pipe(7)
+_ROUNDS = 20  # looks for what was started while others were ended
 
 
 class HostRunner(Runner):
@@ -74,35 +78,34 @@ class HostRunner(Runner):
     def _run(self, command: Sequence[str], home: Path) -> tuple[int, float, tuple[str, ...]]:
         started, late = time.monotonic(), threading.Event()
         with self._started(command, home) as process:
-            watcher = threading.Thread(target=_watch, args=(process, self._limits.timeout, late))
+            arguments = (process, home, self._limits.timeout, late)
+            watcher = threading.Thread(target=_watch, args=arguments)
             watcher.start()
-            output = tail(line.rstrip("\n") for line in process.stdout or ())
+            assert process.stdout is not None
+            output = tail(_lines(process.stdout, watcher))
             watcher.join()
             code = process.wait()
         seconds = round(time.monotonic() - started, 1)
         return TIMED_OUT if late.is_set() else _as_shell(code), seconds, output
 
     @contextlib.contextmanager
-    def _started(self, command: Sequence[str], home: Path) -> Iterator[subprocess.Popen[str]]:
+    def _started(self, command: Sequence[str], home: Path) -> Iterator[subprocess.Popen[bytes]]:
         """The process, in a session of its own that is ended with it."""
-        process = subprocess.Popen(
+        with subprocess.Popen(
             command,
             cwd=home,
             env={"PATH": os.environ["PATH"], **ENVIRONMENT, **_home(home)},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
-            encoding="utf-8",
-            errors="replace",
             start_new_session=True,
             **_ordinary_user(),
-        )
-        try:
-            with self.following(lambda: _kill(process)):
-                yield process
-        finally:
-            _kill(process)
-            process.wait()
+        ) as process:
+            try:
+                with self.following(lambda: _kill(process, home)):
+                    yield process
+            finally:
+                _kill(process, home)
 
 
 def _home(home: Path) -> dict[str, str]:
@@ -116,8 +119,10 @@ def _ordinary_user() -> dict[str, Any]:
     return {"user": _NOBODY, "group": _NOBODY, "extra_groups": ()}
 
 
-def _watch(process: subprocess.Popen[str], timeout: float, late: threading.Event) -> None:
-    """End the process at its time limit, and what it leaves behind, which keeps its output open."""
+def _watch(
+    process: subprocess.Popen[bytes], home: Path, timeout: float, late: threading.Event
+) -> None:
+    """End the process at its time limit, and what it leaves behind."""
     try:
         process.wait(timeout)
     except subprocess.TimeoutExpired:
@@ -125,12 +130,51 @@ def _watch(process: subprocess.Popen[str], timeout: float, late: threading.Event
         process.send_signal(LAST_WORDS)
         with contextlib.suppress(subprocess.TimeoutExpired):
             process.wait(_LAST_WORDS_TIME)
-    _kill(process)
+    _kill(process, home)
 
 
-def _kill(process: subprocess.Popen[str]) -> None:
+def _lines(pipe: IO[bytes], watcher: threading.Thread) -> Iterator[str]:
+    """The lines of an output until it is closed, or the watcher is done and nothing is left in it.
+
+    A process that escapes may keep it open for ever, and write to it.
+    """
+    rest, left = b"", _PIPE
+    while left > 0:
+        last = not watcher.is_alive()
+        if not select.select([pipe], [], [], 0 if last else _PAUSE)[0]:
+            if last:
+                break
+            continue
+        piece = os.read(pipe.fileno(), _PIPE)
+        if not piece:
+            break
+        left -= len(piece) if last else 0
+        *whole, rest = (rest + piece).split(b"\n")
+        yield from (line.decode(errors="replace") for line in whole)
+    if rest:
+        yield rest.decode(errors="replace")
+
+
+def _kill(process: subprocess.Popen[bytes], home: Path) -> None:
+    """End the process with its session, and those in other sessions that its home folder tells."""
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(process.pid, signal.SIGKILL)
+    for _ in range(_ROUNDS):
+        found = tuple(_living_in(home))
+        for number in found:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.kill(number, signal.SIGKILL)
+        if not found:
+            break
+        time.sleep(_PAUSE)  # what was being started then is seen in the next round
+
+
+def _living_in(home: Path) -> Iterator[int]:
+    """Processes that were started with the folder in their environment, as far as /proc tells."""
+    for file in Path("/proc").glob("[0-9]*/environ"):
+        with contextlib.suppress(OSError):  # it has ended, or is another user's
+            if os.fsencode(home) in file.read_bytes():
+                yield int(file.parent.name)
 
 
 def _as_shell(code: int) -> int:

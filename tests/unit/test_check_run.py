@@ -4,7 +4,9 @@ kind (tests/fixtures/check)."""
 from __future__ import annotations
 
 import os
+import re
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -15,12 +17,14 @@ from pathlib import Path
 
 import pytest
 
+from alpypy.check import Checker, Scope
 from alpypy.check_host import HostRunner, _ordinary_user
 from alpypy.check_outcomes import ModuleResult, read
 from alpypy.check_plan import Limits, TestModule
-from alpypy.check_run import RawRun, run_module
+from alpypy.check_run import TIMED_OUT, RawRun, run_module
 from alpypy.check_suite import run_all
 from alpypy.errors import CheckError
+from alpypy.sources import Fetcher
 
 ROOT = Path(__file__).resolve().parents[2]
 DRIVER = ROOT / "dockerfiles/check/drive.py"
@@ -155,6 +159,32 @@ def test_a_test_that_hangs(check: Check) -> None:
     assert "test_hang.py" in trace, "regrtest lets the interpreter say where it is"
 
 
+def test_what_a_test_leaves_behind_does_not_hold_up_the_run(
+    runner: HostRunner,
+) -> None:
+    attempt = runner.attempt(TestModule("test_escape", "stdlib"), ())
+    try:
+        assert attempt.exit_code == TIMED_OUT
+        # 8 seconds, and 5 for last words.
+        assert attempt.seconds < 20
+    finally:
+        found = re.findall(r"left behind: (\d+)", "\n".join(attempt.output))
+        living = [number for number in map(int, found) if _is_alive(number)]
+        for number in living:
+            os.kill(number, signal.SIGKILL)
+    # The other one has nothing to be known by.
+    assert len(found) == 2
+    assert living == [int(found[1])]
+
+
+def _is_alive(number: int) -> bool:
+    try:
+        state = Path(f"/proc/{number}/stat").read_text().rpartition(")")[2].split()[0]
+    except FileNotFoundError:
+        return False
+    return state != "Z"
+
+
 def test_a_child_is_not_the_test_run(check: Check) -> None:
     assert set(outcomes(check("test_fork")).values()) == {"passed"}
 
@@ -204,6 +234,23 @@ def test_what_is_stopped_is_not_kept(runner: HostRunner, tmp_path: Path) -> None
         run_all(runner, modules, lambda module: tmp_path / "kept", 1, print)
     assert time.monotonic() - started < 6
     assert not list(tmp_path.glob("kept/*"))
+
+
+def test_a_module_that_is_given_a_compiler_is_run_again(interpreter: Path, tmp_path: Path) -> None:
+    for name in ("versions", "dockerfiles/check"):
+        shutil.copytree(ROOT / name, tmp_path / name)
+    said: list[str] = []
+
+    def check() -> None:
+        scope = Scope(("test_good", "test_plain"), 1, 60)
+        cache = tmp_path / "cache"
+        Checker(tmp_path, cache, Fetcher(cache), scope, said.append).reference(interpreter)
+
+    check()
+    with (tmp_path / "versions/check.toml").open("a", encoding="utf-8") as file:
+        file.write('[[compiler]]\ntests = ["test_good"]\n')
+    check()
+    assert said == ["1 of 2 modules were run before"]
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="run as root: an ordinary user stays who it is")
