@@ -80,13 +80,17 @@ def _order(
         with_pypy=with_pypy,
         direct=direct,
         keep=keep,
-        jobs=_number_of_jobs(jobs) if jobs else None,
+        jobs=_whole_number("jobs", jobs),
     )
 
 
-def _number_of_jobs(text: str) -> int:
-    if not re.fullmatch(r"[1-9][0-9]{0,3}", text):
-        raise SpecError(f"--jobs is {text!r}", remedy="give a number from 1, or leave it out")
+def _whole_number(option: str, text: str, digits: int = 4) -> int | None:
+    if not text:
+        return None
+    if not re.fullmatch(rf"[1-9][0-9]{{0,{digits - 1}}}", text):
+        raise SpecError(
+            f"--{option} is {text!r}", remedy="give a whole number from 1, or leave it out"
+        )
     return int(text)
 
 
@@ -238,11 +242,11 @@ def check(
     context: Context,
     pypy: str = "",
     alpine: str = "",
-    arch: str = "x86_64",
+    arch: str = "",
     release_version: str = "",
     tests: str = "",
-    jobs: int = 0,
-    timeout: int = 0,
+    jobs: str = "",
+    timeout: str = "",
     source: list[str] = [],  # noqa: B006
     base_image: str = "",
     reference: str = "",
@@ -250,11 +254,20 @@ def check(
 ) -> None:
     """Run a PyPy's own test suites in a clean Alpine; exit code 1 when the ledger differs."""
     with cli.command():
-        scope = cli.scope(tests, jobs, timeout, against)
+        number, seconds = _whole_number("jobs", jobs), _whole_number("timeout", timeout, 6)
+        scope = cli.scope(tests, number, seconds, against)
         if reference:
+            cli.refuse_beside_reference(
+                pypy=pypy,
+                alpine=alpine,
+                arch=arch,
+                release_version=release_version,
+                source=source,
+                base_image=base_image,
+            )
             checked = cli.checker(scope).reference(Path(reference))
         else:
-            target = cli.check_target(pypy, alpine, arch, release_version)
+            target = cli.check_target(pypy, alpine, arch or "x86_64", release_version)
             with cli.engine() as engine:
                 checked = cli.checker(scope).tarball(
                     engine, target, sources=tuple(map(Path, source)), base_image=base_image or None

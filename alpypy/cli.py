@@ -132,12 +132,12 @@ def builder(order: Order) -> Iterator[Builder]:
         yield Builder(ROOT, cache, found, fetcher, build, say)
 
 
-def scope(tests: str, jobs: int, timeout: int, against: str) -> Scope:
-    """What `invoke check` is asked for, from its options as they are typed."""
+def scope(tests: str, jobs: int | None, timeout: int | None, against: str) -> Scope:
+    """What `invoke check` is asked for; ``tests`` and ``against`` as they are typed."""
     return Scope(
         tests=tuple(filter(None, tests.split(","))),
         jobs=jobs or default_jobs(),
-        timeout=timeout or None,
+        timeout=timeout,
         against=Path(against) if against else None,
     )
 
@@ -146,6 +146,20 @@ def checker(asked: Scope) -> Checker:
     """A checker of this project's tarballs."""
     cache = cache_folder()
     return Checker(ROOT, cache, Fetcher(cache), asked, say)
+
+
+def refuse_beside_reference(**given: object) -> None:
+    """Refuse options of `invoke check` that say which tarball is checked, and how.
+
+    Raises:
+        SpecError: one of them is given.
+    """
+    names = [f"--{name.replace('_', '-')}" for name, value in given.items() if value]
+    if names:
+        raise SpecError(
+            f"--reference does not go with {', '.join(names)}",
+            remedy="leave either out: a reference is an interpreter of this machine, as it is",
+        )
 
 
 def check_target(pypy: str, alpine: str, arch: str, release_version: str) -> Target:

@@ -17,6 +17,7 @@ from alpypy.spec import Target
 CONTEXTS = Collection.from_module(tasks).to_contexts()
 PROGRAM = Program(namespace=Collection.from_module(tasks))
 BOTH = ["--pypy", "3.6-7.0.0", "--alpine", "3.9"]
+REFERENCE = ["--reference", "/nowhere"]
 
 
 @pytest.fixture
@@ -112,6 +113,42 @@ def test_a_wrong_image_is_told_before_an_engine_is_looked_for(
     with pytest.raises(SystemExit) as caught:
         PROGRAM.run(["invoke", "image", *words])
     assert caught.value.code == code
+    assert says in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        ([], "there is nothing to check"),
+        (["--jobs=-3"], "--jobs is '-3'"),
+        (["--jobs", "0"], "--jobs is '0'"),
+        (["--jobs", "abc"], "--jobs is 'abc'"),
+        ([*REFERENCE, "--timeout=-5"], "--timeout is '-5'"),
+        (["--timeout", "0"], "--timeout is '0'"),
+        (["--timeout", "1.5"], "--timeout is '1.5'"),
+        (["--timeout", "abc"], "--timeout is 'abc'"),
+        (["--timeout", "1000000"], "--timeout is '1000000'"),
+        ([*REFERENCE, "--pypy", "3.6-7.0.0"], "--reference does not go with --pypy"),
+        ([*REFERENCE, "--alpine", "3.9"], "--reference does not go with --alpine"),
+        ([*REFERENCE, "--arch", "x86_64"], "--reference does not go with --arch"),
+        ([*REFERENCE, "--release-version", "1"], "--reference does not go with --release-version"),
+        (
+            [*REFERENCE, "--base-image", "b", "--source", "a"],
+            "does not go with --source, --base-image",
+        ),
+    ],
+)
+def test_a_wrong_check_is_told_before_anything_runs(
+    words: list[str],
+    says: str,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    restored: None,
+) -> None:
+    monkeypatch.setenv("DOCKER_HOST", "unix:///nowhere")
+    with pytest.raises(SystemExit) as caught:
+        PROGRAM.run(["invoke", "check", *words])
+    assert caught.value.code == 2
     assert says in capsys.readouterr().err
 
 
