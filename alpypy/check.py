@@ -231,8 +231,7 @@ class Checker:
     def _write(self, report: Report, name: str) -> Checked:
         """The files in artifacts/, compared with the other report when there is one."""
         if self._scope.against:
-            against, differences = compare(report.results, self._scope.against)
-            report = replace(report, against=against, differences=differences)
+            report = replace(report, comparison=compare(report.results, self._scope.against))
         folder = self._root / "artifacts"
         folder.mkdir(exist_ok=True)
         written = Checked(report, folder / f"check-{name}.json", folder / f"check-{name}.html")

@@ -18,23 +18,33 @@ from alpypy.progress import clock
 from alpypy.web_page import page
 
 SCHEMA = 1
+_NOT_RUN = "not run"
 
 
 @dataclass(frozen=True)
 class Difference:
-    """A test that ends badly here and not in the other report, and how it ended there."""
+    """A test that ended otherwise in another report, and how it ended there."""
 
     test: Outcome
     there: str
 
 
 @dataclass(frozen=True)
+class Comparison:
+    """What is worse here than in another report: tests that end badly and did not there, tests
+    that passed there and are skipped here, or not run at all."""
+
+    against: str
+    failing: tuple[Difference, ...]
+    left_out: tuple[Difference, ...]
+
+
+@dataclass(frozen=True)
 class Report:
     """What a check came to.
 
-    ``judged`` is every test that ended badly, ``outdated`` has the findings about the ledger,
-    ``against`` names the report that ``differences`` come from. A ``reference`` is there to be
-    compared with: nothing that it shows is a finding.
+    ``judged`` is every test that ended badly, ``outdated`` has the findings about the ledger. A
+    ``reference`` is there to be compared with: nothing that it shows is a finding.
     """
 
     title: str
@@ -43,8 +53,7 @@ class Report:
     judged: tuple[Judged, ...]
     outdated: tuple[Finding, ...] = ()
     reference: bool = False
-    against: str | None = None
-    differences: tuple[Difference, ...] = ()
+    comparison: Comparison | None = None
 
     @property
     def findings(self) -> tuple[Finding, ...]:
@@ -91,14 +100,19 @@ class Report:
         return sum(result.seconds for result in self.results)
 
     def to_text(self) -> str:
-        """The findings, what fails here alone, and the sum."""
+        """The findings, what fails here alone, how many are left out here alone, and the sum."""
         lines = [f"FAIL  {_cut(str(finding))}" for finding in self.findings]
-        for one in self.differences:
-            lines.append(f"only here  {one.test.id} ({one.there} in {self.against})")
+        if other := self.comparison:
+            for one in other.failing:
+                lines.append(f"only here  {one.test.id} ({one.there} in {other.against})")
+            lines.append(
+                f"{len(other.left_out)} tests passed in {other.against} and were not run here"
+            )
         return "\n".join([*lines, self.summary()])
 
     def to_json(self) -> str:
         """The report for programs, and for ``compare``."""
+        other = self.comparison or Comparison("", (), ())
         document = {
             "schema": SCHEMA,
             "title": self.title,
@@ -107,8 +121,12 @@ class Report:
             "counts": self.counts,
             "findings": [asdict(finding) for finding in self.findings],
             "modules": [_module_record(result, self.judged) for result in self.results],
-            "against": self.against,
-            "only_here": [{"id": one.test.id, "there": one.there} for one in self.differences],
+            "against": other.against or None,
+            "only_here": [{"id": one.test.id, "there": one.there} for one in other.failing],
+            "left_out_here": [
+                {"id": one.test.id, "here": one.test.outcome, "message": one.test.message}
+                for one in other.left_out
+            ],
         }
         return json.dumps(document, indent=1) + "\n"
 
@@ -117,8 +135,8 @@ class Report:
         return page(self.title, _body(self))
 
 
-def compare(results: Sequence[ModuleResult], path: Path) -> tuple[str, tuple[Difference, ...]]:
-    """The title of another check's JSON, and what fails in ``results`` and not there.
+def compare(results: Sequence[ModuleResult], path: Path) -> Comparison:
+    """What is worse in ``results`` than in another check's JSON.
 
     Modules that the other check did not run are left out.
 
@@ -135,13 +153,26 @@ def compare(results: Sequence[ModuleResult], path: Path) -> tuple[str, tuple[Dif
             remedy="give the .json that an earlier check wrote; for a reference run:"
             " invoke check --reference /usr/bin/pypy3",
         ) from error
-    bad = (
-        Difference(test, there[result.name].get(test.id, "not run"))
-        for result in results
-        if result.name in there
-        for test in result.bad
-    )
-    return title, tuple(one for one in bad if not Outcome(one.test.id, one.there).bad)
+    both = [(result, there[result.name]) for result in results if result.name in there]
+    failing = (one for result, tests in both for one in _failing(result, tests))
+    left_out = (one for result, tests in both for one in _left_out(result, tests))
+    return Comparison(title, tuple(failing), tuple(left_out))
+
+
+def _failing(result: ModuleResult, there: Mapping[str, str]) -> Iterator[Difference]:
+    for test in result.bad:
+        outcome = there.get(test.id, _NOT_RUN)
+        if not Outcome(test.id, outcome).bad:
+            yield Difference(test, outcome)
+
+
+def _left_out(result: ModuleResult, there: Mapping[str, str]) -> Iterator[Difference]:
+    """A class or a module that is skipped as a whole does not name its tests."""
+    here = {test.id: test for test in result.tests}
+    for name, outcome in there.items():
+        test = here.get(name, Outcome(name, _NOT_RUN))
+        if outcome == PASSED and test.outcome in (SKIPPED, _NOT_RUN):
+            yield Difference(test, outcome)
 
 
 def _unfinished(module: str) -> Finding:
@@ -182,8 +213,8 @@ def _body(report: Report) -> Iterator[str]:
     yield f"<p>{html.escape(report.summary())}</p>"
     yield from _environment(report.environment)
     yield from _findings(report)
-    if report.against:
-        yield from _differences(report)
+    if report.comparison:
+        yield from _comparison(report.comparison)
     yield from _modules(report)
 
 
@@ -212,13 +243,22 @@ def _findings(report: Report) -> Iterator[str]:
     yield "</table>"
 
 
-def _differences(report: Report) -> Iterator[str]:
-    against = html.escape(str(report.against))
-    yield f"<h2>Fails here and not in {against} ({len(report.differences)})</h2><table>"
-    yield "<tr><th>test</th><th>here</th><th>there</th></tr>"
-    for one in report.differences:
-        name = f"<code>{html.escape(one.test.id)}</code>"
-        yield f"<tr><td>{name}</td><td>{one.test.outcome}</td><td>{one.there}</td></tr>"
+def _comparison(other: Comparison) -> Iterator[str]:
+    against = html.escape(other.against)
+    yield f"<h2>Fails here and not in {against} ({len(other.failing)})</h2>"
+    yield from _differences(other.failing)
+    yield f"<h2>Passed in {against}, skipped or not run here ({len(other.left_out)})</h2>"
+    yield "<details><summary>Which</summary>"
+    yield from _differences(other.left_out)
+    yield "</details>"
+
+
+def _differences(differences: Sequence[Difference]) -> Iterator[str]:
+    yield "<table><tr><th>test</th><th>here</th><th>there</th></tr>"
+    for one in differences:
+        name, message = html.escape(one.test.id), html.escape(_cut(one.test.message))
+        here = f"{one.test.outcome}: {message}" if message else one.test.outcome
+        yield f"<tr><td><code>{name}</code></td><td>{here}</td><td>{one.there}</td></tr>"
     yield "</table>"
 
 

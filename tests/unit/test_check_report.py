@@ -138,11 +138,39 @@ def test_what_fails_here_alone(tmp_path: Path) -> None:
     path = tmp_path / "check.json"
     path.write_text(Report("glibc", {}, (there,), judge((), [there]), reference=True).to_json())
     lonely = ModuleResult("test_only", 1.0, True, False, (Outcome("test_only.A.b", "failed"),))
-    title, differences = compare([OS, lonely], path)
-    assert title == "glibc"
-    assert [(one.test.id, one.there) for one in differences] == [("test_os.A.new", "passed")]
+    found = compare([OS, lonely], path)
+    assert found.against == "glibc"
+    assert [(one.test.id, one.there) for one in found.failing] == [("test_os.A.new", "passed")]
     more = ModuleResult("test_os", 1.0, True, False, (Outcome("test_os.A.more", "hung"),))
-    assert [one.there for one in compare([more], path)[1]] == ["not run"]
+    assert [one.there for one in compare([more], path).failing] == ["not run"]
+
+
+def test_what_is_left_out_here_alone(tmp_path: Path) -> None:
+    """Nothing fails where nothing is run; it is shown, and is no finding."""
+    there = (
+        Outcome("test_os.A.good", "passed"),
+        Outcome("test_os.A.known", "passed"),
+        Outcome("test_os.A.later", "passed"),
+        Outcome("test_os.B.of_a_class", "passed"),
+        Outcome("test_os.B.never", "skipped"),
+    )
+    other = ModuleResult("test_os", 1.0, True, False, there)
+    path = tmp_path / "check.json"
+    path.write_text(Report("glibc", {}, (other,), (), reference=True).to_json())
+    one = Report("PyPy", {}, (OS,), (), comparison=compare([OS], path))
+    assert one.findings == ()
+    left_out = json.loads(one.to_json())["left_out_here"]
+    assert left_out == [
+        {"id": "test_os.A.later", "here": "skipped", "message": "not now"},
+        {"id": "test_os.B.of_a_class", "here": "not run", "message": ""},
+    ]
+    assert "2 tests passed in glibc and were not run here" in one.to_text()
+    page = Page()
+    page.feed(one.to_html())
+    page.close()
+    assert page.open == []
+    assert "Passed in glibc, skipped or not run here (2)" in page.text
+    assert "test_os.B.of_a_class" in page.text
 
 
 @pytest.mark.parametrize("text", [None, "", "{}", '{"modules": 1}', "[]"])
