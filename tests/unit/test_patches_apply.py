@@ -1,4 +1,5 @@
-"""Every patch fits every release that it lists, where sources are at hand.
+"""Every patch fits every release that it lists, where sources are at hand: those that builds have
+left in the cache, RPython's from PyPI, and what is named.
 
 ALPYPY_TEST_SOURCES names what `invoke patches --source` takes, and folders of archives
 (pypy3.6-v7.0.0-src.tar.bz2, rpython-0.2.1.tar.gz); several with a colon between.
@@ -6,16 +7,20 @@ ALPYPY_TEST_SOURCES names what `invoke patches --source` takes, and folders of a
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
+from alpypy.errors import DownloadError
 from alpypy.patch_check import AtHand, at_hand, check, how_to_get
 from alpypy.recipe import load_catalog
+from alpypy.sources import Fetcher, cache_folder
 
 VARIABLE = "ALPYPY_TEST_SOURCES"
+RPYTHON = "rpython-0.2.1"
 CATALOG = load_catalog(Path(__file__).parents[2])
 
 
@@ -25,10 +30,13 @@ def named(word: str) -> list[Path]:
 
 
 @pytest.fixture(scope="session")
-def sources(tmp_path_factory: pytest.TempPathFactory) -> Sequence[AtHand]:
+def sources() -> Sequence[AtHand]:
+    cache = cache_folder()
+    with contextlib.suppress(DownloadError):  # its test is skipped with the command then
+        Fetcher(cache).fetch(CATALOG.sources[RPYTHON])
     words = os.environ.get(VARIABLE, "").split(os.pathsep)
     paths = [path for word in words if word for path in named(word)]
-    return at_hand(CATALOG, paths, tmp_path_factory.mktemp("cache"))
+    return at_hand(CATALOG, paths, cache)
 
 
 @pytest.mark.parametrize("release", CATALOG.releases)
