@@ -24,6 +24,7 @@ pytestmark = pytest.mark.timeout(1800)
 ROOT = Path(__file__).resolve().parents[2]
 FIXTURES = ROOT / "tests/fixtures/check"
 RELEASE = "2.7-7.3.22"
+VERSION = f"{RELEASE}-of-tests"  # the images of a real one have other names
 # Of CPython's own suite: what runs tests, and a few modules that take a second each.
 SUITE = ("__init__", "regrtest", "test_support", "script_helper", "fork_wait")
 REAL = ("test_bisect", "test_errno", "test_textwrap", "test_wait3")
@@ -71,7 +72,7 @@ def tarball(python2: Path, alpine_version: str, tmp_path_factory: pytest.TempPat
     """That CPython as a tarball."""
     manifest = replace(
         MANIFEST,
-        target=Target(RELEASE, alpine_version),
+        target=Target(RELEASE, alpine_version, release_version=VERSION),
         executables=("bin/python2.7",),
         runtime_packages=("musl",),
     )
@@ -129,7 +130,7 @@ def project(
         shutil.copytree(ROOT / name, tmp_path / name)
     (tmp_path / "artifacts").mkdir()
     shutil.copy(tarball, tmp_path / "artifacts")
-    target = Target(RELEASE, alpine_version)
+    target = Target(RELEASE, alpine_version, release_version=VERSION)
     return Project(tmp_path, shared, Fetcher(cache), engine, target, base_image)
 
 
