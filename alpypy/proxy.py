@@ -22,6 +22,7 @@ from alpypy.engine import Engine, proxy_environment
 from alpypy.errors import ProxyError, ResourceError
 from alpypy.proxy_authority import BUNDLE, write_authority
 from alpypy.proxy_config import Listen, Settings, Upstream, configuration
+from alpypy.proxy_files import hand_over, no_link, write_new
 from alpypy.proxy_log import Traffic, traffic
 from alpypy.proxy_squid import Process, Squid, find_squid
 from alpypy.sources import disk
@@ -55,7 +56,8 @@ class Running:
 
     def traffic(self) -> Traffic:
         """What it gave out, once it has ended: squid logs an answer after it gave it."""
-        with (self.folder / _ANSWERS).open(encoding="utf-8", errors="replace") as lines:
+        path = self.folder / _ANSWERS
+        with open(path, encoding="utf-8", errors="replace", opener=no_link) as lines:
             return traffic(lines)
 
 
@@ -181,7 +183,7 @@ def _alone(folder: Path) -> Iterator[IO[str]]:
     is noticed."""
     with disk(folder):
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        lock = (folder / "lock").open("a+")
+        lock = open(folder / "lock", "a+", opener=no_link)  # noqa: SIM115 - closed below
     with lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -199,17 +201,13 @@ def _prepare(wanted: Wanted, squid: Squid, listen: Listen, upstream: Upstream) -
     folder = wanted.folder
     megabytes = _megabytes(folder, wanted.settings.megabytes)
     text = configuration(wanted.root, listen, megabytes, upstream, wanted.opened, squid.helpers)
-    for name in (_CONFIGURATION, _LOG, _ANSWERS):
-        (folder / name).unlink(missing_ok=True)
-        (folder / name).touch(mode=0o600)
-    (folder / _CONFIGURATION).write_text(text, encoding="utf-8")
+    owner = squid.owner if os.getuid() == 0 else None
+    if owner and folder.stat().st_uid != owner[0]:  # else it is its: a cache is long to go through
+        hand_over(folder, owner)
+    for name, content in ((_CONFIGURATION, text.encode()), (_LOG, b""), (_ANSWERS, b"")):
+        write_new(folder / name, content, owner)
     if wanted.opened:
-        write_authority(folder, wanted.opened)
-    if os.getuid() == 0 and squid.owner:
-        own = folder.stat().st_uid == squid.owner[0]  # it is long to go through a cache
-        for path in (folder, *(folder.iterdir() if own else folder.rglob("*"))):
-            os.chown(path, *squid.owner)
-    if wanted.opened:
+        write_authority(folder, wanted.opened, owner)
         shutil.rmtree(folder / "certificates", ignore_errors=True)
         helper = f"{squid.helpers}/security_file_certgen"
         _run([helper, "-c", "-s", "certificates", "-M", "4MB"], squid, folder)
@@ -253,8 +251,9 @@ def _wait_until_up(process: Process, folder: Path, listen: Listen) -> None:
 def _ended(folder: Path) -> ProxyError:
     """squid ended by itself. Where it quotes its configuration, a password may be in the line."""
     log = folder / _LOG
-    text = _LOGIN.sub("login=...", log.read_text(encoding="utf-8", errors="replace"))
-    log.write_text(text, encoding="utf-8")
+    with open(log, encoding="utf-8", errors="replace", opener=no_link) as lines:
+        text = _LOGIN.sub("login=...", lines.read())
+    write_new(log, text.encode())
     wrong = [line for line in text.splitlines() if re.search("FATAL|ERROR", line)]
     last = "".join(f"\n    {line}" for line in wrong[-3:] or text.splitlines()[-3:])
     return ProxyError(f"squid ended:{last}", remedy=f"its log is {log}")

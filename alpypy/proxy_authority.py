@@ -15,6 +15,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from alpypy.proxy_files import Owner, write_new
+
 KEY = "ca.pem"  # private: with the key
 BUNDLE = "bundle.pem"  # for clients: the authority, and those that they trust anyway
 UPSTREAM = "upstream.pem"  # for squid: those that this machine trusts
@@ -29,16 +31,15 @@ class _Authority:
     key: bytes
 
 
-def write_authority(folder: Path, hosts: Sequence[str]) -> None:
-    """Make a new authority, and the lists of authorities for clients and for squid."""
+def write_authority(folder: Path, hosts: Sequence[str], owner: Owner | None) -> None:
+    """Make a new authority, and the lists of authorities for clients and for squid, whose user
+    ``owner`` is."""
     made = _make(hosts)
-    key = folder / KEY
-    key.unlink(missing_ok=True)
-    key.touch(mode=0o600)
-    key.write_bytes(made.certificate + made.key)
     trusted = _trusted(folder / BUNDLE).read_bytes()
-    (folder / UPSTREAM).write_bytes(trusted)
-    (folder / BUNDLE).write_bytes(trusted.rstrip() + b"\n" + made.certificate)
+    write_new(folder / KEY, made.certificate + made.key, owner)
+    # Other users read these: containers have them mounted.
+    write_new(folder / UPSTREAM, trusted, owner, 0o644)
+    write_new(folder / BUNDLE, trusted.rstrip() + b"\n" + made.certificate, owner, 0o644)
 
 
 def _trusted(own: Path) -> Path:

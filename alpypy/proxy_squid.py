@@ -16,6 +16,7 @@ from typing import Protocol
 
 from alpypy.engine import Engine, Job, Mount
 from alpypy.errors import ProxyError
+from alpypy.proxy_files import Owner, no_link
 
 _INSTALL = (
     "install it: apt-get install -y --no-install-recommends squid-openssl   (or name an image that"
@@ -49,7 +50,7 @@ class Squid:
     program: str
     helpers: str
     opens: bool
-    owner: tuple[int, int] | None
+    owner: Owner | None
     start: Callable[[Sequence[str], Path, Path, Sequence[int]], Process]
 
 
@@ -118,11 +119,11 @@ def _start_here(
     folder: Path,
     log: Path,
     kept: Sequence[int],
-    owner: tuple[int, int] | None,
+    owner: Owner | None,
 ) -> subprocess.Popen[bytes]:
     """In a session of its own, so that Ctrl-C reaches alpypy alone."""
     user, group = owner or (None, None)
-    with log.open("ab") as output:
+    with open(log, "ab", opener=no_link) as output:
         return subprocess.Popen(
             command,
             cwd=folder,
@@ -179,7 +180,7 @@ class _Contained:
         self._reader.start()
 
     def _read(self, log: Path) -> None:
-        with log.open("a", encoding="utf-8") as output:
+        with open(log, "a", encoding="utf-8", opener=no_link) as output:
             for line in self._running.lines():
                 print(line, file=output, flush=True)
 

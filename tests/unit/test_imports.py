@@ -80,6 +80,7 @@ ORDER = (
     "wheel_try",
     "wheels",
     "proxy_config",
+    "proxy_files",
     "proxy_log",
     "proxy_authority",
     "proxy_squid",

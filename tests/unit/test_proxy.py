@@ -30,6 +30,7 @@ from alpypy.errors import DataError, ProxyError, ResourceError, SpecError
 from alpypy.proxy import Wanted, hints, running, upstream_of
 from alpypy.proxy_authority import BUNDLE
 from alpypy.proxy_config import Listen, Upstream, configuration, load_settings
+from alpypy.proxy_files import hand_over
 from alpypy.proxy_log import Traffic, traffic
 from alpypy.proxy_squid import installed
 from tests.loopback import CONTENT, Handler, Site, serve
@@ -359,6 +360,79 @@ def test_a_full_disk(wanted: Wanted, listen: Listen) -> None:
         assert "ALPYPY_CACHE" in caught.value.remedy
     finally:
         subprocess.run(["umount", str(wanted.folder)], check=True)
+
+
+as_root = pytest.mark.skipif(os.getuid() != 0, reason="only root can give files to another user")
+
+
+@pytest.fixture
+def victim(tmp_path: Path) -> Path:
+    """A file of another user than squid's."""
+    path = tmp_path / "victim"
+    path.write_text("kept")
+    return path
+
+
+def untouched(victim: Path) -> bool:
+    return victim.read_text() == "kept" and victim.stat().st_uid == os.getuid()
+
+
+@real
+@as_root
+@pytest.mark.parametrize(
+    "name", ["squid.conf", "squid.log", "access.log", "ca.pem", BUNDLE, "upstream.pem", "any"]
+)
+def test_links_that_squid_left_are_not_followed(
+    wanted: Wanted, listen: Listen, victim: Path, name: str
+) -> None:
+    squid = installed()
+    if squid.opens:
+        wanted = replace(wanted, opened=(HOST,))
+    wanted.folder.mkdir()
+    (wanted.folder / name).symlink_to(victim)
+    assert squid.owner
+    os.chown(wanted.folder, *squid.owner)
+    with running(wanted, squid, listen):
+        assert get(listen, f"http://{listen.address}:{listen.port}/").status_code == 403
+    assert untouched(victim)
+
+
+@real
+def test_a_log_that_squid_made_a_link_is_not_read(
+    wanted: Wanted, listen: Listen, victim: Path
+) -> None:
+    with running(wanted, installed(), listen):
+        log = wanted.folder / "squid.log"
+        log.unlink()
+        log.symlink_to(victim)
+        with pytest.raises(OSError, match="symbolic links"):
+            proxies._ended(wanted.folder)
+    assert untouched(victim)
+
+
+def test_a_lock_that_is_a_link_is_not_followed(
+    wanted: Wanted, listen: Listen, tmp_path: Path
+) -> None:
+    wanted.folder.mkdir()
+    (wanted.folder / "lock").symlink_to(tmp_path / "made")
+    with pytest.raises(ResourceError, match="symbolic links"), proxies._alone(wanted.folder):
+        pass
+    assert not (tmp_path / "made").exists()
+
+
+@as_root
+def test_a_cache_of_another_user_is_handed_over_without_what_its_links_lead_to(
+    folder: Path, victim: Path
+) -> None:
+    (folder / "store/00").mkdir(parents=True)
+    (folder / "store/00/object").touch()
+    (folder / "store/link").symlink_to(victim)
+    (folder / "store/folder").symlink_to(victim.parent)
+    hand_over(folder, (65534, 65534))
+    assert untouched(victim)
+    assert victim.parent.stat().st_uid == 0
+    given = (folder, folder / "store", folder / "store/00", folder / "store/00/object")
+    assert {path.stat().st_uid for path in given} == {65534}
 
 
 def test_without_squid_the_package_is_named(
