@@ -6,8 +6,10 @@ through gzip, which is what engines send and registries keep.
 
 from __future__ import annotations
 
+import gzip
 import json
 import re
+import shutil
 import tarfile
 import tempfile
 import zlib
@@ -26,6 +28,7 @@ _LEVEL = 6  # gzip's own default, which Docker, Podman and containerd use too
 _GZIP = 16 + zlib.MAX_WBITS  # for zlib: with gzip's header
 _PIECE = 1 << 20
 _BLOCK = tarfile.BLOCKSIZE
+_UNREADABLE = (tarfile.TarError, LookupError, ValueError, EOFError, gzip.BadGzipFile, zlib.error)
 # Of the same kind: PyPy's images and CPython's on Alpine, whatever registry they came from.
 _KIND = re.compile(r"(.*/)?((alpine-)?pypy:.+|python:.*alpine.*)")
 
@@ -83,7 +86,7 @@ def weigh(engine: Engine, reference: str, *, by_part: bool) -> Weighed:
                 part_of = _part_of(layers - number) if own else _whole
                 for name, weight in weigh_layer(layer, part_of).items():
                     weights[name] = weights.get(name, Weight()) + weight
-        except (tarfile.TarError, LookupError, ValueError, zlib.error) as error:
+        except _UNREADABLE as error:
             raise ImageError(
                 f"the engine's archive of {reference} cannot be read: {error}",
                 remedy="pull or build the image again",
@@ -148,9 +151,8 @@ def _unpressed(layer: IO[bytes]) -> IO[bytes]:
     if not pressed:
         return layer
     plain = tempfile.TemporaryFile()  # noqa: SIM115 - gone with its last reader
-    unpress = zlib.decompressobj(_GZIP)
-    for piece in _read_to(layer, None):
-        plain.write(unpress.decompress(piece))
+    with gzip.GzipFile(fileobj=layer) as unpressed:  # which may be several, one after another
+        shutil.copyfileobj(unpressed, plain)
     plain.seek(0)
     return plain
 

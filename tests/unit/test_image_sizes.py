@@ -12,6 +12,7 @@ import pytest
 
 from alpypy.image_sizes import (
     _KIND,
+    _UNREADABLE,
     Weighed,
     Weight,
     _unpressed,
@@ -83,6 +84,16 @@ def test_a_layer_that_the_engine_keeps_compressed() -> None:
     data = layer({"a": b"content" * 1000})
     assert _unpressed(io.BytesIO(gzip.compress(data))).read() == data
     assert _unpressed(io.BytesIO(data)).read() == data
+    # Compressed in pieces, as parallel programs do: each is a gzip of its own.
+    pieces = gzip.compress(data[:5000]) + gzip.compress(data[5000:])
+    assert _unpressed(io.BytesIO(pieces)).read() == data
+
+
+def test_a_compressed_layer_that_is_damaged_is_not_weighed() -> None:
+    pressed = gzip.compress(layer({"a": os.urandom(9000)}))
+    for damaged in (pressed[:5000], pressed[:-1], pressed + b"more"):
+        with pytest.raises(_UNREADABLE):
+            _unpressed(io.BytesIO(damaged))
 
 
 @pytest.mark.parametrize(
