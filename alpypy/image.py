@@ -8,6 +8,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from docker.models.images import Image
+
 from alpypy import kit as kits
 from alpypy.engine import Engine
 from alpypy.errors import DownloadError, ImageError, KitError, SpecError
@@ -103,7 +105,7 @@ def _base(engine: Engine, reference: str, alpine: str, arch: str) -> Base:
     if has != arch:
         raise ImageError(
             f"{reference} in the engine is for {has}, and the build is for {arch}",
-            remedy=f"remove that image, or name one for {arch} with --base-image",
+            remedy=f"bring one for {arch} under that name, or remove that one (docker rmi)",
         )
     found = engine.image_id(reference) or ""
     digest = engine.label(reference, kits.LABEL)
@@ -120,7 +122,7 @@ def _fetch_rootfs(fetcher: Fetcher, alpine: Alpine, arch: str) -> Path:
         raise ImageError(
             f"versions/alpine.toml has no root file system of Alpine {version} for {arch},"
             f" and the engine holds no alpine:{version}",
-            remedy=f"pass its root file system's path with --base-image, or {hint}",
+            remedy=f"bring that image (docker pull, docker import), or {hint}",
         )
     try:
         return fetcher.fetch(rootfs)
@@ -176,9 +178,18 @@ def _texts(folder: Path) -> Mapping[str, str]:
 
 
 def built(engine: Engine, key: str) -> str | None:
-    """ID of the image that was built with this key, if the engine still has it."""
-    images = engine.client.images.list(filters={"label": f"{KEY_LABEL}={key}"})
-    return str(images[0].id) if images else None
+    """ID of the image that was built with this key, if the engine still has it.
+
+    What users make from it inherits the label; it has more layers, or is younger. ``all``: the
+    image is still there under such a one when its name is gone.
+    """
+    images = engine.client.images.list(all=True, filters={"label": f"{KEY_LABEL}={key}"})
+    first = min(images, key=_age, default=None)
+    return str(first.id) if first else None
+
+
+def _age(image: Image) -> tuple[int, str]:
+    return len(image.attrs["RootFS"]["Layers"]), image.attrs["Created"]
 
 
 def translator_in(engine: Engine, image: str) -> Translator | None:

@@ -165,6 +165,27 @@ def test_an_image_gets_what_the_recipe_says_and_is_found_by_its_key(
     assert {wheel.file_name for wheel in recipe.cpython_wheels} <= set(lines)
 
 
+@pytest.mark.parametrize("step", ["RUN touch /x", 'CMD ["true"]'])
+def test_an_image_that_somebody_made_from_one_is_not_taken_for_it(
+    engine: Engine,
+    cache: Path,
+    root: Path,
+    recipe: Recipe,
+    base: Base,
+    tag: str,
+    tmp_path_factory: pytest.TempPathFactory,
+    step: str,
+) -> None:
+    key, context = key_of(test=recipe.target.release), tmp_path_factory.mktemp("theirs")
+    made = build_bootstrap(engine, Fetcher(cache), root, recipe, base, key, print, 1)
+    (context / "Dockerfile").write_text(f"FROM {made}\n{step}\n")
+    theirs = engine.build(context, tag=tag, arguments={}, labels={}, network=False)
+    assert engine.label(theirs, KEY_LABEL) == key
+    assert built(engine, key) == made != theirs
+    engine.remove_image(recipe.target.bootstrap_tag())
+    assert built(engine, key) == made
+
+
 def test_a_step_that_fails_is_an_error_with_its_last_lines(
     engine: Engine, cache: Path, root: Path, recipe: Recipe, base: Base
 ) -> None:
