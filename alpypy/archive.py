@@ -51,15 +51,24 @@ def publish(tarball: Path, folder: Path, sha256: str) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     target = folder / tarball.name
     with whole_file(target) as temporary:
-        shutil.copyfile(tarball, temporary)
-        if file_digest(temporary) != sha256:
-            raise DigestError(
-                f"{tarball} is not the file that was verified: its SHA-256 is not {sha256}",
-                remedy="run it again: what was changed is made anew",
-            )
+        copy_verified(tarball, temporary, sha256)
         with whole_file(_digest_file(target)) as beside:
             beside.write_text(_digest_line(target, sha256), encoding="ascii")
     return target
+
+
+def copy_verified(tarball: Path, copy: Path, sha256: str) -> None:
+    """Copy a tarball that was verified earlier, as the bytes that were verified.
+
+    Raises:
+        DigestError: the copy's bytes are not those with the digest ``sha256``.
+    """
+    shutil.copyfile(tarball, copy)
+    if file_digest(copy) != sha256:
+        raise DigestError(
+            f"{tarball} is not the file that was verified: its SHA-256 is not {sha256}",
+            remedy="run it again: what was changed meanwhile is made or verified anew",
+        )
 
 
 def published(target: Path, sha256: str) -> bool:

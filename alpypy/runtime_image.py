@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import shutil
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from packaging.specifiers import SpecifierSet
 
 from alpypy import kit as kits
 from alpypy import verdict
+from alpypy.archive import copy_verified
 from alpypy.engine import Engine
 from alpypy.errors import ArchiveError
 from alpypy.image import find_base
@@ -208,19 +209,29 @@ def find_ground(engine: Engine, fetcher: Fetcher, plan: Plan, say: Callable[[str
     if packages.id == engine.image_id(kits.reference(recipe.alpine.version)):
         base = kits.made_on(engine, recipe.alpine.version)
     facts = engine.client.images.get(base).attrs
-    usual = f"alpine:{recipe.alpine.version}"
-    names = [wanted.base_image, usual, *facts["RepoTags"], base]
-    # Where no registry gave it a digest, its ID is one.
-    digests = facts["RepoDigests"] or [base]
+    name, digest = name_and_digest(facts, (wanted.base_image, f"alpine:{recipe.alpine.version}"))
     return Ground(
         id=base,
-        name=next(name for name in names if name in (*facts["RepoTags"], base)),
-        digest=str(digests[0]).rpartition("@")[2],
+        name=name,
+        digest=digest,
         layers=len(facts["RootFS"]["Layers"]),
         packages=packages.reference,
         identity=packages.identity,
         network=not packages.kit,
     )
+
+
+def name_and_digest(facts: Mapping[str, Any], wished: Sequence[str | None]) -> tuple[str, str]:
+    """What the labels call an image: the first name of ``wished`` that it has, else another one,
+    and its registry's digest; its ID where it has none.
+
+    Args:
+        facts: what the engine tells about it. Some engines say null for none.
+    """
+    tags, digests = facts["RepoTags"] or [], facts["RepoDigests"] or []
+    names = [*tags, facts["Id"]]
+    name = next((name for name in wished if name in names), names[0])
+    return str(name), str([*digests, facts["Id"]][0]).rpartition("@")[2]
 
 
 def _key(root: Path, plan: Plan, ground: Ground) -> str:
@@ -249,7 +260,7 @@ def _build(
 
     with tempfile.TemporaryDirectory(prefix="alpypy-image-") as name:
         context = Path(shutil.copytree(root / _CONTEXT, Path(name) / "context"))
-        shutil.copy(plan.tarball, context / "pypy.tar.bz2")
+        copy_verified(plan.tarball, context / "pypy.tar.bz2", plan.sha256)
         (context / "settings.json").write_text(json.dumps(_settings(plan)), encoding="utf-8")
         try:
             return engine.build(

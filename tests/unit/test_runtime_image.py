@@ -65,6 +65,22 @@ def plan(root: Path, *, dev: bool = False, target: Target = TARGET) -> Plan:
     return understand(root, Wanted(target, dev=dev))
 
 
+@pytest.mark.parametrize(
+    ("tags", "digests", "name", "digest"),
+    [
+        (["a:1", "alpine:3.23"], ["alpine@sha256:2"], "alpine:3.23", "sha256:2"),
+        (["a:1", "b:1"], [], "a:1", "sha256:1"),
+        ([], [], "sha256:1", "sha256:1"),
+        (None, None, "sha256:1", "sha256:1"),
+    ],
+)
+def test_what_an_image_stands_on_is_named(
+    tags: list[str] | None, digests: list[str] | None, name: str, digest: str
+) -> None:
+    facts = {"Id": "sha256:1", "RepoTags": tags, "RepoDigests": digests}
+    assert runtime_image.name_and_digest(facts, (None, "alpine:3.23")) == (name, digest)
+
+
 def settings(root: Path, **wanted: Any) -> dict[str, Any]:
     return runtime_image._settings(plan(root, **wanted))
 
