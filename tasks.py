@@ -44,7 +44,7 @@ from alpypy.wheels import WheelMaker, kept_lines
 _HELP = {
     "pypy": "what to build: 3.11-7.3.22, or rpython-0.2.1 for the quickstart",
     "alpine": "for which Alpine: 3.23",
-    "arch": "x86_64 or aarch64; the engine must run it",
+    "arch": "x86_64 (default) or aarch64; the engine must run it",
     "release-version": "package under another version (also PYPY_RELEASE_VERSION)",
     "source": "archive or checkout of PyPy to use instead of the release's; repeatable",
     "mirror": "address below which files are looked for first; repeatable",
@@ -283,11 +283,13 @@ def check(
         "alpine": _HELP["alpine"],
         "arch": _HELP["arch"],
         "release-version": "the version that it was packaged under, if another",
-        "repository": "the image's name without its tag: registry.example.org/team/alpine-pypy",
+        "repository": "alpine-pypy, or the name before the tag with its registry:"
+        " registry.example.org/team/alpine-pypy",
         "base-image": "the Alpine that it stands on: an image, or a root file system's tarball",
         "dev": "with headers, so that extension modules can be compiled in it",
+        "fresh": "make it anew where it is there, with the packages that Alpine has now",
         "push": "push it to its registry when it is built",
-        "sizes": "what it weighs, by part; without --pypy, every such image in the engine",
+        "sizes": "what it weighs, by part; without another option, every such image in the engine",
     },
     auto_shortflags=False,
 )
@@ -300,13 +302,17 @@ def image(
     repository: str = RUNTIME_REPOSITORY,
     base_image: str = "",
     dev: bool = False,
+    fresh: bool = False,
     push: bool = False,
     sizes: bool = False,
 ) -> None:
     """Make the image to run programs on out of a verified tarball, and push or weigh it."""
     with cli.command():
-        target = cli.image_target(pypy, alpine, arch, release_version, sizes=sizes and not push)
-        plan = target and understand(ROOT, Wanted(target, repository, dev, base_image or None))
+        usual = (arch, repository) == ("x86_64", RUNTIME_REPOSITORY)
+        of_one = release_version or base_image or dev or fresh or push or not usual
+        target = cli.image_target(pypy, alpine, arch, release_version, sizes=sizes and not of_one)
+        wanted = target and Wanted(target, repository, dev, base_image or None, fresh)
+        plan = wanted and understand(ROOT, wanted)
         with cli.engine() as engine:
             if plan:
                 cache = cache_folder()
@@ -459,9 +465,11 @@ def wheels(
 
 @task(
     help={
-        "port": "where it listens, on the engine's bridge (default: in versions/proxy.toml)",
+        "port": "where it listens, on the engine's bridge: from 1024 on (default: in"
+        " versions/proxy.toml)",
         "https": "open https to the hosts of versions/proxy.toml, so that it is cached too",
-        "image": "take squid from this image, for machines that have none installed",
+        "image": "name of an image that has squid, which runs in a container of it; for machines"
+        " without one",
     },
     auto_shortflags=False,
 )

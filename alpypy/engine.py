@@ -174,9 +174,13 @@ class Engine:
         labels: Mapping[str, str],
         network: bool,
         target: str = "",
+        fresh: bool = False,
         on_line: Callable[[str], None] | None = None,
     ) -> str:
         """Build ``context``/Dockerfile, up to the stage ``target``, and give the image's ID.
+
+        Args:
+            fresh: run every step, also those whose result the engine has.
 
         Raises:
             ImageError: a step failed; the message holds the last lines of its output.
@@ -190,6 +194,7 @@ class Engine:
             labels=dict(labels),
             network_mode="default" if network else "none",
             target=target,
+            nocache=fresh,
             rm=True,
             forcerm=True,
             decode=True,

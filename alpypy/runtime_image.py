@@ -60,12 +60,16 @@ class Settings:
 
 @dataclass(frozen=True)
 class Wanted:
-    """The image that is asked for; ``base_image`` is a name or a root file system's tarball."""
+    """The image that is asked for; ``base_image`` is a name or a root file system's tarball.
+
+    ``fresh`` makes it anew where it is there, with the packages that Alpine has now.
+    """
 
     target: Target
     repository: str = RUNTIME_REPOSITORY
     dev: bool = False
     base_image: str | None = None
+    fresh: bool = False
 
 
 @dataclass(frozen=True)
@@ -163,7 +167,7 @@ def make(
     plan: Plan,
     say: Callable[[str], None],
 ) -> str:
-    """Build the image, unless the engine has it, and give its ID.
+    """Build the image, unless the engine has it and no fresh one is wanted, and give its ID.
 
     Args:
         cache: where the IDs of images that were made are kept.
@@ -175,12 +179,11 @@ def make(
     ground = find_ground(engine, fetcher, plan, say)
     key = _key(root, plan, ground)
     with engine.building(key):
-        made = _made(engine, cache / _MADE / key[:24])
+        made = None if plan.wanted.fresh else _made(engine, cache / _MADE / key[:24])
         if made is None:
             say(f"building {plan.reference} out of {plan.tarball.name}")
             made = _build(engine, root, plan, ground, key, say)
-            with whole_file(cache / _MADE / key[:24]) as memo:
-                memo.write_text(made, encoding="ascii")
+            _keep(cache / _MADE / key[:24], made)
         else:
             repository, _, tag = plan.reference.rpartition(":")
             engine.client.images.get(made).tag(repository, tag)
@@ -190,8 +193,13 @@ def make(
 def _made(engine: Engine, memo: Path) -> str | None:
     """The image that was made with this key, by its ID: a label would find as well whatever users
     made from it, which inherits labels."""
-    memo.parent.mkdir(parents=True, exist_ok=True)
     return engine.image_id(memo.read_text(encoding="ascii")) if memo.is_file() else None
+
+
+def _keep(memo: Path, made: str) -> None:
+    memo.parent.mkdir(parents=True, exist_ok=True)
+    with whole_file(memo) as temporary:
+        temporary.write_text(made, encoding="ascii")
 
 
 def find_ground(engine: Engine, fetcher: Fetcher, plan: Plan, say: Callable[[str], None]) -> Ground:
@@ -270,6 +278,7 @@ def _build(
                 labels=_labels(plan, ground),
                 network=ground.network,
                 target=f"python{plan.language[0]}",
+                fresh=plan.wanted.fresh,
                 on_line=tell,
             )
         finally:
@@ -330,5 +339,6 @@ def _labels(plan: Plan, ground: Ground) -> Mapping[str, str]:
 
 
 def is_runtime_image(image: Image) -> bool:
-    """Whether ``make`` made an image of the engine; one that was made from such a one is none."""
+    """Whether an image of the engine has the layers of one that ``make`` made, and no other: what
+    users made from one and has a layer more has other parts."""
     return image.labels.get(LAYERS_LABEL) == str(len(image.attrs["RootFS"]["Layers"]))

@@ -25,7 +25,7 @@ from docker.errors import ContainerError
 
 from alpypy import elf, image, image_sizes, kit, registry, sources, verdict
 from alpypy.engine import Engine, Job
-from alpypy.errors import ImageError, PushError
+from alpypy.errors import DigestError, ImageError, PushError
 from alpypy.manifest import Manifest, Need
 from alpypy.recipe import load_catalog
 from alpypy.runtime_image import Wanted, make, understand
@@ -252,6 +252,31 @@ def test_it_is_made_once(project: Project, runtime: str, engine: Engine) -> None
     assert (again, engine.image_id(again), project.said) == (runtime, first, [])
     other = project.make(repository=f"{project.repository}-too")
     assert engine.image_id(other) == first
+
+
+def test_a_fresh_one_takes_its_place(project: Project, runtime: str, engine: Engine) -> None:
+    first = engine.image_id(runtime)
+    assert project.make(fresh=True) == runtime
+    fresh = engine.image_id(runtime)
+    assert fresh != first
+    assert any(line.startswith("  installing so:") for line in project.said)
+    project.make()
+    assert engine.image_id(runtime) == fresh
+
+
+def test_a_tarball_that_is_exchanged_meanwhile_is_in_no_image(
+    project: Project, runtime: str, engine: Engine, cache: Path
+) -> None:
+    first = engine.image_id(runtime)
+    plan = understand(project.root, Wanted(project.target, project.repository, fresh=True))
+    content = plan.tarball.read_bytes()
+    plan.tarball.write_bytes(content + b"\0")
+    try:
+        with pytest.raises(DigestError, match="is not the file that was verified"):
+            make(engine, Fetcher(cache), project.root, cache, plan, print)
+    finally:
+        plan.tarball.write_bytes(content)
+    assert engine.image_id(runtime) == first
 
 
 def test_what_is_thrown_away_is_gone(project: Project, runtime: str, engine: Engine) -> None:
