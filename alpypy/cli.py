@@ -92,7 +92,7 @@ def _engine_error(error: Exception) -> EngineError:
     if isinstance(error, APIError) and error.response is not None:
         return EngineError(
             f"the engine refused: {error.explanation or error}",
-            remedy="correct what it names, --base-image for one; the engine's log may say more",
+            remedy="correct what it names; the engine's log may say more",
         )
     return EngineError(
         f"the connection to the engine failed: {without_passwords(str(error))}",
@@ -213,7 +213,8 @@ def image_target(
     if not (pypy and alpine):
         raise SpecError(
             "invoke image needs --pypy and --alpine",
-            remedy="name a verified tarball of artifacts/: --pypy 3.11-7.3.22 --alpine 3.23",
+            remedy="name a verified tarball of artifacts/: --pypy 3.11-7.3.22 --alpine 3.23"
+            " (--sizes needs neither, without another option)",
         )
     return Target(pypy, alpine, arch, release_version or None)
 
@@ -243,9 +244,10 @@ def wanted_proxy(port: str, image: str, *, https: bool) -> WantedProxy:
     """The proxy that is asked for, from its options as they are typed.
 
     Raises:
-        SpecError: the port is no number.
+        SpecError: the port is none that squid can listen at.
     """
-    if port and not (port.isascii() and port.isdigit() and 0 < int(port) < 65536):
+    # Below are those of root, and squid never runs as root.
+    if port and not (port.isascii() and port.isdigit() and 1024 <= int(port) < 65536):
         raise SpecError(f"--port is {port!r}", remedy="give a number from 1024 to 65535")
     settings = load_proxy_settings(ROOT)
     opened = settings.https if https else ()

@@ -164,7 +164,7 @@ def _cannot_listen(address: str, port: int, error: OSError) -> ProxyError:
         )
     return ProxyError(
         f"squid cannot listen at {address}:{port}: {error.strerror}",
-        remedy="choose a --port from 1024 on",
+        remedy="choose another --port",
     )
 
 

@@ -81,6 +81,7 @@ def test_a_name_that_no_image_can_have_is_told_in_plain_words(
     said = capsys.readouterr().err
     assert "the engine refused: " in said
     assert "a b: invalid reference format" in said
+    assert "--" not in said  # not every command has an option for it
 
 
 def test_an_image_that_is_not_there_is_an_error(engine: Engine) -> None:

@@ -95,6 +95,12 @@ def test_build_needs_a_pypy(capsys: pytest.CaptureFixture[str], restored: None) 
         (["--pypy", "3.11-7.3.22"], 2, "invoke image needs --pypy and --alpine"),
         (["--alpine", "3.23", "--sizes"], 2, "invoke image needs --pypy and --alpine"),
         (["--sizes", "--push"], 2, "invoke image needs --pypy and --alpine"),
+        (["--sizes", "--dev"], 2, "invoke image needs --pypy and --alpine"),
+        (["--sizes", "--fresh"], 2, "invoke image needs --pypy and --alpine"),
+        (["--sizes", "--arch", "aarch64"], 2, "invoke image needs --pypy and --alpine"),
+        (["--sizes", "--repository", "a"], 2, "invoke image needs --pypy and --alpine"),
+        (["--sizes", "--base-image", "a"], 2, "invoke image needs --pypy and --alpine"),
+        (["--sizes", "--release-version", "1"], 2, "(--sizes needs neither, without another"),
         ([*BOTH, "--repository", "a;reboot"], 2, "'a;reboot' is not the name"),
         (["--pypy", "3.6-7.0.0", "--alpine", "3.9;id"], 2, "'3.9;id' is not an Alpine"),
         (["--pypy", "$(id)", "--alpine", "3.9"], 2, "no release '$(id)'"),
@@ -222,6 +228,21 @@ def test_wheels_need_an_engine(
         PROGRAM.run(["invoke", "wheels", "six", "--python", "3.12"])
     assert caught.value.code == 8
     assert "no container engine answers" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("port", ["0", "80", "1023", "65536", "http", "\u0663"])
+def test_a_port_that_squid_cannot_listen_at_is_told_before_an_engine_is_looked_for(
+    port: str,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    restored: None,
+) -> None:
+    monkeypatch.setenv("DOCKER_HOST", "unix:///nowhere")
+    with pytest.raises(SystemExit) as caught:
+        PROGRAM.run(["invoke", "proxy", "--port", port])
+    assert caught.value.code == 2
+    said = capsys.readouterr().err
+    assert f"--port is '{port}'\n  give a number from 1024 to 65535" in said
 
 
 def test_wheels_bundle_libraries_unless_told_not_to() -> None:
