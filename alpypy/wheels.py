@@ -9,8 +9,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from packaging.utils import canonicalize_name, canonicalize_version
+
 from alpypy import wheel_record
 from alpypy.engine import Engine
+from alpypy.errors import SpecError, UnverifiedError
 from alpypy.findings import load_policy
 from alpypy.recipe import load_catalog
 from alpypy.sources import Fetcher, file_digest
@@ -65,6 +68,8 @@ class WheelMaker:
             bench = self._bench(request, scratch)
             collected = collect(bench, request)
             finished = finish(bench, collected.wheels, bundle=request.bundle)
+            for one in finished:
+                refuse_other_alpine(request.out, one.wheel, request.interpreter.alpine)
             trials = try_all(bench, finished, scratch / "trial", load_policy(self._root))
             wheels = tuple(
                 self._keep(bench, request.out, one, trial)
@@ -108,14 +113,12 @@ class WheelMaker:
         trials: Sequence[Trial],
     ) -> tuple[str, ...]:
         """An image for each wheel that was asked for, with those that pip installed beside it."""
-        wheels = {f"{one.wheel.name}-{one.wheel.version}": one.wheel for one in finished}
-        made = []
-        for one, trial in zip(finished, trials, strict=True):
-            if one.wheel.name in collected.asked:
-                names = {installed.lower().replace("_", "-") for installed in trial.installed}
-                chosen = [wheel for name, wheel in wheels.items() if name in names]
-                made.append(self._image(bench, one.wheel, chosen))
-        return tuple(made)
+        wheels = [one.wheel for one in finished]
+        return tuple(
+            self._image(bench, one.wheel, belonging(one.wheel, wheels, trial.installed))
+            for one, trial in zip(finished, trials, strict=True)
+            if one.wheel.name in collected.asked
+        )
 
     def _image(self, bench: Bench, wheel: Wheel, chosen: Sequence[Wheel]) -> str:
         folder = bench.scratch / f"image-{wheel.name}"
@@ -125,6 +128,51 @@ class WheelMaker:
         tag = image_tag(wheel.name, wheel.version, bench.interpreter)
         self._shop.build("scratch", tag, {}, {"wheels": folder})
         return tag
+
+
+def refuse_other_alpine(out: Path, wheel: Wheel, alpine: str) -> None:
+    """Keep compiled wheels of two Alpines apart: both are named for musl, which tells neither
+    their libraries nor the packages that they need.
+
+    Args:
+        out: where the wheel is to be kept.
+
+    Raises:
+        SpecError: there is one of another Alpine by its name.
+    """
+    path = out / wheel.path.name
+    if wheel.pure or not path.is_file():
+        return
+    try:
+        there = wheel_record.read(path)
+    except UnverifiedError:  # what was not tested as it is may be replaced
+        return
+    if there and there.alpine != alpine:
+        raise SpecError(
+            f"{path} is there already, for Alpine {there.alpine}",
+            remedy=f"keep those for Alpine {alpine} in another folder: --out FOLDER",
+        )
+
+
+def belonging(own: Wheel, wheels: Sequence[Wheel], installed: Sequence[str]) -> list[Wheel]:
+    """A module's own wheel, and those that pip installed with it.
+
+    Args:
+        installed: what pip said, as ``zope.interface-6.0``.
+    """
+    return [one for one in wheels if one == own or any(_is(one, said) for said in installed)]
+
+
+def _is(wheel: Wheel, said: str) -> bool:
+    """Whether pip means a wheel; it says name and version as the wheel's METADATA do, where both
+    may have dashes."""
+    words = said.split("-")
+    pairs = (("-".join(words[:at]), "-".join(words[at:])) for at in range(1, len(words)))
+    version = canonicalize_version(wheel.version)
+    return any(
+        canonicalize_name(name) == wheel.name and canonicalize_version(text) == version
+        for name, text in pairs
+    )
 
 
 def _record(bench: Bench, one: Finished, trial: Trial) -> WheelRecord:
