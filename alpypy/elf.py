@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path, PurePosixPath
-from typing import IO
+from typing import IO, TypeVar
 
 from elftools.common.exceptions import ELFError
 from elftools.construct.core import ConstructError
 from elftools.elf.dynamic import DynamicSegment
 from elftools.elf.elffile import ELFFile
 from elftools.elf.gnuversions import GNUVerNeedSection
+from elftools.elf.sections import SymbolTableSection
 from elftools.elf.segments import InterpSegment
 
 from alpypy.errors import ArchiveError
 
+_Facts = TypeVar("_Facts")
 _ARCHITECTURES = {"EM_X86_64": "x86_64", "EM_AARCH64": "aarch64"}
 _TEXTREL = 0x4  # DF_TEXTREL in DT_FLAGS: ELF specification, "Dynamic Section"
 _EXECUTABLE = 0x1  # PF_X
@@ -83,9 +85,35 @@ def read(path: Path, name: str) -> ElfFile:
     Raises:
         ArchiveError: it begins as an ELF file and is damaged after that.
     """
+    return _parsed(path, name, lambda stream: _read(stream, name))
+
+
+def exported(path: Path, name: str) -> frozenset[str]:
+    """Names of the symbols that a file has for others; ``name`` is the path to call it by.
+
+    Raises:
+        ArchiveError: it begins as an ELF file and is damaged after that.
+    """
+    return _parsed(path, name, _exported)
+
+
+def outside_needs(files: Iterable[ElfFile]) -> tuple[str, ...]:
+    """Sorted sonames that the files need of the system: neither musl's nor among the files."""
+    files = tuple(files)
+    inside = {name for file in files for name in (file.provides, PurePosixPath(file.name).name)}
+    needed = {soname for file in files for soname in file.needed}
+    return tuple(sorted(name for name in needed - inside if not is_musl(name)))
+
+
+def is_musl(soname: str) -> bool:
+    """Whether a NEEDED name is the C library itself: Alpine's name for it, or plain musl's."""
+    return soname == "libc.so" or soname.startswith("libc.musl-")
+
+
+def _parsed(path: Path, name: str, reader: Callable[[IO[bytes]], _Facts]) -> _Facts:
     try:
         with path.open("rb") as stream:
-            return _read(stream, name)
+            return reader(stream)
     # pyelftools reports damage by whatever its parser stumbles over.
     except (
         ELFError,
@@ -102,19 +130,6 @@ def read(path: Path, name: str) -> ElfFile:
             f"{name} is a damaged ELF file: {error or type(error).__name__}",
             remedy="build it again; strip and patchelf are known to damage files",
         ) from error
-
-
-def outside_needs(files: Iterable[ElfFile]) -> tuple[str, ...]:
-    """Sorted sonames that the files need of the system: neither musl's nor among the files."""
-    files = tuple(files)
-    inside = {name for file in files for name in (file.provides, PurePosixPath(file.name).name)}
-    needed = {soname for file in files for soname in file.needed}
-    return tuple(sorted(name for name in needed - inside if not is_musl(name)))
-
-
-def is_musl(soname: str) -> bool:
-    """Whether a NEEDED name is the C library itself: Alpine's name for it, or plain musl's."""
-    return soname == "libc.so" or soname.startswith("libc.musl-")
 
 
 def _read(stream: IO[bytes], name: str) -> ElfFile:
@@ -137,6 +152,12 @@ def _read(stream: IO[bytes], name: str) -> ElfFile:
         text_relocations=_has_text_relocations(dynamic),
         stack=_stack(elf),
     )
+
+
+def _exported(stream: IO[bytes]) -> frozenset[str]:
+    section = ELFFile(stream).get_section_by_name(".dynsym")
+    symbols = section.iter_symbols() if isinstance(section, SymbolTableSection) else ()
+    return frozenset(str(one.name) for one in symbols if one["st_shndx"] != "SHN_UNDEF")
 
 
 def _interpreter(elf: ELFFile) -> str | None:

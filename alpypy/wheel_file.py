@@ -20,7 +20,12 @@ from alpypy.elf import ElfFile
 from alpypy.errors import WheelError
 from alpypy.sources import unpack_wheel
 
-_NOT_IMPORTED = ("test", "tests", "setup")  # that some wheels hold by mistake
+# What wheels hold by mistake, and tests, which may need what users need not have.
+_MISTAKES = {"benchmarks", "docs", "examples", "setup", "test", "tests"}
+_TESTS = {"test", "tests"}
+_SPECIAL = ("__init__", "__main__")  # no modules by themselves
+# The function that Python calls to load a compiled module: Python 3, Python 2, PyPy for cffi's.
+_LOADED_BY = ("PyInit_{}", "init{}", "_cffi_pypyinit_{}")
 
 
 @dataclass(frozen=True)
@@ -33,11 +38,22 @@ class Wheel:
     pure: bool
 
     def imports(self) -> tuple[str, ...]:
-        """What can be imported of it: the outermost packages and modules."""
+        """What can be imported of it: the outermost packages, and modules that are in none."""
         with zipfile.ZipFile(self.path) as archive:
-            names = [PurePosixPath(name) for name in archive.namelist()]
-        inside = [one for one in names if not re.search(r"\.(dist-info|data|libs)$", one.parts[0])]
-        return tuple(sorted(set(_importable(inside)) - {*_NOT_IMPORTED}))
+            places = [place for name in archive.namelist() if (place := _place(name))]
+        return tuple(sorted({".".join(one.parts) for one in _importable(places)}))
+
+    def extensions(self) -> tuple[str, ...]:
+        """Its compiled modules, wherever they are, by the names that they are imported by.
+
+        Raises:
+            ArchiveError: one of them, or the wheel, is damaged.
+        """
+        with tempfile.TemporaryDirectory(prefix="alpypy-wheel-") as scratch:
+            folder = Path(scratch)
+            unpack_wheel(self.path, folder)
+            found = {_extension(path, str(path.relative_to(folder))) for path in elf.find(folder)}
+        return tuple(sorted(name for name in found if name))
 
     def libraries(self) -> tuple[str, ...]:
         """File names of the libraries that auditwheel has put in."""
@@ -72,14 +88,44 @@ def read_wheel(path: Path) -> Wheel:
     return Wheel(path, canonicalize_name(name), str(version), pure)
 
 
-def _importable(names: Sequence[PurePosixPath]) -> Iterator[str]:
-    packages = {one.parent for one in names if one.name == "__init__.py"}
-    for package in packages:
-        if not any(parent in packages for parent in package.parents):
-            yield ".".join(package.parts)
-    for one in names:
-        if len(one.parts) == 1 and one.suffix in (".py", ".so"):
-            yield one.name.partition(".")[0]
+def _place(member: str) -> PurePosixPath | None:
+    """Where pip puts a file below site-packages; None for what comes elsewhere or is no module."""
+    parts = PurePosixPath(member).parts
+    if parts[0].endswith(".data") and parts[1:2] in (("purelib",), ("platlib",)):
+        parts = parts[2:]
+    if not parts or parts[0].endswith((".dist-info", ".data", ".libs")):
+        return None
+    return PurePosixPath(*parts)
+
+
+def _importable(places: Sequence[PurePosixPath]) -> Iterator[PurePosixPath]:
+    inits = (one for one in places if one.name.partition(".")[0] == "__init__")
+    packages = {one.parent for one in inits if one.suffix in (".py", ".so") and one.parent.parts}
+    modules = {one.with_suffix("") for one in places if one.suffix == ".py"} - packages
+    for one in packages | modules:
+        inside = any(parent in packages for parent in one.parents)
+        left_out = one.parts[0] in _MISTAKES or not _TESTS.isdisjoint(one.parts)
+        if not inside and not left_out and one.name not in _SPECIAL and _named(one):
+            yield one
+
+
+def _named(place: PurePosixPath) -> bool:
+    """Whether all of a path can be written in an import."""
+    return all(part.isidentifier() for part in place.parts)
+
+
+def _extension(path: Path, member: str) -> str | None:
+    """The name that a file is imported by; None when it is no compiled module, but a program or a
+    library that something else loads."""
+    place = _place(member)
+    if place is None or place.suffix != ".so" or not _named(place.parent):
+        return None
+    name = place.name.partition(".")[0]
+    if not _TESTS.isdisjoint(place.parts):
+        return None
+    if elf.exported(path, member).isdisjoint(one.format(name) for one in _LOADED_BY):
+        return None
+    return ".".join((*place.parent.parts, name))
 
 
 def with_platforms(wheel: Path, platforms: Sequence[str], folder: Path) -> Path:

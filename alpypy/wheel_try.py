@@ -13,6 +13,7 @@ from alpypy.engine import Job, Mount
 from alpypy.errors import WheelError
 from alpypy.findings import Policy
 from alpypy.wheel_build import Bench
+from alpypy.wheel_file import Wheel
 from alpypy.wheel_finish import Finished
 from alpypy.wheel_images import INSIDE, system_of
 from alpypy.wheel_record import Trial
@@ -51,20 +52,35 @@ def _require_clean(bench: Bench, image: str, policy: Policy) -> None:
         )
 
 
-def _try(bench: Bench, image: str, folder: Path, one: Finished) -> Trial:
-    wheel, entry = one.wheel, one.built.entry
-    smoke = entry.smoke if entry else None
-    request = {
+def what_to_try(wheel: Wheel, smoke: str | None) -> dict[str, Any]:
+    """What try.py is told of a wheel.
+
+    Raises:
+        WheelError: nothing of it can be tried.
+        ArchiveError: it is damaged.
+    """
+    imports, extensions = wheel.imports(), wheel.extensions()
+    if not (imports or extensions or smoke):
+        raise WheelError(
+            f"{wheel.path.name} holds nothing that can be imported, and so nothing was tried",
+            remedy=f"give {wheel.name} a line `smoke` in versions/wheels.toml ([[modules]])",
+        )
+    return {
         "name": wheel.name,
         "version": wheel.version,
-        "imports": wheel.imports(),
+        "imports": imports,
+        "extensions": extensions,
         "smoke": smoke,
-        "wheels": _WHEELS,
     }
+
+
+def _try(bench: Bench, image: str, folder: Path, one: Finished) -> Trial:
+    wheel, entry = one.wheel, one.built.entry
+    wanted = what_to_try(wheel, entry.smoke if entry else None)
     bench.shop.say(f"trying {wheel.path.name}")
     job = Job(
         image,
-        [bench.python.executable, f"{INSIDE}/try.py", json.dumps(request)],
+        [bench.python.executable, f"{INSIDE}/try.py", json.dumps({**wanted, "wheels": _WHEELS})],
         mounts=[Mount(folder, _WHEELS), bench.shop.inside],
         environment={"HOME": "/tmp"},  # noqa: S108 - the container's
         user="0:0",  # it installs into the interpreter, as a Dockerfile does
@@ -78,7 +94,8 @@ def _try(bench: Bench, image: str, folder: Path, one: Finished) -> Trial:
             f"{wheel.path.name} does not work in a clean Alpine: {wrong or done.output.strip()}",
             remedy=f"nothing was kept; all it said: {bench.log(wheel.path.name, done.output)}",
         )
-    return Trial(tuple(said["installed"]), wheel.imports(), smoke)
+    imported = sorted({*wanted["imports"], *wanted["extensions"]})
+    return Trial(tuple(said["installed"]), tuple(imported), wanted["smoke"])
 
 
 def _document(output: str) -> dict[str, Any]:

@@ -7,11 +7,13 @@ import sys
 import zipfile
 from pathlib import Path
 
+import _cffi_backend
 import pytest
 
 from alpypy.errors import WheelError
 from alpypy.wheel_file import read_wheel, with_platforms, write_stand_in
 
+COMPILED = Path(_cffi_backend.__file__)
 METADATA = "Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n"
 WHEEL = "Wheel-Version: 1.0\nGenerator: a test\nRoot-Is-Purelib: false\nTag: py3-none-any\n"
 
@@ -49,8 +51,34 @@ def test_what_can_be_imported(tmp_path: Path) -> None:
         *("thing-1.0.data/scripts/run.py", "thing.libs/", "thing.libs/libz-1.so"),
     )
     wheel = read_wheel(write(tmp_path, "thing-1.0-py3-none-linux_x86_64.whl", *members))
-    assert wheel.imports() == ("_fast", "pkg", "single", "space.part")
+    assert wheel.imports() == ("pkg", "single", "space.part")
     assert wheel.libraries() == ("libz-1.so",)
+
+
+def test_namespaces_and_what_pip_moves_can_be_imported(tmp_path: Path) -> None:
+    members = (
+        *("ns/mod.py", "ns/deep/other.py", "ns/__main__.py", "ns/no-name.py", "ns/tests/case.py"),
+        *("thing-1.0.data/purelib/moved/__init__.py", "thing-1.0.data/platlib/single.py"),
+        *("thing-1.0.data/scripts/run.py", "docs/conf.py", "__init__.py"),
+    )
+    wheel = read_wheel(write(tmp_path, "thing-1.0-py3-none-linux_x86_64.whl", *members))
+    assert wheel.imports() == ("moved", "ns.deep.other", "ns.mod", "single")
+
+
+def test_compiled_modules_by_the_function_that_loads_them(tmp_path: Path) -> None:
+    data = COMPILED.read_bytes()
+    name = COMPILED.name.partition(".")[0]
+    places = (
+        *(f"pkg/deep/{COMPILED.name}", f"{name}.so", f"thing-1.0.data/platlib/moved/{name}.so"),
+        *("pkg/libz.so", "pkg/libz.so.1", f"no-name/{name}.so", f"thing.libs/{name}.so"),
+        *(f"pkg/tests/{name}.so", f"thing-1.0.data/scripts/{name}.so"),
+    )
+    wheel = read_wheel(write(tmp_path, "thing-1.0-py3-none-linux_x86_64.whl", "pkg/empty.so"))
+    with zipfile.ZipFile(wheel.path, "a") as archive:
+        for place in places:
+            archive.writestr(place, data)
+    assert wheel.extensions() == (name, f"moved.{name}", f"pkg.deep.{name}")
+    assert wheel.imports() == ()
 
 
 def test_other_platforms_in_the_name_and_in_the_wheel(tmp_path: Path) -> None:

@@ -1,7 +1,8 @@
 """Runs in a clean Alpine, as a user of the wheel would: installs it without an index, imports what
 it brings and runs its smoke line. Prints what it saw as JSON on the last line.
 
-Python 2 too. The argument is a JSON object: name, version, imports, smoke, wheels (a folder).
+Python 2 too. The argument is a JSON object: name, version, imports, extensions (compiled modules),
+smoke, wheels (a folder).
 """
 
 import json
@@ -38,10 +39,20 @@ def install(request):
     return last[-1].split()[2:] if last else []
 
 
+# A module in Python of the same name is imported where the interpreter does not know the compiled
+# one's file for its own.
+COMPILED = """
+file = getattr(importlib.import_module(%r), "__file__", None)
+if file and not file.endswith(".so"):
+    raise ImportError("the compiled module is not taken, but " + file)
+"""
+
+
 def use(request):
     """In a process of its own: a crash must not take this one along."""
     lines = ["import importlib"]
     lines += ["importlib.import_module(%r)" % str(name) for name in request["imports"]]
+    lines += [COMPILED % str(name) for name in request["extensions"]]
     if request["smoke"]:
         lines.append(request["smoke"])
     code, output = run([sys.executable, "-c", "\n".join(lines)])
