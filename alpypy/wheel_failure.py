@@ -19,9 +19,30 @@ _MISSING = (
     ("pkgconfig", re.compile(r"[Pp]ackage '(?P<name>[^\s']+)'[^\n]* not found")),
     ("pkgconfig", re.compile(r"No package '(?P<name>[^\s']+)' found")),
     ("pkgconfig", re.compile(r"Package (?P<name>\S+) was not found in the pkg-config search path")),
+    # meson
+    ("dependency", re.compile(r"ERROR: Dependency \"(?P<name>[^\"]+)\" not found")),
+    # configure, in the words of whoever wrote it
+    (
+        "dependency",
+        re.compile(
+            r"configure: error: (?P<name>[\w.+-]+) (?:headers?|library|libraries|development files)"
+            r"(?: (?:is|are|was|were))? (?:not found|missing)"
+        ),
+    ),
+    # CMake; without an error before it, it is something that can be left out
+    (
+        "dependency",
+        re.compile(
+            r"CMake Error[^\n]*\n\s*(?:Could NOT find |By not providing \"Find)(?P<name>\w+)"
+        ),
+    ),
+    ("programs", re.compile(r"unable to execute '(?P<name>[\w+-]+)'")),
+    # Python, where it could not start one: a file that it could not open is told in the same words
     (
         "programs",
-        re.compile(r"(?:unable to execute|or directory:) '(?P<name>[\w+-]+)'"),
+        re.compile(
+            r"in _execute_child\n(?:.*\n){1,3}?.*Error: .*or directory: '(?P<name>[\w+-]+)'"
+        ),
     ),
     ("programs", re.compile(r"cannot execute '?(?P<name>cc1plus)'?")),
     ("programs", re.compile(r"command '(?P<name>[\w+-]+)' failed: No such file")),
@@ -30,9 +51,25 @@ _MISSING = (
     ("programs", re.compile(r"can't find (?P<name>Rust) compiler")),
     ("programs", re.compile(r"No (?P<name>CMAKE_CXX_COMPILER) could be found")),
 )
+_WORDS = {
+    "headers": "header",
+    "libraries": "library",
+    "programs": "program",
+    "pkgconfig": "pkg-config file",
+    "dependency": "dependency",
+}
+# What distutils says of a program that it could not start, and of a file too: it counts only where
+# nothing else is known to be missing, and apk's index says whether there is such a program.
+_PERHAPS = re.compile(
+    r"^\W*error: \[Errno 2\] No such file or directory: '(?P<name>[\w+-]+)'", re.MULTILINE
+)
 # The most telling first: what a compiler says, then a linker, then all else.
 _ERRORS = (
     re.compile(r"^.*?\S+:\d+(?::\d+)?: (?:fatal )?error: .*$", re.MULTILINE),
+    re.compile(r"^\s*error\[E\d+\]: .*$", re.MULTILINE),  # Rust
+    re.compile(r"^.*meson\.build:\d+:\d+: ERROR: .*$", re.MULTILINE),
+    re.compile(r"^.*configure: error: .*$", re.MULTILINE),
+    re.compile(r"^.*CMake Error(?: at .*:\n.*\S.*|: .*)$", re.MULTILINE),
     re.compile(r"^.*(?:ld\S*: cannot find|undefined reference|fatal error:).*$", re.MULTILINE),
     re.compile(r"^\s*(?:\w+\.)*[A-Z]\w*(?:Error|Exception|Exit): .*$", re.MULTILINE),
     re.compile(r"^\s*(?:error|Error): (?!subprocess-exited).*$", re.MULTILINE),
@@ -44,12 +81,17 @@ _UNREACHABLE = re.compile(
     r"Retrying \(Retry|Could not fetch URL|Connection(?:Error| broken| refused)|Temporary failure"
     r"|40[137] (?:Client )?Error"
 )
+_CONFLICT = re.compile(
+    r"ERROR: Cannot install (?P<what>.+) because these package versions have conflicting"
+    r" dependencies\.(?:\s*The conflict is caused by:\n(?P<why>(?:[ \t]+\S.*\n)+))?"
+)
 _HASHES = re.compile(r"DO NOT MATCH THE HASHES[\s\S]*?Got\s+\S+")
 
 
 @dataclass(frozen=True)
 class Missing:
-    """Something that a build looked for; ``kind`` is one of those in versions/wheels.toml."""
+    """Something that a build looked for; ``kind`` is one of those in versions/wheels.toml, or
+    dependency for what meson, CMake or configure call by a name of their own."""
 
     kind: str
     name: str
@@ -59,7 +101,7 @@ def first_error(output: str) -> str:
     """The line of a build's output that says why it failed."""
     for pattern in _ERRORS:
         if match := pattern.search(output):
-            return match[0].strip()
+            return " ".join(match[0].split())
     lines = output.strip().splitlines()
     return lines[-1].strip() if lines else "it printed nothing"
 
@@ -71,20 +113,29 @@ def missing(output: str) -> Missing | None:
         for kind, pattern in _MISSING
         if (match := pattern.search(output))
     ]
+    if not found and (match := _PERHAPS.search(output)):
+        return Missing("programs", match["name"])
     return min(found, key=lambda one: one[0])[1] if found else None
 
 
 def hint(one: Missing, data: WheelData, search: Search) -> str | None:
     """The package that has something: of versions/wheels.toml, else of Alpine's index."""
-    package = data.package_of(one.kind, one.name)
+    package = _offered(one, data)
     if package is None:
         answers = search(tuple(_queries(one)))
         wanted = (name for name in answers if one.kind == "programs" or name.endswith("-dev"))
         package = next(wanted, None)
     if package is None:
         return None
-    what = {"headers": "header", "libraries": "library", "programs": "program"}
-    return f"the {what.get(one.kind, 'pkg-config file')} {one.name} is in the package {package}"
+    return f"the {_WORDS[one.kind]} {one.name} is in the package {package}"
+
+
+def _offered(one: Missing, data: WheelData) -> str | None:
+    if one.kind != "dependency":
+        return data.package_of(one.kind, one.name)
+    small = one.name.lower()  # OpenSSL and CURL are openssl.pc and libcurl.pc
+    packages = (data.package_of("pkgconfig", name) for name in (one.name, small, f"lib{small}"))
+    return next(filter(None, packages), None)
 
 
 def _queries(one: Missing) -> Iterator[str]:
@@ -93,7 +144,7 @@ def _queries(one: Missing) -> Iterator[str]:
     if one.kind == "programs":
         yield f"cmd:{one.name}"
         return
-    if one.kind == "pkgconfig":
+    if one.kind in ("pkgconfig", "dependency"):
         yield f"pc:{one.name}"
     path = PurePosixPath(one.name.lower())
     for name in dict.fromkeys((PurePosixPath(path.parts[0]).stem, path.stem)):
@@ -117,6 +168,13 @@ def pip_error(what: str, output: str, log: str) -> AlpypyError | None:
         return DigestError(
             f"the index gives another file than it says for {what}:\n{match[0]}",
             remedy="use another index (pip's index-url); nothing of this one was built",
+        )
+    if match := _CONFLICT.search(output):
+        lines = (match["why"] or "").splitlines()
+        return SpecError(
+            f"these versions do not go together: {match['what']}"
+            + "".join(f"\n  {line.strip()}" for line in lines),
+            remedy=f"ask for other versions, or for any: pip chooses then; all it said: {log}",
         )
     match = _NO_MATCH.search(output)
     if match and _UNREACHABLE.search(output):

@@ -37,6 +37,69 @@ PSYCOPG = """\
   pg_config is required to build psycopg2 from source.
   error: subprocess-exited-with-error
 """
+RUST = """\
+     Compiling thing v1.0.0 (/tmp/thing)
+  error[E0432]: unresolved import `pyo3::nothing`
+   --> src/lib.rs:1:5
+  error: could not compile `thing` (lib) due to 1 previous error
+  subprocess.CalledProcessError: Command '['cargo', 'build']' returned non-zero exit status 101.
+"""
+CONFIGURE = """\
+  checking for ffi.h... no
+  configure: error: libffi headers not found
+  subprocess.CalledProcessError: Command '['./configure']' returned non-zero exit status 1.
+"""
+CMAKE = """\
+  -- Could NOT find Doxygen (missing: DOXYGEN_EXECUTABLE)
+  CMake Error at /usr/share/cmake/Modules/FindPackageHandleStandardArgs.cmake:230 (message):
+    Could NOT find OpenSSL, try to set the path to OpenSSL root folder in the
+    system variable OPENSSL_ROOT_DIR (missing: OPENSSL_CRYPTO_LIBRARY)
+  Call Stack (most recent call first):
+    CMakeLists.txt:4 (find_package)
+  RuntimeError: cmake failed
+"""
+CMAKE_CONFIG = """\
+  CMake Error at CMakeLists.txt:4 (find_package):
+    By not providing "FindSnappy.cmake" in CMAKE_MODULE_PATH this project has
+    asked CMake to find a package configuration file provided by "Snappy",
+    but CMake did not find one.
+"""
+CMAKE_ALONE = "CMake Error: CMAKE_C_COMPILER not set, after EnableLanguage\nRuntimeError: x\n"
+MESON = """\
+  Run-time dependency cblas found: NO (tried pkg-config and cmake)
+  Run-time dependency openblas found: NO (tried pkg-config and cmake)
+
+  ../meson.build:2:0: ERROR: Dependency "openblas" not found (tried pkg-config and cmake)
+
+  A full log can be found at /tmp/thing/build/meson-logs/meson-log.txt
+  error: metadata-generation-failed
+"""
+NO_PROGRAM = """\
+    File "/usr/lib/python3.11/subprocess.py", line 1026, in __init__
+      self._execute_child(args, executable, preexec_fn, close_fds,
+    File "/usr/lib/python3.11/subprocess.py", line 1950, in _execute_child
+      raise child_exception_type(errno_num, err_msg, err_filename)
+  FileNotFoundError: [Errno 2] No such file or directory: 'swig'
+"""
+NO_FILE = """\
+    File "setup.py", line 3, in <module>
+      version = open('VERSION').read()
+  FileNotFoundError: [Errno 2] No such file or directory: 'VERSION'
+"""
+EITHER = "  running build_py\n  error: [Errno 2] No such file or directory: 'cmake'\n"
+CONFLICT = """\
+ERROR: Cannot install aaa==1 and bbb==2 because these package versions have \
+conflicting dependencies.
+
+The conflict is caused by:
+    The user requested aaa==1
+    bbb 2 depends on aaa==2
+
+Additionally, some packages in these conflicts have no matching distributions available:
+    aaa
+
+ERROR: ResolutionImpossible: for help visit https://pip.pypa.io/
+"""
 NO_VERSION = """\
 ERROR: Could not find a version that satisfies the requirement six==99 (from versions: 1.0, 1.1)
 ERROR: No matching distribution found for six==99
@@ -70,6 +133,19 @@ def nothing(queries: Sequence[str]) -> Sequence[str]:
         (PSYCOPG, "Error: pg_config executable not found."),
         ("  x\n  RuntimeError: not for PyPy\n  y\n", "RuntimeError: not for PyPy"),
         ("error: subprocess-exited-with-error\n  ERROR: no room\n", "ERROR: no room"),
+        (RUST, "error[E0432]: unresolved import `pyo3::nothing`"),
+        (CONFIGURE, "configure: error: libffi headers not found"),
+        (
+            CMAKE,
+            "CMake Error at /usr/share/cmake/Modules/FindPackageHandleStandardArgs.cmake:230"
+            " (message): Could NOT find OpenSSL, try to set the path to OpenSSL root folder in the",
+        ),
+        (CMAKE_ALONE, "CMake Error: CMAKE_C_COMPILER not set, after EnableLanguage"),
+        (
+            MESON,
+            '../meson.build:2:0: ERROR: Dependency "openblas" not found'
+            " (tried pkg-config and cmake)",
+        ),
         ("only this\n", "only this"),
         ("", "it printed nothing"),
     ],
@@ -92,6 +168,12 @@ def test_the_first_error(output: str, line: str) -> None:
         ("unable to execute 'swig': No such file or directory", "programs", "swig"),
         ("sh: cmake: not found", "programs", "cmake"),
         ("error: can't find Rust compiler", "programs", "Rust"),
+        (CONFIGURE, "dependency", "libffi"),
+        (CMAKE, "dependency", "OpenSSL"),
+        (CMAKE_CONFIG, "dependency", "Snappy"),
+        (MESON, "dependency", "openblas"),
+        (NO_PROGRAM, "programs", "swig"),
+        (EITHER, "programs", "cmake"),
         ("  No CMAKE_CXX_COMPILER could be found.", "programs", "CMAKE_CXX_COMPILER"),
     ],
 )
@@ -102,6 +184,33 @@ def test_what_is_missing(output: str, kind: str, name: str) -> None:
 def test_the_first_of_what_is_missing_counts() -> None:
     assert missing(LINKER + GCC) == Missing("libraries", "pq")
     assert missing(CPYTHON_ONLY) is None
+
+
+def test_a_file_that_is_not_there_is_no_program() -> None:
+    assert missing(NO_FILE) is None
+    assert missing(EITHER + GCC) == Missing("headers", "libxml/tree.h")
+
+
+def test_what_cmake_could_do_without_is_not_missing() -> None:
+    assert missing(CMAKE.splitlines()[0]) is None
+
+
+@pytest.mark.parametrize(
+    ("name", "package"),
+    [("OpenSSL", "openssl-dev"), ("libffi", "libffi-dev"), ("CURL", "curl-dev")],
+)
+def test_the_package_of_what_is_called_in_another_way(name: str, package: str) -> None:
+    said = hint(Missing("dependency", name), DATA, nothing)
+    assert said == f"the dependency {name} is in the package {package}"
+
+
+def test_what_is_called_in_another_way_is_looked_for_in_the_index() -> None:
+    def search(queries: Sequence[str]) -> Sequence[str]:
+        assert queries[:2] == ("pc:openblas", "pc:openblas")
+        return ("openblas-dev",)
+
+    said = hint(Missing("dependency", "openblas"), DATA, search)
+    assert said == "the dependency openblas is in the package openblas-dev"
 
 
 def test_the_package_of_the_data() -> None:
@@ -148,6 +257,17 @@ def test_no_such_module_and_no_such_version() -> None:
     error = pip_error("x", NO_VERSION, "log")
     assert isinstance(error, SpecError)
     assert "the index has no six==99: of that module there are 1.0, 1.1" in error.what
+
+
+def test_versions_that_do_not_go_together_are_no_build() -> None:
+    error = pip_error("bbb", CONFLICT, "/logs/index.log")
+    assert isinstance(error, SpecError)
+    assert error.what == (
+        "these versions do not go together: aaa==1 and bbb==2\n"
+        "  The user requested aaa==1\n"
+        "  bbb 2 depends on aaa==2"
+    )
+    assert "/logs/index.log" in error.remedy
 
 
 def test_an_index_out_of_reach_is_not_a_module_that_is_not_there() -> None:
