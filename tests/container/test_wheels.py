@@ -51,8 +51,8 @@ ROOT = Path(__file__).resolve().parents[2]
 RELEASE = "2.7-2.7.18"
 SECRET = "hunter2-is-secret"
 BOTH = "musllinux_1_2_x86_64.linux_x86_64"
-# What a build of Python 2 asks the index for, the last versions for it.
-TOOLS = ("setuptools==44.1.1", "wheel==0.37.1")
+# What a build asks the index for: the last versions for Python 2, and one for Python 3.
+TOOLS = {"2.7": ("setuptools==44.1.1", "wheel==0.37.1"), "3.12": ("setuptools==80.9.0",)}
 FIXTURES = ROOT / "tests/fixtures/wheels"
 
 
@@ -130,8 +130,9 @@ def index(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of an index with the projects above and what builds them, with its login."""
     folder = tmp_path_factory.mktemp("tools")
     command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--dest", folder]
-    options = ["--python-version", "2.7", "--implementation", "py", "--only-binary", ":all:"]
-    subprocess.run([*command, *options, *TOOLS], check=True)
+    for version, tools in TOOLS.items():
+        options = ["--python-version", version, "--implementation", "py", "--only-binary", ":all:"]
+        subprocess.run([*command, *options, *tools], check=True)
     files = {path.name: path.read_bytes() for path in folder.iterdir()}
     names = [path.name for path in FIXTURES.iterdir() if path.is_dir()]
     files |= {f"{name}-1.0.tar.gz": sdist(name) for name in names}
@@ -231,19 +232,19 @@ def project_copy(
 
 def test_a_module_its_dependencies_and_the_dockerfile_of_the_docs(project_copy: Project) -> None:
     kept = project_copy.make("tiny-lzma==1.0", image=True)
-    wheels = {path.name.partition("-")[0]: path for path in kept.wheels}
-    assert wheels["tiny_lzma"].name == f"tiny_lzma-1.0-cp27-cp27mu-{BOTH}.whl"
-    record = project_copy.record(wheels["tiny_lzma"])
+    wheels = {project(path.name): path for path in kept.wheels}
+    assert wheels["tiny-lzma"].name == f"tiny_lzma-1.0-cp27-cp27mu-{BOTH}.whl"
+    record = project_copy.record(wheels["tiny-lzma"])
     assert (record["kind"], record["packages"]) == ("musllinux", [])
     assert [one["package"] for one in record["bundled"]] == ["xz-libs"]
     assert re.fullmatch(r"liblzma-[0-9a-f]+\.so\.5.*", record["bundled"][0]["file"])
     assert set(record["tested"]["imported"]) == {"tinylzma", "tinybefore"}
     assert record["tested"]["smoke"].startswith("import tinylzma")
-    assert set(record["tested"]["installed"]) == {"tiny-lzma-1.0", "tiny-dep-1.0", "tiny-pure-1.0"}
+    assert set(record["tested"]["installed"]) == {"tiny-lzma-1.0", "tiny.dep-1.0", "tiny-pure-1.0"}
     # The one that the index has as a wheel is taken, the other built.
-    record = project_copy.record(wheels["tiny_dep"])
+    record = project_copy.record(wheels["tiny-dep"])
     assert (record["kind"], record["built"]) == ("any", True)
-    assert project_copy.record(wheels["tiny_pure"])["built"] is False
+    assert project_copy.record(wheels["tiny-pure"])["built"] is False
     assert kept.images == (f"musl-wheels:tiny-lzma1.0-pp{RELEASE}-x86_64",)
     try:
         built_as_the_docs_say(project_copy, kept.images[0])
@@ -290,8 +291,8 @@ def nothing_has_the_secret(project: Project, kept: Kept) -> None:
     for path in files:
         assert SECRET not in content(path), path
     client = project.engine.client
-    tags = [tag for image in client.images.list("alpypy-wheels") for tag in image.tags]
-    for tag in (*kept.images, *(one for one in tags if RELEASE in one)):
+    ours = (one for one in tags(project.engine, "alpypy-wheels") if RELEASE in one)
+    for tag in (*kept.images, *ours):
         image = client.images.get(tag)
         assert SECRET not in json.dumps([image.attrs, image.history()]), tag
         saved = b"".join(image.save())
@@ -329,9 +330,12 @@ def test_a_file_an_sdist_a_folder_and_a_build_of_its_own(
     shutil.copytree(FIXTURES / "tiny-folder", folder)
     paths = (tmp_path / "needed.txt", tmp_path / "tiny-own-1.0.tar.gz", folder)
     kept = project_copy.make(" ".join(map(str, paths)))
-    names = {path.name.partition("-")[0].lower() for path in kept.wheels}
-    assert names == {"tiny_pure", "tiny_dep", "tiny_own", "tiny_folder"}
+    names = {project(path.name) for path in kept.wheels}
+    assert names == {"tiny-pure", "tiny-dep", "tiny-own", "tiny-folder"}
     assert not list(folder.glob("*.egg-info"))
+    # The entry's environment is there, and its option of pip: without, pip shows nothing of it.
+    log = project_copy.cache / f"logs/wheels-pypy{RELEASE}-{folder.name}.log"
+    assert "built with TINY=for-the-folder" in log.read_text()
 
 
 def test_a_missing_header_is_told_with_its_package(project_copy: Project) -> None:
@@ -359,6 +363,14 @@ def test_a_wheel_that_does_not_work_is_not_kept(project_copy: Project) -> None:
     error = project_copy.fails("tiny-dep tiny-wrong", WheelError)
     assert "tiny_wrong-1.0-py2-none-any.whl does not work in a clean Alpine" in error.what
     assert "AssertionError" in error.what
+
+
+def test_compiled_code_that_cannot_be_loaded_is_not_hidden_by_a_fallback(
+    project_copy: Project,
+) -> None:
+    error = project_copy.fails("tiny-fallback", WheelError)
+    assert "does not work in a clean Alpine" in error.what
+    assert "nobody_has_this: symbol not found" in error.what
 
 
 def test_a_module_that_is_not_there(project_copy: Project) -> None:
@@ -404,6 +416,38 @@ def test_a_tarball_that_was_not_verified(project_copy: Project) -> None:
 def test_an_image_of_cpython_that_is_nowhere(project_copy: Project) -> None:
     error = project_copy.fails("tiny-dep", ImageError, python="3.99")
     assert f"python:3.99-alpine{project_copy.alpine}" in error.what
+
+
+@pytest.fixture
+def python3(engine: Engine, alpine_version: str) -> Iterator[str]:
+    """Version of a CPython 3 of Docker Hub that the engine holds; images made of it go after."""
+    pattern = re.compile(rf"python:(3\.[1-3]?\d)-alpine{re.escape(alpine_version)}")
+    found = sorted(match[1] for tag in tags(engine, "python") if (match := pattern.fullmatch(tag)))
+    if not found:
+        pytest.skip(f"needs a CPython 3: docker pull python:3.12-alpine{alpine_version}")
+    before = tags(engine, "alpypy-wheels")
+    yield found[-1]
+    for tag in tags(engine, "alpypy-wheels") - before:
+        engine.remove_image(tag)
+
+
+def tags(engine: Engine, repository: str) -> set[str]:
+    """The names of the images of a repository that the engine holds."""
+    return {tag for image in engine.client.images.list(repository) for tag in image.tags}
+
+
+def test_a_module_and_its_dependencies_for_cpython_3(project_copy: Project, python3: str) -> None:
+    kept = project_copy.make("tiny-lzma==1.0", python=python3)
+    wheels = {project(path.name): path for path in kept.wheels}
+    assert set(wheels) == {"tiny-lzma", "tiny-dep", "tiny-pure"}
+    tag = f"cp{python3.replace('.', '')}"
+    assert wheels["tiny-lzma"].name == f"tiny_lzma-1.0-{tag}-{tag}-musllinux_1_2_x86_64.whl"
+    record = project_copy.record(wheels["tiny-lzma"])
+    assert (record["interpreter"], record["kind"]) == (python3, "musllinux")
+    assert record["source"] == f"python:{python3}-alpine{project_copy.alpine}"
+    assert [one["package"] for one in record["bundled"]] == ["xz-libs"]
+    assert record["tested"]["imported"] == ["tinybefore", "tinylzma"]
+    assert record["tested"]["smoke"].startswith("import tinylzma")
 
 
 @pytest.fixture
