@@ -165,7 +165,9 @@ def belonging(own: Wheel, wheels: Sequence[Wheel], installed: Sequence[str]) -> 
 
 def _is(wheel: Wheel, said: str) -> bool:
     """Whether pip means a wheel; it says name and version as the wheel's METADATA do, where both
-    may have dashes."""
+    may have dashes. Old ones say no version where tiny.dep is needed by the name tiny-dep."""
+    if canonicalize_name(said) == wheel.name:
+        return True
     words = said.split("-")
     pairs = (("-".join(words[:at]), "-".join(words[at:])) for at in range(1, len(words)))
     version = canonicalize_version(wheel.version)

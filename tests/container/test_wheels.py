@@ -240,7 +240,8 @@ def test_a_module_its_dependencies_and_the_dockerfile_of_the_docs(project_copy: 
     assert re.fullmatch(r"liblzma-[0-9a-f]+\.so\.5.*", record["bundled"][0]["file"])
     assert set(record["tested"]["imported"]) == {"tinylzma", "tinybefore"}
     assert record["tested"]["smoke"].startswith("import tinylzma")
-    assert set(record["tested"]["installed"]) == {"tiny-lzma-1.0", "tiny.dep-1.0", "tiny-pure-1.0"}
+    # pip of Python 2 does not find the version of tiny.dep, which is needed by another spelling.
+    assert set(record["tested"]["installed"]) == {"tiny-lzma-1.0", "tiny-dep", "tiny-pure-1.0"}
     # The one that the index has as a wheel is taken, the other built.
     record = project_copy.record(wheels["tiny-dep"])
     assert (record["kind"], record["built"]) == ("any", True)

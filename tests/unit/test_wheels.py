@@ -23,6 +23,7 @@ def test_what_pip_installed_belongs_to_the_module_however_pip_writes_it() -> Non
     said = ["own-1.0", "zope.interface-6.0", "under_score-1.0.0-rc1", "A-1-2.0"]
     assert belonging(wheels[0], wheels, said) == wheels[:4]
     assert belonging(wheels[0], wheels, ["under_score-1.0.0rc1"]) == [wheels[0], wheels[2]]
+    assert belonging(wheels[0], wheels, ["zope-interface"]) == wheels[:2]
 
 
 def test_a_module_s_own_wheel_belongs_to_it_whatever_pip_says() -> None:
