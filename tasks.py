@@ -419,8 +419,9 @@ def publish_release(context: Context, to: str = "", release: str = "") -> None:
     help={
         "what": "requirements, requirements files, sdists or project folders; several in quotes",
         "python": _HELP["python"],
-        "alpine": _HELP["alpine"],
+        "alpine": "for which Alpine (default: 3.23)",
         "arch": _HELP["arch"],
+        "release-version": "the version that the PyPy was packaged under, if another",
         "bundle": "--no-bundle leaves libraries out: wheels tagged linux, and the packages to add",
         "tls": "openssl or libressl, where a module can be built with either",
         "out": "folder for the wheels (default: artifacts/wheels)",
@@ -437,6 +438,7 @@ def wheels(
     python: str = "",
     alpine: str = "3.23",
     arch: str = "x86_64",
+    release_version: str = "",
     bundle: bool = True,
     tls: str = "",
     out: str = "",
@@ -449,7 +451,7 @@ def wheels(
         data = load_wheel_data(ROOT)
         request = Request(
             wanted=read_wanted(what),
-            interpreter=read_interpreter(python, alpine, arch),
+            interpreter=read_interpreter(python, alpine, arch, release_version or None),
             out=Path(out or ROOT / "artifacts/wheels"),
             bundle=bundle,
             tls=data.require_tls(tls or None),

@@ -161,13 +161,16 @@ def _tarball(artifacts: Path, interpreter: Interpreter) -> Path:
     path = artifacts / interpreter.target.tarball
     if path.is_file():
         return path
-    others = sorted(artifacts.glob(f"pypy-{interpreter.version}-alpine*.tar.bz2"))
+    target = interpreter.target
+    others = sorted(artifacts.glob(f"pypy-{target.version}-alpine*.tar.bz2"))
     alpines = ", ".join(alpine_of(other.name) for other in others)
     there = f"; there is one for Alpine {alpines}" if others else ""
+    packaged = target.release_version and f" --release-version {target.release_version}"
     raise ArchiveError(
         f"artifacts/{path.name} does not exist{there}",
-        remedy=f"build it: invoke bootstrap --pypy {interpreter.version}"
-        f" --alpine {interpreter.alpine}" + (", or name the other with --alpine" if others else ""),
+        remedy=f"build it: invoke bootstrap --pypy {target.release} --alpine {target.alpine}"
+        + (packaged or "")
+        + (", or name the other with --alpine" if others else ""),
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,20 +23,24 @@ _EXAMPLES = (
 
 @dataclass(frozen=True)
 class Interpreter:
-    """The Python that wheels are for: a PyPy of artifacts/, or the CPython of Alpine's image."""
+    """The Python that wheels are for: a PyPy of artifacts/, or the CPython of Alpine's image.
+
+    ``release_version`` is the version that a PyPy was packaged under, if another.
+    """
 
     version: str
     pypy: bool
     alpine: str
     arch: str
+    release_version: str | None = None
 
     def __post_init__(self) -> None:
-        Target(self.version, self.alpine, self.arch)  # refuses other Alpines and architectures
+        _ = self.target  # which refuses other Alpines and architectures
 
     @property
     def target(self) -> Target:
         """What a PyPy's tarball is named after."""
-        return Target(self.version, self.alpine, self.arch)
+        return Target(self.version, self.alpine, self.arch, self.release_version)
 
     @property
     def language(self) -> str:
@@ -61,20 +66,27 @@ class Interpreter:
         return f"{'pypy' if self.pypy else ''}{self.version}"
 
 
-def read_interpreter(text: str, alpine: str, arch: str) -> Interpreter:
+def read_interpreter(
+    text: str, alpine: str, arch: str, release_version: str | None = None
+) -> Interpreter:
     """Read ``pypy3.11-7.3.22`` or ``3.12``.
 
     Raises:
-        SpecError: it has another form, or the Alpine or the architecture has.
+        SpecError: it has another form, or the Alpine, the architecture or the release version has.
     """
     if text.startswith("pypy"):
         version = PypyVersion.parse(text.removeprefix("pypy"))
-        return Interpreter(str(version), True, alpine, arch)
+        return Interpreter(str(version), True, alpine, arch, release_version)
     if not _CPYTHON.fullmatch(text):
         raise SpecError(
             f"{text!r} is not a Python that wheels can be made for",
             remedy="write --python pypy3.11-7.3.22 for a PyPy of artifacts/, or --python 3.12 for"
             " CPython of Docker Hub's python image",
+        )
+    if release_version:
+        raise SpecError(
+            f"--release-version is {release_version!r}, and CPython's image has no other version",
+            remedy="leave it out, or choose a PyPy with --python",
         )
     return Interpreter(text, False, alpine, arch)
 
@@ -106,19 +118,21 @@ def read_wanted(text: str) -> Wanted:
     Raises:
         SpecError: a word is neither a requirement nor a path of something to build.
     """
-    words = [text] if Path(text).exists() else text.split()
+    # os.path, as pathlib raises OSError for what is too long for a file's name.
+    words = [text] if os.path.exists(text) else text.split()
     if not words:
         raise SpecError("there is nothing to make wheels of", remedy=_EXAMPLES)
     requirements, files, sources = list[Requirement](), list[Path](), list[Path]()
     for word in words:
         path = Path(word)
-        if path.is_dir():
+        if os.path.isdir(path):
             sources.append(_project(path))
         elif word.endswith((".txt", *_SDIST)):
             (files if word.endswith(".txt") else sources).append(_file(path))
         else:
             requirements.append(_requirement(word))
-    return Wanted(tuple(requirements), tuple(files), tuple(sources))
+    once = tuple(dict.fromkeys(sources))
+    return Wanted(tuple(requirements), tuple(dict.fromkeys(files)), once)
 
 
 def _project(path: Path) -> Path:
@@ -131,7 +145,7 @@ def _project(path: Path) -> Path:
 
 
 def _file(path: Path) -> Path:
-    if not path.is_file():
+    if not os.path.isfile(path):
         raise SpecError(f"{path} does not exist", remedy=_EXAMPLES)
     return path.resolve()
 
@@ -142,7 +156,8 @@ def _requirement(word: str) -> Requirement:
     except InvalidRequirement as error:
         reason = str(error).partition("\n")[0]
         raise SpecError(
-            f"{word!r} is neither a requirement nor a path: {reason}", remedy=_EXAMPLES
+            f"{word!r} is neither a requirement nor a path: {reason}",
+            remedy=f"spaces separate requirements, so that one has none: six==1.17.0; {_EXAMPLES}",
         ) from error
 
 

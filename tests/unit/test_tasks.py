@@ -205,6 +205,7 @@ def test_what_is_not_given_is_none_in_the_order() -> None:
         (["six", "--python", "3.12", "--tls", "none"], "--tls is 'none'"),
         (["six", "--python", "3.12", "--alpine", "edge"], "'edge' is not an Alpine version"),
         (["six", "--python", "3.12", "--arch", "mips"], "'mips' is not an architecture"),
+        (["six", "--python", "3.12", "--release-version", "2"], "--release-version is '2'"),
     ],
 )
 def test_a_wrong_order_of_wheels_ends_with_2(

@@ -28,6 +28,16 @@ def test_a_cpython() -> None:
     assert (interpreter.language, interpreter.short, str(interpreter)) == ("3.12", "py3.12", "3.12")
 
 
+def test_a_pypy_that_was_packaged_under_another_version() -> None:
+    interpreter = read_interpreter("pypy3.11-7.3.22", "3.23", "x86_64", "2026.1")
+    assert interpreter.target.tarball == "pypy-2026.1-alpine3.23.tar.bz2"
+    assert str(interpreter) == "pypy3.11-7.3.22"
+    with pytest.raises(SpecError, match="cannot be part of a file name"):
+        read_interpreter("pypy3.11-7.3.22", "3.23", "x86_64", "../2026")
+    with pytest.raises(SpecError, match="--release-version"):
+        read_interpreter("3.12", "3.23", "x86_64", "2026.1")
+
+
 @pytest.mark.parametrize(
     "python", ["", "2.7", "3", "3.12.1", "pypy3.11", "pypy", "cpython3.12", "3.12;ls", "3.\u0661"]
 )
@@ -58,6 +68,28 @@ def test_paths_are_told_apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     assert wanted.files == (tmp_path / "needed.txt",)
     assert wanted.sources == (tmp_path / "thing-1.0.tar.gz", tmp_path / "project")
     assert [one.name for one in wanted.requirements] == ["six"]
+
+
+def test_a_path_that_is_given_twice_is_one(tmp_path: Path) -> None:
+    (tmp_path / "setup.py").touch()
+    (tmp_path / "needed.txt").touch()
+    wanted = read_wanted(f"{tmp_path} {tmp_path}/needed.txt {tmp_path}/. {tmp_path}/needed.txt")
+    assert (wanted.sources, wanted.files) == ((tmp_path,), (tmp_path / "needed.txt",))
+
+
+def test_more_words_than_a_file_s_name_may_have_characters() -> None:
+    words = [f"module-of-some-length-{number}==1.0.{number}" for number in range(15)]
+    wanted = read_wanted(" ".join(words))
+    assert [str(one) for one in wanted.requirements] == words
+    with pytest.raises(SpecError, match="does not exist"):
+        read_wanted("x" * 300 + ".txt")
+    assert read_wanted("x" * 300).requirements[0].name == "x" * 300
+
+
+def test_spaces_within_a_requirement_are_told() -> None:
+    with pytest.raises(SpecError, match="'==' is neither a requirement nor a path") as caught:
+        read_wanted("six == 1.0")
+    assert "spaces separate requirements" in caught.value.remedy
 
 
 def test_a_path_with_spaces_and_signs_of_a_shell(tmp_path: Path) -> None:
