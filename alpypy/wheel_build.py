@@ -140,11 +140,7 @@ def _refuse_bundled(bench: Bench, name: str) -> None:
 
 def _entries_of(bench: Bench, requirement: Requirement) -> tuple[Module, ...]:
     """The entries that a requirement may be built by: one where it says the version."""
-    pins = [one.version for one in requirement.specifier if one.operator == "=="]
-    if not pins:
-        return bench.data.entries(requirement.name, bench.interpreter)
-    entry = bench.data.entry(requirement.name, pins[0], bench.interpreter)
-    return (entry,) if entry else ()
+    return bench.data.entries(requirement.name, bench.interpreter, requirement.specifier)
 
 
 def _entry(bench: Bench, wheel: Wheel) -> Module | None:

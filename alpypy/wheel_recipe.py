@@ -13,9 +13,11 @@ from packaging.utils import canonicalize_name
 from alpypy.errors import SpecError
 from alpypy.tables import Table, read_table
 from alpypy.wheel_spec import Interpreter
+from alpypy.wheel_versions import probes
 
 FILE_NAME = "wheels.toml"
 _IMPLEMENTATIONS = ("pypy", "cpython")
+_ALL = SpecifierSet()
 _KINDS = ("headers", "libraries", "programs", "pkgconfig")
 
 
@@ -108,20 +110,26 @@ class WheelData:
     modules: tuple[Module, ...]
     offers: tuple[Offer, ...]
 
-    def entries(self, name: str, interpreter: Interpreter) -> tuple[Module, ...]:
-        """Entries of a module that are for this version of Python."""
+    def entries(
+        self, name: str, interpreter: Interpreter, versions: SpecifierSet = _ALL
+    ) -> tuple[Module, ...]:
+        """Entries of a module that are for this version of Python, and for one of ``versions``."""
+        found = self._entries(name, interpreter)
+        tried = probes(versions, *(one.versions for one in found))
+        used = [_first(found, one) for one in tried if versions.contains(one, True)]
+        return tuple(one for one in found if one in used)
+
+    def entry(self, name: str, version: str, interpreter: Interpreter) -> Module | None:
+        """The first entry for this version of a module."""
+        return _first(self._entries(name, interpreter), version)
+
+    def _entries(self, name: str, interpreter: Interpreter) -> tuple[Module, ...]:
         wanted = canonicalize_name(name)
         return tuple(
             one
             for one in self.modules
             if one.name == wanted and interpreter.language in one.languages
         )
-
-    def entry(self, name: str, version: str, interpreter: Interpreter) -> Module | None:
-        """The first entry for this version of a module."""
-        found = self.entries(name, interpreter)
-        # A pre-release is a version like any other here.
-        return next((one for one in found if one.versions.contains(version, True)), None)
 
     def build_packages(
         self, modules: Iterable[Module], interpreter: Interpreter, tls: str | None
@@ -175,6 +183,11 @@ class WheelData:
             ),
             None,
         )
+
+
+def _first(modules: Iterable[Module], version: str) -> Module | None:
+    # A pre-release is a version like any other here.
+    return next((one for one in modules if one.versions.contains(version, True)), None)
 
 
 def load_wheel_data(root: Path) -> WheelData:

@@ -69,6 +69,7 @@ ORDER = (
     "destination",
     "publish",
     "wheel_spec",
+    "wheel_versions",
     "wheel_recipe",
     "wheel_settings",
     "wheel_file",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from packaging.specifiers import SpecifierSet
 
 from alpypy.errors import DataError, SpecError
 from alpypy.wheel_recipe import FILE_NAME, WheelData, load_wheel_data
@@ -64,6 +65,45 @@ def test_an_entry_is_found_by_version_and_by_any_spelling() -> None:
     assert (str(old.versions), str(new.versions)) == ("<3.4", ">=3.4")
     assert DATA.entry("PyYAML", "7.0b1", PYPY) is not None
     assert DATA.entry("nothing-of-this-name", "1.0", PYPY) is None
+
+
+@pytest.mark.parametrize(
+    ("wanted", "found"),
+    [
+        ("", ["<3.4", ">=3.4"]),
+        ("==3.3.2", ["<3.4"]),
+        ("===3.3.2", ["<3.4"]),
+        ("===no-version", []),
+        ("==3.3.*", ["<3.4"]),
+        ("==3.*", ["<3.4", ">=3.4"]),
+        ("==3.4", [">=3.4"]),
+        ("<3.4", ["<3.4"]),
+        ("<=3.4", ["<3.4", ">=3.4"]),
+        ("<3.4.1", ["<3.4", ">=3.4"]),
+        ("~=3.3.0", ["<3.4"]),
+        ("~=3.3", ["<3.4", ">=3.4"]),  # 3.4 is one of them
+        ("~=3.4.1", [">=3.4"]),
+        (">3.3", ["<3.4", ">=3.4"]),
+        (">=3.4,!=3.4.*", [">=3.4"]),
+        (">=3.3,!=3.3.*", [">=3.4"]),
+        (">3.3,<3.4,!=3.3.2", ["<3.4"]),
+        ("!=3.3.2", ["<3.4", ">=3.4"]),
+        ("<3,>=40", []),
+    ],
+)
+def test_entries_whose_versions_cannot_meet_a_requirement_are_left_out(
+    wanted: str, found: list[str]
+) -> None:
+    entries = DATA.entries("cryptography", PYPY, SpecifierSet(wanted))
+    assert [str(one.versions) for one in entries] == found
+
+
+def test_an_entry_behind_another_that_fits_is_not_used(tmp_path: Path) -> None:
+    text = SMALL.replace("[[modules]]", '[[modules]]\nversions = "<2"') + SMALL[SMALL.index("[[") :]
+    data = load(tmp_path, text)
+    assert [str(one.versions) for one in data.entries("some-thing", PYPY)] == ["<2", ""]
+    (entry,) = data.entries("some-thing", PYPY, SpecifierSet("==1.0"))
+    assert str(entry.versions) == "<2"
 
 
 def test_packages_are_for_an_implementation_and_an_alpine() -> None:
