@@ -5,8 +5,9 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from packaging.requirements import InvalidRequirement, Requirement
@@ -21,13 +22,14 @@ from alpypy.wheel_file import Wheel, read_wheel, write_stand_in
 from alpypy.wheel_images import INSIDE, Python, Workshop, with_packages
 from alpypy.wheel_kit import MorePackages
 from alpypy.wheel_recipe import Module, WheelData
+from alpypy.wheel_requirements import Copies, copy_files, in_effect
 from alpypy.wheel_settings import Settings, of_person
 from alpypy.wheel_spec import Interpreter, Request
 
 _TIME = 7200.0  # seconds that one build may take: a large module on a core that others use too
 _FOUND, _WHEELS, _SOURCE = "/found", "/wheels", "/source"
-_BUNDLED, _CONSTRAINTS = "/bundled", "/constraints.txt"
-_COLLECTING = re.compile(r"^\s*Collecting ([A-Za-z0-9._-]+)", re.MULTILINE)
+_BUNDLED, _CONSTRAINTS, _FILES = "/bundled", "/constraints.txt", "/files"
+_COLLECTING = re.compile(r"^\s*Collecting (.+?)(?: \(from .*)?$", re.MULTILINE)
 # The same for all builds: what a wheel's zip says of its files' times.
 EPOCH = "315619200"  # 1980-01-02: zip knows no time before 1980, wherever that is
 
@@ -89,6 +91,19 @@ class Collected:
     asked: frozenset[str]
 
 
+@dataclass(frozen=True)
+class _Asked:
+    """What pip is asked for: requirements, copies of files, and wheels built of sources.
+
+    ``names`` are the modules that are asked for by name and needed by the interpreter.
+    """
+
+    requirements: tuple[Requirement, ...]
+    copies: Copies
+    names: tuple[Requirement, ...]
+    own: tuple[Built, ...] = ()
+
+
 def collect(bench: Bench, request: Request) -> Collected:
     """Build or take every wheel of a request.
 
@@ -97,15 +112,15 @@ def collect(bench: Bench, request: Request) -> Collected:
         DownloadError, DigestError: the index is out of reach, or gave a wrong file.
         WheelError: a build failed.
     """
-    names = tuple(_names(request))
-    for requirement in names:
+    asked = _asked(bench, request)
+    for requirement in asked.names:
         _refuse_bundled(bench, requirement.name)
         for entry in _entries_of(bench, requirement):
             entry.refuse_unsupported(bench.interpreter)
     settings = _settings(bench)
     own = tuple(_build(bench, settings, source) for source in request.wanted.sources)
-    asked = {canonicalize_name(one.name) for one in names} | {one.wheel.name for one in own}
-    found = _find(bench, settings, request, [one.wheel.path for one in own], names)
+    asked = replace(asked, own=own)
+    found = _find(bench, settings, asked, bundle=request.bundle)
     wheels = {one.wheel.name: one for one in own}
     for path in found:
         if path.suffix == ".whl":
@@ -114,19 +129,22 @@ def collect(bench: Bench, request: Request) -> Collected:
         else:
             one = _build(bench, settings, path)
             wheels[one.wheel.name] = one
-    return Collected(tuple(wheels.values()), frozenset(asked))
+    if not wheels:
+        raise SpecError(
+            f"nothing of what is asked for is for {bench.interpreter}",
+            remedy="see the environment markers (after ;) of the requirements",
+        )
+    names = {canonicalize_name(one.name) for one in asked.names} | {one.wheel.name for one in own}
+    return Collected(tuple(wheels.values()), frozenset(names))
 
 
-def _names(request: Request) -> Iterator[Requirement]:
-    """Requirements that are asked for by name, those in files among them."""
-    yield from request.wanted.requirements
-    for file in request.wanted.files:
-        for line in file.read_text(encoding="utf-8").splitlines():
-            text = re.split(r"\s#|\s--|\s*\\$", line.partition("#")[0])[0].strip()
-            try:
-                yield Requirement(text)
-            except InvalidRequirement:
-                continue  # an option, or a path: pip reads the file itself
+def _asked(bench: Bench, request: Request) -> _Asked:
+    folder = bench.scratch / "files"
+    folder.mkdir()
+    copies = copy_files(request.wanted.files, folder)
+    requirements = (*request.wanted.requirements, *copies.requirements)
+    names = in_effect(requirements, copies.constraints, bench.python.markers)
+    return _Asked(request.wanted.requirements, copies, names)
 
 
 def _refuse_bundled(bench: Bench, name: str) -> None:
@@ -172,44 +190,38 @@ def _constrained(bench: Bench, settings: Settings, modules: Sequence[Module]) ->
     return Settings((*settings.mounts, Mount(path, _CONSTRAINTS)), environment, settings.network)
 
 
-def _find(
-    bench: Bench,
-    settings: Settings,
-    request: Request,
-    own: Sequence[Path],
-    names: Sequence[Requirement],
-) -> tuple[Path, ...]:
+def _find(bench: Bench, settings: Settings, asked: _Asked, *, bundle: bool) -> tuple[Path, ...]:
     """Wheels and sources of all that is needed, as pip of the interpreter chooses them.
 
     Of some modules pip has to run the build to know what they depend on: when that fails, and they
     or what was collected before have entries with packages of their own, these are added.
     """
-    seen = set[str]()
+    seen = dict[str, None]()
     while True:
-        modules = _modules(bench, names, seen)
-        done, folder = _download(bench, settings, request, own, modules)
+        modules = _modules(bench, asked.names, seen)
+        done, folder = _download(bench, settings, asked, modules, bundle=bundle)
         if done.exit_code == 0:
             return tuple(sorted(path for path in folder.iterdir() if not _stands_in(bench, path)))
-        seen |= set(_COLLECTING.findall(done.output))
-        if _modules(bench, names, seen) == modules:
+        seen |= dict.fromkeys(_COLLECTING.findall(done.output))
+        if _modules(bench, asked.names, seen) == modules:
             raise _failure(bench, settings, modules, done.output)
 
 
 def _modules(bench: Bench, asked: Sequence[Requirement], seen: Iterable[str]) -> tuple[Module, ...]:
-    """Entries of what is asked for, and of what else was seen to be needed, in any version."""
+    """Entries of what is asked for, and of what else was seen to be needed."""
+    names = {canonicalize_name(one.name) for one in asked}
     found = [entry for one in asked for entry in _entries_of(bench, one)]
-    others = sorted({canonicalize_name(name) for name in seen} - {one.name for one in found})
-    found += [one for name in others for one in bench.data.entries(name, bench.interpreter)]
+    for text in sorted(seen):
+        with suppress(InvalidRequirement):  # an address, or a path
+            one = Requirement(text)
+            if canonicalize_name(one.name) not in names:
+                found += [entry for entry in _entries_of(bench, one) if entry not in found]
     implementation = bench.interpreter.implementation
     return tuple(one for one in found if one.supports(implementation))
 
 
 def _download(
-    bench: Bench,
-    settings: Settings,
-    request: Request,
-    own: Sequence[Path],
-    modules: Sequence[Module],
+    bench: Bench, settings: Settings, asked: _Asked, modules: Sequence[Module], *, bundle: bool
 ) -> tuple[Completed, Path]:
     image = bench.image(modules)
     settings = _constrained(bench, settings, modules)
@@ -218,30 +230,34 @@ def _download(
     folder.mkdir()
     command = [bench.python.executable, "-m", "pip", "download", "--dest", _FOUND]
     command += ["--no-cache-dir", "--disable-pip-version-check", "--use-pep517"]
-    if not request.bundle:
+    if not bundle:
         # A wheel of the index brings its libraries along, which is not what was asked for.
-        for one in _names(request):
+        for one in asked.names:
             command += ["--no-binary", one.name]
-    command += [str(one) for one in request.wanted.requirements]
-    mounts = [*settings.mounts, Mount(folder, _FOUND, writable=True)]
-    for place, file in enumerate(request.wanted.files):
-        mounts.append(Mount(file.parent, f"/files/{place}"))  # with those that it refers to
-        command += ["--requirement", f"/files/{place}/{file.name}"]
-    for path in own:
-        mounts.append(Mount(path, f"/own/{path.name}"))
-        command.append(f"/own/{path.name}")
+    command += [str(one) for one in asked.requirements]
+    for name in asked.copies.names:
+        command += ["--requirement", f"{_FILES}/{name}"]
+    command += [f"/own/{one.wheel.path.name}" for one in asked.own]
     environment = {key: value for one in modules for key, value in one.environment.items()}
     bench.shop.say("asking the index")
     job = Job(
         image,
         command,
-        mounts=mounts,
+        mounts=[Mount(folder, _FOUND, writable=True), *_mounts(bench, settings, asked)],
         environment={**environment, **settings.environment},
         workdir="/tmp",  # noqa: S108 - the container's
         timeout=_TIME,
         network=settings.network,
     )
     return bench.shop.engine.run(job), folder
+
+
+def _mounts(bench: Bench, settings: Settings, asked: _Asked) -> tuple[Mount, ...]:
+    """What pip sees: copies of requirements files, and not the folders that they are in."""
+    found = [*settings.mounts, Mount(bench.scratch / "files", _FILES)]
+    found += [Mount(path, str(path)) for path in asked.copies.places]
+    found += [Mount(one.wheel.path, f"/own/{one.wheel.path.name}") for one in asked.own]
+    return tuple({one.target: one for one in found}.values())
 
 
 def _stands_in(bench: Bench, path: Path) -> bool:

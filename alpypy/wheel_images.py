@@ -35,7 +35,8 @@ class Python:
     """An interpreter in an image: by ID, with what it says of itself.
 
     ``kit`` is the identity of the kit that its packages come from, None for Alpine's own.
-    ``bundled`` has name, version and metadata of distributions in its library.
+    ``bundled`` has name, version and metadata of distributions in its library, ``markers`` what
+    it says for environment markers of requirements.
     """
 
     image: str
@@ -46,6 +47,7 @@ class Python:
     pip: str
     knows_musllinux: bool
     bundled: tuple[Mapping[str, str], ...]
+    markers: Mapping[str, str]
 
 
 @dataclass(frozen=True)
@@ -226,6 +228,7 @@ def _described(
         pip=said["pip"],
         knows_musllinux=said["musllinux"],
         bundled=tuple(said["bundled"]),
+        markers=said["markers"],
     )
 
 

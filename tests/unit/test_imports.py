@@ -69,6 +69,7 @@ ORDER = (
     "destination",
     "publish",
     "wheel_spec",
+    "wheel_requirements",
     "wheel_versions",
     "wheel_recipe",
     "wheel_settings",

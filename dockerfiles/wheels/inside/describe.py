@@ -49,6 +49,23 @@ def pip(*arguments):
     return process.communicate()[0].decode("utf-8", "replace")
 
 
+def markers():
+    """What environment markers of requirements ask for (PEP 508); the kernel is not its own."""
+    implementation = getattr(sys, "implementation", None)  # Python 2 has none
+    version = implementation.version[:3] if implementation else None
+    return {
+        "implementation_name": implementation.name if implementation else "",
+        "implementation_version": "%d.%d.%d" % version if version else "0",
+        "os_name": os.name,
+        "platform_machine": platform.machine(),
+        "platform_python_implementation": platform.python_implementation(),
+        "platform_system": platform.system(),
+        "python_full_version": platform.python_version(),
+        "python_version": "%d.%d" % sys.version_info[:2],
+        "sys_platform": sys.platform,
+    }
+
+
 said = pip("debug", "--verbose")
 print(
     json.dumps(
@@ -59,6 +76,7 @@ print(
             "pip": said.partition("pip version: pip ")[2].split(" ")[0],
             "musllinux": "musllinux_" in said,
             "bundled": list(bundled()),
+            "markers": markers(),
         }
     )
 )
