@@ -97,6 +97,11 @@ def local_path(word: str, folder: Path) -> Path | None:
     return path.resolve() if os.path.exists(path) else None
 
 
+def written_out(word: str, path: Path) -> str:
+    """The word with the whole path that it was found to name, as a container needs it."""
+    return path.as_uri() if word.startswith("file:") else str(path)
+
+
 @dataclass
 class _Copying:
     folder: Path
@@ -140,7 +145,7 @@ class _Copying:
             if path is None:
                 return value
             self.places[path] = None
-            return path.as_uri() if value.startswith("file:") else str(path)
+            return written_out(value, path)
         if path is None and ("://" not in value or value.startswith("file:")):
             raise SpecError(
                 f"{file} refers to {value!r}, which does not exist",

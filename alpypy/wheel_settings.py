@@ -12,9 +12,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
-from urllib.request import url2pathname
 
 from alpypy.engine import Mount, proxy_environment
+from alpypy.wheel_requirements import local_path, written_out
 
 HOME = "/tmp"  # noqa: S108 - the container's
 _CONF = f"{HOME}/pip.conf"
@@ -25,6 +25,8 @@ _TAKEN = (
     *("client-cert", "timeout", "default-timeout", "retries", "no-binary", "only-binary"),
     *("prefer-binary", "pre"),
 )
+_ADDRESSES = ("index-url", "extra-index-url", "find-links")  # with spaces between
+_FILES = ("cert", "client-cert")
 # What a build is isolated with is used once: compiling it to bytecode takes longer than that. (pip
 # takes "no" for a yes to an option that is called no-.)
 _INSTALL = {"no-compile": "no"}
@@ -50,7 +52,7 @@ def of_person(scratch: Path, bundled: Mapping[str, str]) -> Settings:
     Args:
         bundled: further settings of the container's own (``find-links``).
     """
-    sections = dict(_of_pip())
+    sections = {name: _written_out(values) for name, values in _of_pip()}
     certificate = _certificate(sections)
     paths = dict.fromkeys(_paths(sections))
     conf = scratch / "pip.conf"
@@ -122,40 +124,48 @@ def _write_private(path: Path, text: str) -> None:
     path.write_text(text, encoding="utf-8")
 
 
+def _values(sections: Mapping[str, Mapping[str, str]], *keys: str) -> Iterator[str]:
+    return (values[key] for values in sections.values() for key in keys if key in values)
+
+
 def _words(sections: Mapping[str, Mapping[str, str]], *keys: str) -> Iterator[str]:
-    for values in sections.values():
-        for key in keys:
-            yield from values.get(key, "").split()
+    return (word for value in _values(sections, *keys) for word in value.split())
 
 
 def _index(sections: Mapping[str, Mapping[str, str]]) -> str | None:
     return sections["global"].get("index-url")
 
 
+def _written_out(values: Mapping[str, str]) -> dict[str, str]:
+    """Values with whole paths: the container has neither this folder nor this home."""
+    made = dict(values)
+    for key in _ADDRESSES:
+        if key in values:
+            made[key] = "\n    ".join(map(_whole, values[key].split()))
+    return made | {key: _whole(values[key]) for key in _FILES if key in values}
+
+
+def _whole(word: str) -> str:
+    path = local_path(word, Path.cwd())
+    return written_out(word, path) if path else word
+
+
 def _paths(sections: Mapping[str, Mapping[str, str]]) -> Iterator[Path]:
-    """Files and folders of this machine that settings name: the container sees them where they
-    are here. An index's pages link to files that mostly are in a folder beside it."""
-    for word in _words(sections, "index-url", "extra-index-url"):
-        path = _path(word)
-        if path:
-            yield path.parent if len(path.parts) > 3 else path
-    yield from filter(None, map(_path, _words(sections, "find-links", "client-cert")))
-
-
-def _path(word: str) -> Path | None:
-    path = Path(url2pathname(urlsplit(word).path) if word.startswith("file://") else word)
-    return path if path.is_absolute() and path.exists() else None
+    """Files and folders of this machine that settings name, and nothing beside them: the container
+    sees them where they are here."""
+    named = [*_words(sections, *_ADDRESSES), *_values(sections, "client-cert")]
+    return (path for path in (local_path(word, Path.cwd()) for word in named) if path)
 
 
 def _certificate(sections: Mapping[str, Mapping[str, str]]) -> Path | None:
-    candidates = [*_words(sections, "cert"), *map(os.environ.get, _CERTIFICATES)]
-    found = (Path(one) for one in candidates if one and Path(one).is_file())
+    candidates = [*_values(sections, "cert"), *map(os.environ.get, _CERTIFICATES)]
+    found = (Path(one).absolute() for one in candidates if one and os.path.isfile(one))
     return next(found, None)
 
 
 def _network(sections: Mapping[str, Mapping[str, str]]) -> str:
     """The host's own network only where something on this very machine is to be reached."""
-    words = [*_words(sections, "index-url", "extra-index-url", "find-links", "proxy")]
+    words = [*_words(sections, *_ADDRESSES, "proxy")]
     named = {key: value for key, value in proxy_environment().items() if key.upper() != "NO_PROXY"}
     return "host" if _loopback([*words, *named.values()]) else "bridge"
 

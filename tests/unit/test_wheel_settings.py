@@ -88,7 +88,32 @@ def test_files_and_folders_that_settings_name_are_seen(tmp_path: Path, pip: Path
     )
     settings, _ = taken(tmp_path)
     seen = {str(one.source) for one in settings.mounts if one.target == str(one.source)}
-    assert seen == {str(wheels), str(simple.parent)}  # whose pages link to files beside it
+    assert seen == {str(wheels), str(simple)}  # and nothing beside them
+
+
+def test_paths_from_here_and_from_home(
+    tmp_path: Path, pip: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home, link = tmp_path / "home", tmp_path / "home/link"
+    for path in (home / "wheels", home / "more wheels", tmp_path / "near"):
+        path.mkdir(parents=True)
+    link.symlink_to(home / "more wheels")
+    (home / "my company.pem").touch()
+    monkeypatch.setenv("HOME", str(home))
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PIP_FIND_LINKS", f"near ~/wheels file://{link} none https://x.example/")
+    monkeypatch.setenv("PIP_CERT", "~/my company.pem")
+    settings, conf = taken(tmp_path)
+    more = home / "more wheels"
+    assert conf["global"]["find-links"].split() == [
+        *(str(tmp_path / "near"), str(home / "wheels"), more.as_uri(), "none"),
+        "https://x.example/",
+    ]
+    assert conf["global"]["cert"] == str(home / "my company.pem")
+    seen = {str(one.source) for one in settings.mounts if one.target == str(one.source)}
+    assert seen == {
+        *(str(tmp_path / "near"), str(home / "wheels"), str(more), str(home / "my company.pem")),
+    }
 
 
 def test_a_certificate_is_where_every_program_looks(tmp_path: Path, pip: Path) -> None:
