@@ -21,9 +21,10 @@ from alpypy.image import KEY_LABEL, Base, built, find_base
 from alpypy.manifest import Manifest
 from alpypy.recipe import Alpine
 from alpypy.sources import Fetcher, file_digest
-from alpypy.spec import alpine_of
+from alpypy.spec import PypyVersion, alpine_of
 from alpypy.store import Store, key_of
 from alpypy.verify_inside import System
+from alpypy.wheel_pip import newer_pip
 from alpypy.wheel_spec import Interpreter
 
 INSIDE = "/alpypy"  # where containers see dockerfiles/wheels/inside
@@ -68,8 +69,8 @@ class Workshop:
     def build(
         self, name: str, tag: str, arguments: Mapping[str, str], files: Mapping[str, Path | None]
     ) -> str:
-        """Build dockerfiles/wheels/``name``, with files or folders beside its Dockerfile (None
-        for an empty folder), unless the engine has the image; its ID.
+        """Build dockerfiles/wheels/``name``, with files or folders beside its Dockerfile or in a
+        folder there (None for an empty folder), unless the engine has the image; its ID.
 
         Raises:
             ImageError: a step failed.
@@ -93,6 +94,7 @@ class Workshop:
             context = Path(scratch)
             shutil.copy(self.dockerfiles / name / "Dockerfile", context)
             for file, path in files.items():
+                (context / file).parent.mkdir(exist_ok=True)
                 if path is None:
                     (context / file).mkdir()
                 elif path.is_dir():
@@ -122,6 +124,7 @@ def python_of(
         UnverifiedError: the tarball has not passed verify.
         SpecError: the tarball or the image is for another Alpine or Python.
         ImageError: the image cannot be had.
+        DownloadError, DigestError: the pip for it could not be fetched.
     """
     if interpreter.pypy:
         return _pypy(shop, fetcher, artifacts, alpine, interpreter)
@@ -150,9 +153,19 @@ def _pypy(
         "EXECUTABLE": executable,
     }
     tag = f"alpypy-wheels:{interpreter.target.folder}"
-    image = shop.build("interpreter", tag, arguments, {"pypy.tar.bz2": tarball})
+    files = {"pypy.tar.bz2": tarball, **_newer_pip(shop, fetcher, interpreter)}
+    image = shop.build("interpreter", tag, arguments, files)
     source = f"{tarball.name} sha256:{file_digest(tarball)}"
     return _described(shop, image, executable, interpreter, source, _kit_of(base))
+
+
+def _newer_pip(
+    shop: Workshop, fetcher: Fetcher, interpreter: Interpreter
+) -> Mapping[str, Path | None]:
+    """A folder of the image with a pip for it, empty where the PyPy's own will do."""
+    root = shop.dockerfiles.parents[1]
+    source = newer_pip(root, PypyVersion.parse(interpreter.version))
+    return {f"pip/{source.file_name}": fetcher.fetch(source)} if source else {"pip": None}
 
 
 def _kit_of(base: Base) -> str | None:

@@ -74,6 +74,7 @@ ORDER = (
     "wheel_recipe",
     "wheel_settings",
     "wheel_file",
+    "wheel_pip",
     "wheel_images",
     "wheel_kit",
     "wheel_failure",
