@@ -118,9 +118,9 @@ def collect(bench: Bench, request: Request) -> Collected:
         for entry in _entries_of(bench, requirement):
             entry.refuse_unsupported(bench.interpreter)
     settings = _settings(bench)
-    own = tuple(_build(bench, settings, source) for source in request.wanted.sources)
-    asked = replace(asked, own=own)
-    found = _find(bench, settings, asked, bundle=request.bundle)
+    own = _own(bench, settings, request.wanted.sources)
+    found = _find(bench, settings, replace(asked, own=own), bundle=request.bundle)
+    _refuse_tls(bench, own, found)
     wheels = {one.wheel.name: one for one in own}
     for path in found:
         if path.suffix == ".whl":
@@ -136,6 +136,34 @@ def collect(bench: Bench, request: Request) -> Collected:
         )
     names = {canonicalize_name(one.name) for one in asked.names} | {one.wheel.name for one in own}
     return Collected(tuple(wheels.values()), frozenset(names))
+
+
+def _own(bench: Bench, settings: Settings, sources: Sequence[Path]) -> tuple[Built, ...]:
+    made = dict[str, Path]()
+    found = list[Built]()
+    for source in sources:
+        one = _build(bench, settings, source)
+        if one.wheel.name in made:
+            raise SpecError(
+                f"{made[one.wheel.name]} and {source} are both {one.wheel.name}",
+                remedy="leave one of them out",
+            )
+        made[one.wheel.name] = source
+        found.append(one)
+    return tuple(found)
+
+
+def _refuse_tls(bench: Bench, own: Sequence[Built], found: Sequence[Path]) -> None:
+    """Raise SpecError for --tls where nothing that is built can be built with either library."""
+    if bench.tls is None:
+        return
+    entries = [one.entry for one in own]
+    entries += [_source_entry(bench, path) for path in found if path.suffix != ".whl"]
+    if not any(entry and entry.tls for entry in entries):
+        raise SpecError(
+            f"--tls {bench.tls} has no effect: nothing that is built for this has a choice",
+            remedy="leave --tls out; `tls` of a module in versions/wheels.toml says what it takes",
+        )
 
 
 def _asked(bench: Bench, request: Request) -> _Asked:
@@ -315,9 +343,7 @@ def _search(
 def _build(bench: Bench, settings: Settings, source: Path) -> Built:
     """Build one source into a wheel, as its entry says."""
     name, version = _identity(source)
-    entry = bench.data.entry(name, version, bench.interpreter) if version else None
-    if version is None:  # a folder, which says its version only when it is built
-        entry = next(iter(bench.data.entries(name, bench.interpreter)), None)
+    entry = _source_entry(bench, source)
     if entry:
         entry.refuse_unsupported(bench.interpreter)
     modules = (entry,) if entry else ()
@@ -332,11 +358,19 @@ def _build(bench: Bench, settings: Settings, source: Path) -> Built:
     return Built(read_wheel(made[0]), image, entry)
 
 
+def _source_entry(bench: Bench, source: Path) -> Module | None:
+    name, version = _identity(source)
+    if version is None:  # a folder, which says its version only when it is built
+        return next(iter(bench.data.entries(name, bench.interpreter)), None)
+    return bench.data.entry(name, version, bench.interpreter)
+
+
 def _run(
     bench: Bench, settings: Settings, source: Path, image: str, entry: Module | None
 ) -> tuple[Completed, Path]:
     settings = _constrained(bench, settings, (entry,) if entry else ())
-    folder = bench.scratch / f"built-{source.name}"
+    number = len(list(bench.scratch.glob("built-*")))  # folders of sources may be called the same
+    folder = bench.scratch / f"built-{number}"
     folder.mkdir()
     place = f"{_SOURCE}/{source.name}"
     own = {

@@ -38,8 +38,9 @@ from alpypy.errors import (
     WheelError,
 )
 from alpypy.sources import Fetcher, file_digest
-from alpypy.spec import Target
+from alpypy.spec import PypyVersion, Target
 from alpypy.verify import Report
+from alpypy.wheel_pip import newer_pip
 from alpypy.wheel_recipe import load_wheel_data
 from alpypy.wheel_spec import Request, read_interpreter, read_wanted
 from alpypy.wheels import Kept, WheelMaker
@@ -150,9 +151,19 @@ def tarball(
     copy_python2: Callable[[str], Path],
     bootstrap_image: str,
     alpine_version: str,
+    cache: Path,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Path]:
-    """The bootstrap image's CPython, packed as a PyPy; images made of it go after the tests."""
+    """The bootstrap image's CPython, packed as a PyPy; images made of it go after the tests. Its
+    release is one of those that get a newer pip, which a test's own index does not have."""
+    pip = newer_pip(ROOT, PypyVersion.parse(RELEASE))
+    assert pip is not None
+    Fetcher(cache).fetch(pip)
+    folder = tmp_path_factory.mktemp("python2")
+    folder.chmod(0o755)
+    copy = ["cp", "-R", *(f"/opt/python2/{name}" for name in ("bin", "lib", "include")), "/out"]
+    done = engine.run(Job(bootstrap_image, copy, mounts=(Mount(folder, "/out", writable=True),)))
+    assert done.exit_code == 0, done.output
     manifest = replace(
         MANIFEST,
         target=Target(RELEASE, alpine_version),
@@ -184,7 +195,8 @@ class Project:
 
     def make(self, what: str, python: str = f"pypy{RELEASE}", **options: Any) -> Kept:
         """`invoke wheels`."""
-        interpreter = read_interpreter(python, options.pop("alpine", self.alpine), "x86_64")
+        alpine, packaged = options.pop("alpine", self.alpine), options.pop("release_version", None)
+        interpreter = read_interpreter(python, alpine, "x86_64", packaged)
         request = Request(read_wanted(what), interpreter, self.out, **options)
         data = load_wheel_data(self.root)
         maker = WheelMaker(
@@ -324,19 +336,62 @@ def test_without_libraries_the_packages_are_written_down(project_copy: Project) 
 def test_a_file_an_sdist_a_folder_and_a_build_of_its_own(
     project_copy: Project, tmp_path: Path
 ) -> None:
-    (tmp_path / "needed.txt").write_text("# what is needed\ntiny-pure==1.0\n-r more.txt\n")
+    (tmp_path / "files").mkdir()
+    (tmp_path / "files/needed.txt").write_text(
+        "-c held.txt  # für alle\ntiny-pure==1.0\n-r ../more.txt\n"
+        "tiny-cpython; platform_python_implementation != 'CPython'\n"
+    )
+    (tmp_path / "files/held.txt").write_text("tiny-dep<2\n")
     (tmp_path / "more.txt").write_text("tiny-dep\n")
     (tmp_path / "tiny-own-1.0.tar.gz").write_bytes(sdist("tiny-own"))
     folder = tmp_path / "tiny-folder"
     shutil.copytree(FIXTURES / "tiny-folder", folder)
-    paths = (tmp_path / "needed.txt", tmp_path / "tiny-own-1.0.tar.gz", folder)
+    other = same_again(folder, "tiny-other")
+    paths = (tmp_path / "files/needed.txt", tmp_path / "tiny-own-1.0.tar.gz", folder, other)
     kept = project_copy.make(" ".join(map(str, paths)))
     names = {project(path.name) for path in kept.wheels}
-    assert names == {"tiny-pure", "tiny-dep", "tiny-own", "tiny-folder"}
+    assert names == {"tiny-pure", "tiny-dep", "tiny-own", "tiny-folder", "tiny-other"}
     assert not list(folder.glob("*.egg-info"))
     # The entry's environment is there, and its option of pip: without, pip shows nothing of it.
     log = project_copy.cache / f"logs/wheels-pypy{RELEASE}-{folder.name}.log"
     assert "built with TINY=for-the-folder" in log.read_text()
+
+
+def same_again(folder: Path, name: str) -> Path:
+    """A project of another name in a folder that is called the same."""
+    path = folder.parent / name / folder.name
+    shutil.copytree(folder, path)
+    setup = path / "setup.py"
+    setup.write_text(setup.read_text().replace("Tiny_Folder", name))
+    return path
+
+
+def test_two_folders_with_one_project(project_copy: Project, tmp_path: Path) -> None:
+    folder = tmp_path / "tiny-folder"
+    shutil.copytree(FIXTURES / "tiny-folder", folder)
+    other = same_again(folder, "tiny.folder")
+    error = project_copy.fails(f"{folder} {other}", SpecError)
+    assert error.what == f"{folder} and {other} are both tiny-folder"
+
+
+def test_requirements_of_which_none_is_for_this_python(
+    project_copy: Project, tmp_path: Path
+) -> None:
+    needed = tmp_path / "needed.txt"
+    needed.write_text("tiny-dep ; python_version >= '3'\n")
+    error = project_copy.fails(str(needed), SpecError)
+    assert error.what == f"nothing of what is asked for is for pypy{RELEASE}"
+
+
+def test_a_choice_of_tls_that_nothing_has(project_copy: Project) -> None:
+    error = project_copy.fails("tiny-dep", SpecError, tls="openssl")
+    assert "--tls openssl has no effect" in error.what
+
+
+def test_a_tarball_of_another_version_than_its_pypy(project_copy: Project) -> None:
+    error = project_copy.fails("tiny-dep", ArchiveError, release_version="2026.1")
+    assert f"pypy-2026.1-alpine{project_copy.alpine}.tar.bz2 does not exist" in error.what
+    assert f"--pypy {RELEASE} --alpine 3.23 --release-version 2026.1" in error.remedy
 
 
 def test_a_missing_header_is_told_with_its_package(project_copy: Project) -> None:
