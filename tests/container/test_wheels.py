@@ -159,11 +159,6 @@ def tarball(
     pip = newer_pip(ROOT, PypyVersion.parse(RELEASE))
     assert pip is not None
     Fetcher(cache).fetch(pip)
-    folder = tmp_path_factory.mktemp("python2")
-    folder.chmod(0o755)
-    copy = ["cp", "-R", *(f"/opt/python2/{name}" for name in ("bin", "lib", "include")), "/out"]
-    done = engine.run(Job(bootstrap_image, copy, mounts=(Mount(folder, "/out", writable=True),)))
-    assert done.exit_code == 0, done.output
     manifest = replace(
         MANIFEST,
         target=Target(RELEASE, alpine_version),
