@@ -516,7 +516,7 @@ def _load_tls_need(entry: Table) -> TlsNeed:
     try:
         takes = tuple(map(Requirement, entry.texts("takes")))
     except InvalidRequirement as error:
-        raise entry.error(f"takes: {error}", "write openssl>=1.1,<3 or libressl<3") from error
+        raise entry.error(f"takes: {error}", "write openssl>=1.1,<3") from error
     return TlsNeed(entry.text("language"), entry.range("releases"), takes, entry.text("why"))
 
 
