@@ -17,6 +17,17 @@ probe = Probe("threads")
 
 def in_thread(function):
     """Call ``function`` in a thread and give its result or raise its error."""
+
+    def run(body):
+        thread = threading.Thread(target=body)
+        thread.start()
+        thread.join()
+
+    return result_of(function, run)
+
+
+def result_of(function, run):
+    """What ``function`` gives or raises when ``run`` calls it."""
     results, errors = [], []
 
     def body():
@@ -25,12 +36,31 @@ def in_thread(function):
         except BaseException as error:
             errors.append(error)
 
-    thread = threading.Thread(target=body)
-    thread.start()
-    thread.join()
+    run(body)
     if errors:
         raise errors[0]
     return results[0]
+
+
+BODY = ctypes.CFUNCTYPE(ctypes.c_void_p, ctypes.c_void_p)
+
+
+def in_thread_of_c(function):
+    """The same in a thread that pthread_create makes, as a library does: with musl's 128 KiB, and
+    unknown to the interpreter until it calls back."""
+    libc, thread = ctypes.CDLL(None), ctypes.c_ulong()
+    attributes = (ctypes.c_long * 16)()  # a pthread_attr_t has 7 of them on 64 bits, 9 on 32
+
+    def run(body):
+        callback = BODY(lambda _: body())
+        equal(libc.pthread_attr_init(attributes), 0, "pthread_attr_init")
+        size = ctypes.c_size_t(128 * 1024)
+        equal(libc.pthread_attr_setstacksize(attributes, size), 0, "pthread_attr_setstacksize")
+        made = libc.pthread_create(ctypes.byref(thread), attributes, callback, None)
+        equal(made, 0, "pthread_create")
+        equal(libc.pthread_join(thread, None), 0, "pthread_join")
+
+    return result_of(function, run)
 
 
 def descend(depth):
@@ -157,9 +187,26 @@ def raised_limit_in_a_thread(limit):
     expect(in_thread(compare_for_ever), "no error was raised")
 
 
-for recursion_limit in (5000, 20000):
+def raised_limit_in_a_thread_of_c(limit):
+    sys.setrecursionlimit(limit)
+    expect(in_thread_of_c(descend_for_ever), "no error was raised")
+    expect(in_thread_of_c(compare_for_ever), "no error was raised")
+
+
+def raised_limit_in_the_main_thread(limit):
+    """More than the usual 8 MiB hold."""
+    sys.setrecursionlimit(limit)
+    expect(descend_for_ever(), "no error was raised")
+    expect(compare_for_ever(), "no error was raised")
+
+
+HIGHEST = 2**31 - 1  # setrecursionlimit takes a C int
+for recursion_limit in (5000, 20000, HIGHEST):
     subject = "raised_limit_in_a_thread (%d)" % recursion_limit
     probe.add(subject, raised_limit_in_a_thread, recursion_limit)
+for recursion_limit in (20000, HIGHEST):
+    for check in (raised_limit_in_a_thread_of_c, raised_limit_in_the_main_thread):
+        probe.add("%s (%d)" % (check.__name__, recursion_limit), check, recursion_limit)
 
 
 @probe.check
@@ -168,13 +215,6 @@ def raised_limit_in_a_larger_thread():
     threading.stack_size(16 * 1024 * 1024)
     depth = sys.getrecursionlimit() - 20
     equal(in_thread(lambda: descend(depth)), depth, "depth that was reached")
-
-
-@probe.check
-def raised_limit_in_the_main_thread():
-    sys.setrecursionlimit(20000)  # more than the usual 8 MiB hold
-    expect(descend_for_ever(), "no error was raised")
-    expect(compare_for_ever(), "no error was raised")
 
 
 @probe.check
@@ -232,6 +272,14 @@ def too_deep(function, kib):
     threading.stack_size(kib * 1024)
     expect(in_thread(function), "no error was raised")
 
+
+def too_deep_in_a_thread_of_c(function):
+    expect(in_thread_of_c(function), "no error was raised")
+
+
+for endless in (descend_for_ever, compare_for_ever, generate_for_ever, sort_for_ever):
+    subject = "%s (a thread of C)" % endless.__name__
+    probe.add(subject, too_deep_in_a_thread_of_c, endless)
 
 for size, levels in ((32, 5), (256, 50), (4096, 500), (16384, 900)):  # the first is the least
     probe.add("stack_size (%d KiB)" % size, stack_size, size, levels)
