@@ -157,9 +157,9 @@ def _be_child(function, arguments, seconds, result, printed):
         os.dup2(handle, 2)
         message = _attempt(function, arguments)
         sys.stdout.flush()
-        signal.alarm(0)
-        with open(result, "w") as stream:
+        with open(result, "w") as stream:  # may hang too, on a lock that a thread left behind
             json.dump({"message": message}, stream)
+        signal.alarm(0)
     finally:
         os._exit(0)
 
