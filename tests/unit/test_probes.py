@@ -139,7 +139,7 @@ GOOD_PYTHON = {
     "expat": r"$",
     "faulthandler": r"$",
     "locale": r"$",
-    "threads": r"(descend|compare|generate|sort)_for_ever \((32|256) KiB\)",
+    "threads": r"\w+_for_ever \(((32|256) KiB|a thread of C)\)|raised_limit_in_a_thread_of_c",
 }
 
 
