@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import re
 import tomllib
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -206,9 +207,11 @@ def _settings(bench: Bench) -> Settings:
 
 def _constrained(bench: Bench, settings: Settings, modules: Sequence[Module]) -> Settings:
     """The settings with the versions that the interpreter bundles, and those that some modules
-    are built with, held fast; newer pips have another name for the latter."""
+    are built with, held fast; newer pips have another name for the latter. Of a module that has
+    several entries still, nothing is held: they may be for versions that pip does not choose."""
     lines = [f"{one['name']}=={one['version']}" for one in bench.python.bundled]
-    lines += [line for one in modules for line in one.constraints]
+    entries = Counter(one.name for one in modules)
+    lines += [line for one in modules if entries[one.name] == 1 for line in one.constraints]
     if not lines:
         return settings
     path = bench.scratch / f"constraints-{key_of(lines=lines)[:12]}.txt"

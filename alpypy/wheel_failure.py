@@ -72,6 +72,8 @@ _ERRORS = (
     re.compile(r"^.*CMake Error(?: at .*:\n.*\S.*|: .*)$", re.MULTILINE),
     re.compile(r"^.*(?:ld\S*: cannot find|undefined reference|fatal error:).*$", re.MULTILINE),
     re.compile(r"^\s*(?:\w+\.)*[A-Z]\w*(?:Error|Exception|Exit): .*$", re.MULTILINE),
+    # Of another name: the line after a traceback, which is less indented than its files are.
+    re.compile(r"(?<=\n)(?P<by>[ \t]*)Traceback .*\n(?:(?P=by)[ \t].*\n)+(?P<line>.+)"),
     re.compile(r"^\s*(?:error|Error): (?!subprocess-exited).*$", re.MULTILINE),
     re.compile(r"^\s*ERROR: .*$", re.MULTILINE),
 )
@@ -101,7 +103,7 @@ def first_error(output: str) -> str:
     """The line of a build's output that says why it failed."""
     for pattern in _ERRORS:
         if match := pattern.search(output):
-            return " ".join(match[0].split())
+            return " ".join((match.groupdict().get("line") or match[0]).split())
     lines = output.strip().splitlines()
     return lines[-1].strip() if lines else "it printed nothing"
 

@@ -25,7 +25,8 @@ from alpypy.errors import SpecError
 # Source: https://pip.pypa.io/en/stable/reference/requirements-file-format/
 _CONSTRAINTS = ("-c", "--constraint")
 _FILES = ("-r", "--requirement", *_CONSTRAINTS)
-_PLACES = ("-f", "--find-links", "-i", "--index-url", "--extra-index-url")
+_INDEXES = ("-i", "--index-url", "--extra-index-url")
+_PLACES = ("-f", "--find-links", *_INDEXES)
 _BOMS = (
     (codecs.BOM_UTF8, "utf-8-sig"),
     (codecs.BOM_UTF16_LE, "utf-16"),
@@ -97,6 +98,13 @@ def local_path(word: str, folder: Path) -> Path | None:
     return path.resolve() if os.path.exists(path) else None
 
 
+def index_folder(index: Path) -> Path:
+    """What of this machine belongs to an index of files: of a mirror, whose ``simple`` has links to
+    the files beside it (bandersnatch), the folder around that. A home is never taken for one."""
+    mirror = index.parent
+    return mirror if index.name == "simple" and not Path.home().is_relative_to(mirror) else index
+
+
 def written_out(word: str, path: Path) -> str:
     """The word with the whole path that it was found to name, as a container needs it."""
     return path.as_uri() if word.startswith("file:") else str(path)
@@ -144,7 +152,7 @@ class _Copying:
         if option in _PLACES:
             if path is None:
                 return value
-            self.places[path] = None
+            self.places[index_folder(path) if option in _INDEXES else path] = None
             return written_out(value, path)
         if path is None and ("://" not in value or value.startswith("file:")):
             raise SpecError(

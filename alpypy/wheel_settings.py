@@ -14,7 +14,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from alpypy.engine import Mount, proxy_environment
-from alpypy.wheel_requirements import local_path, written_out
+from alpypy.wheel_requirements import index_folder, local_path, written_out
 
 HOME = "/tmp"  # noqa: S108 - the container's
 _CONF = f"{HOME}/pip.conf"
@@ -25,7 +25,8 @@ _TAKEN = (
     *("client-cert", "timeout", "default-timeout", "retries", "no-binary", "only-binary"),
     *("prefer-binary", "pre"),
 )
-_ADDRESSES = ("index-url", "extra-index-url", "find-links")  # with spaces between
+_INDEXES = ("index-url", "extra-index-url")
+_ADDRESSES = (*_INDEXES, "find-links")  # with spaces between
 _FILES = ("cert", "client-cert")
 # What a build is isolated with is used once: compiling it to bytecode takes longer than that. (pip
 # takes "no" for a yes to an option that is called no-.)
@@ -151,10 +152,13 @@ def _whole(word: str) -> str:
 
 
 def _paths(sections: Mapping[str, Mapping[str, str]]) -> Iterator[Path]:
-    """Files and folders of this machine that settings name, and nothing beside them: the container
-    sees them where they are here."""
-    named = [*_words(sections, *_ADDRESSES), *_values(sections, "client-cert")]
-    return (path for path in (local_path(word, Path.cwd()) for word in named) if path)
+    """Files and folders of this machine that settings name: the container sees them where they are
+    here, and nothing beside them but the files of a mirror."""
+    here = Path.cwd()
+    named = [*_words(sections, "find-links"), *_values(sections, "client-cert")]
+    yield from filter(None, (local_path(word, here) for word in named))
+    indexes = filter(None, (local_path(word, here) for word in _words(sections, *_INDEXES)))
+    yield from map(index_folder, indexes)
 
 
 def _certificate(sections: Mapping[str, Mapping[str, str]]) -> Path | None:

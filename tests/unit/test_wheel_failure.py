@@ -146,6 +146,15 @@ def nothing(queries: Sequence[str]) -> Sequence[str]:
             '../meson.build:2:0: ERROR: Dependency "openblas" not found'
             " (tried pkg-config and cmake)",
         ),
+        (
+            "ERROR: Command errored out with exit status 1:\n"
+            "    Traceback (most recent call last):\n"
+            '      File "setup.py", line 264, in <module>\n'
+            "        setup()\n"
+            "    DistributionNotFound: The 'pycparser' distribution was not found\n"
+            "    ----------------------------------------\n",
+            "DistributionNotFound: The 'pycparser' distribution was not found",
+        ),
         ("only this\n", "only this"),
         ("", "it printed nothing"),
     ],

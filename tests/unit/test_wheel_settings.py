@@ -80,15 +80,31 @@ def test_own_lists_are_added_to_a_person_s(tmp_path: Path, pip: Path) -> None:
 
 
 def test_files_and_folders_that_settings_name_are_seen(tmp_path: Path, pip: Path) -> None:
-    wheels, simple = tmp_path / "wheels", tmp_path / "index/simple"
+    wheels, index = tmp_path / "wheels", tmp_path / "indexes/mine"
     wheels.mkdir()
-    simple.mkdir(parents=True)
+    index.mkdir(parents=True)
     pip.write_text(
-        f"[global]\ncert =\nfind-links = {wheels}\nextra-index-url = file://{simple} https://x.example/\n"
+        f"[global]\ncert =\nfind-links = {wheels}\nextra-index-url = file://{index} https://x.example/\n"
     )
     settings, _ = taken(tmp_path)
     seen = {str(one.source) for one in settings.mounts if one.target == str(one.source)}
-    assert seen == {str(wheels), str(simple)}  # and nothing beside them
+    assert seen == {str(wheels), str(index)}  # and nothing beside them
+
+
+def test_a_mirror_of_files_is_seen_whole_and_a_home_is_not(
+    tmp_path: Path, pip: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mirror, home = tmp_path / "mirror", tmp_path / "home"
+    for folder in (mirror, home):
+        (folder / "simple").mkdir(parents=True)
+    monkeypatch.setenv("HOME", str(home))
+    pip.write_text(
+        f"[global]\ncert =\nindex-url = file://{mirror}/simple\n"
+        f"extra-index-url = file://{home}/simple/\n"
+    )
+    settings, _ = taken(tmp_path)
+    seen = {str(one.source) for one in settings.mounts if one.target == str(one.source)}
+    assert seen == {str(mirror), str(home / "simple")}
 
 
 def test_paths_from_here_and_from_home(
