@@ -103,8 +103,8 @@ class Wheel:
 
     @property
     def kit(self) -> bool:
-        """Whether it was made with the kit for restricted networks, and not with Alpine's own."""
-        return self.record.kit
+        """Whether what is compiled in it was made with the kit for restricted networks."""
+        return self.record.kit and self.record.kind in ("musllinux", "linux")
 
     @property
     def date(self) -> str:

@@ -110,8 +110,10 @@ def test_what_was_made_with_the_kit_says_so() -> None:
     of_alpine, words = pypy(TARGET), "made with the kit: for images of the same kit only"
     image = replace(of_alpine.build.image, kit=True)
     tarball = replace(of_alpine, build=replace(of_alpine.build, image=image))
-    wheel = Wheel(PURE, 1, replace(wheel_record_of(DIGEST, ()), kit=True))
-    assert words not in Page(release_page(index(), flat=False)).text + notes(index())
+    wheel = Wheel(MUSL, 1, replace(wheel_record_of(DIGEST, ()), kit=True))
+    pure = Wheel(PURE, 1, replace(wheel_record_of(DIGEST, ()), kit=True, kind="any"))
+    for other in (index(), Index.of([pure], URL)):
+        assert words not in Page(release_page(other, flat=False)).text + notes(other)
     for one in (tarball, wheel):
         made = Index.of([one], URL)
         assert Page(release_page(made, flat=False)).text.count(words) == 1
