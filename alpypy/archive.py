@@ -57,16 +57,16 @@ def publish(tarball: Path, folder: Path, sha256: str) -> Path:
     return target
 
 
-def copy_verified(tarball: Path, copy: Path, sha256: str) -> None:
-    """Copy a tarball that was verified earlier, as the bytes that were verified.
+def copy_verified(file: Path, copy: Path, sha256: str) -> None:
+    """Copy a tarball or a wheel that was verified earlier, as the bytes that were verified.
 
     Raises:
         DigestError: the copy's bytes are not those with the digest ``sha256``.
     """
-    shutil.copyfile(tarball, copy)
+    shutil.copyfile(file, copy)
     if file_digest(copy) != sha256:
         raise DigestError(
-            f"{tarball} is not the file that was verified: its SHA-256 is not {sha256}",
+            f"{file} is not the file that was verified: its SHA-256 is not {sha256}",
             remedy="run it again: what was changed meanwhile is made or verified anew",
         )
 

@@ -20,7 +20,7 @@ from alpypy.check_suite import Place, run_all
 from alpypy.engine import Engine
 from alpypy.errors import ArchiveError
 from alpypy.image import Base
-from alpypy.ledger import judge, load_ledger, outdated
+from alpypy.ledger import Entry, judge, load_ledger, outdated
 from alpypy.local import identify, open_source, refuse_unused
 from alpypy.recipe import Recipe, load_catalog
 from alpypy.sources import Fetcher, file_digest
@@ -112,22 +112,13 @@ class Checker:
         base = image.find_base(engine, self._fetcher, alpine, arch, base_image, self._say)
         tree = check_prepare.unpacked(self._store, path)
         runner = self._container(engine, recipe, base, tree, extra)
-        place = Place(
-            {"tarball": tree.sha256, "base": base.identity},
-            extra.digest,
-            recipe.build_packages,
-            self._environment(recipe),
-        )
+        common = {"tarball": tree.sha256, "base": base.identity}
+        environment = self._environment(recipe)
+        place = Place(common, extra.digest, recipe.build_packages, environment)
         ran = self._run(runner, extra.source, place)
+        facts = {**ran.interpreter, **_tarball_facts(path, tree, base), **self._facts()}
         mine = [entry for entry in entries if entry.is_for(target)]
-        report = Report(
-            title=_title(target),
-            environment={**ran.interpreter, **_tarball_facts(path, tree, base), **self._facts()},
-            results=ran.results,
-            judged=judge(mine, ran.results),
-            outdated=outdated(mine, ran.results, ran.modules),
-        )
-        return self._write(report, target.folder)
+        return self._write(_judged(target, facts, mine, ran), target.folder)
 
     def reference(self, interpreter: Path) -> Checked:
         """Run the same tests on an interpreter of this machine, to compare with; no ledger counts.
@@ -239,6 +230,18 @@ class Checker:
             with whole_file(path) as temporary:
                 temporary.write_text(text, encoding="utf-8")
         return written
+
+
+def _judged(
+    target: Target, facts: Mapping[str, Any], entries: Sequence[Entry], ran: _Ran
+) -> Report:
+    return Report(
+        title=_title(target),
+        environment=facts,
+        results=ran.results,
+        judged=judge(entries, ran.results),
+        outdated=outdated(entries, ran.results, ran.modules),
+    )
 
 
 def _title(target: Target) -> str:

@@ -177,16 +177,13 @@ class Engine:
         fresh: bool = False,
         on_line: Callable[[str], None] | None = None,
     ) -> str:
-        """Build ``context``/Dockerfile, up to the stage ``target``, and give the image's ID.
-
-        Args:
-            fresh: run every step, also those whose result the engine has.
+        """Build ``context``/Dockerfile, up to the stage ``target``, and give its ID; when it is
+        to be ``fresh``, with every step, also those whose result the engine has.
 
         Raises:
             ImageError: a step failed; the message holds the last lines of its output.
         """
-        lines: list[str] = []
-        made: str | None = None
+        lines = list[str]()
         stream = self.client.api.build(
             path=str(context),
             tag=tag,
@@ -200,16 +197,13 @@ class Engine:
             decode=True,
         )
         try:
-            for event in stream:
-                _take_build_event(event, lines, on_line)
-                made = (event.get("aux") or {}).get("ID") or made
+            made = _follow(stream, lines, on_line)
         except (APIError, BuildError) as error:
             raise _image_error(tag, str(error), lines) from error
         # By its ID where the engine says it: another run may have given the name away meanwhile.
-        found = self.image_id(made or tag)
-        if found is None:
-            raise _image_error(tag, "the engine did not keep the image", lines)
-        return found
+        if found := self.image_id(made or tag):
+            return found
+        raise _image_error(tag, "the engine did not keep the image", lines)
 
     def import_rootfs(self, tarball: Path, reference: str) -> str:
         """Make an image of one layer out of a root file system's tarball.
@@ -472,6 +466,15 @@ def _held(lease: Path) -> bool:
     except (BlockingIOError, PermissionError):  # the latter: another user's
         return True
     return False
+
+
+def _follow(stream: Iterator[Any], lines: list[str], on_line: Callable[[str], None] | None) -> str:
+    """The ID that the engine gives the image, if it says it; ``lines`` gets what is printed."""
+    made = ""
+    for event in stream:
+        _take_build_event(event, lines, on_line)
+        made = (event.get("aux") or {}).get("ID") or made
+    return made
 
 
 def _take_build_event(

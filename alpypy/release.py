@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from alpypy import release_simple, verdict, wheel_record
+from alpypy.archive import copy_verified
 from alpypy.errors import AlpypyError, DigestError, ReleaseError, SpecError, UnverifiedError
 from alpypy.manifest import Manifest
 from alpypy.release_index import (
@@ -57,7 +57,7 @@ def gather(artifacts: Path, out: Path, url: str | None, say: Callable[[str], Non
     for path, artifact in found.items():
         if not _is(out / artifact.file, artifact.sha256):
             with whole_file(out / artifact.file) as temporary:
-                _copy(path, temporary, artifact.sha256)
+                copy_verified(path, temporary, artifact.sha256)
     for name in {one.file for one in earlier.artifacts} - {one.file for one in index.artifacts}:
         (out / name).unlink(missing_ok=True)
     write_pages(index, out)
@@ -128,7 +128,7 @@ def place(source: Path, target: Path, sha256: str) -> None:
         return
     try:
         with new_file(target) as temporary:
-            _copy(source, temporary, sha256)
+            copy_verified(source, temporary, sha256)
     except FileExistsError as error:
         if not _is(target, sha256):
             raise never_replaced((target.name, file_digest(target), sha256)) from error
@@ -136,15 +136,6 @@ def place(source: Path, target: Path, sha256: str) -> None:
 
 def _is(path: Path, sha256: str) -> bool:
     return path.is_file() and file_digest(path) == sha256
-
-
-def _copy(source: Path, temporary: Path, sha256: str) -> None:
-    shutil.copyfile(source, temporary)
-    if file_digest(temporary) != sha256:
-        raise DigestError(
-            f"{source} has changed meanwhile: its SHA-256 is not {sha256}",
-            remedy="run it again when nothing else writes there",
-        )
 
 
 def _write(path: Path, text: str) -> None:
