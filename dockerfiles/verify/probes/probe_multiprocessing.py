@@ -3,6 +3,8 @@
 import multiprocessing
 import os
 import sys
+import threading
+import time
 
 from probing import Probe, equal, error_of, expect
 
@@ -73,6 +75,35 @@ def semaphore():
     lock = multiprocessing.Semaphore(2)
     expect(lock.acquire(False) and lock.acquire(False), "a semaphore of two gave less")
     expect(not lock.acquire(False), "a semaphore of two gave three")
+
+
+def wake_all(threads):
+    """Wake that many threads, which wait for one condition, and see that none is left."""
+    condition, waiting = multiprocessing.Condition(), multiprocessing.Semaphore(0)
+
+    def wait():
+        with condition:
+            waiting.release()
+            condition.wait()
+
+    running = [threading.Thread(target=wait) for _ in range(threads)]
+    for thread in running:
+        thread.daemon = True
+        thread.start()
+    for thread in running:
+        waiting.acquire()
+    with condition:
+        time.sleep(0.1)  # the others want its lock now, so that each release of it has a taker
+        condition.notify_all()
+    for thread in running:
+        thread.join(10)
+    equal(sum(thread.is_alive() for thread in running), 0, "number of threads left waiting")
+
+
+@probe.check
+def condition_of_threads():
+    for _ in range(5):
+        wake_all(6)
 
 
 @probe.check

@@ -121,5 +121,13 @@ def zone_of_a_tuple():
     equal(time.strftime("%Z", tuple(now)[:9]), zone, "%Z of a tuple")
 
 
+@probe.check
+def year_of_five_digits():
+    """musl's asctime() and ctime() end the process for it."""
+    text = time.asctime((12345, 1, 1, 0, 0, 0, 0, 1, 0))
+    equal(text, "Mon Jan  1 00:00:00 12345", "time.asctime() of the year 12345")
+    equal(time.ctime(10**12).split()[-1], "33658", "the year of time.ctime(10**12)")
+
+
 if __name__ == "__main__":
     probe.run()
