@@ -17,6 +17,17 @@ from alpypy.tables import Table, read_table
 FILE_NAME = "check.toml"
 EXTRA = "extra_tests"
 _WEAK_KEYS = "/etc/ssl/weak-keys.cnf"  # in the images of dockerfiles/check
+_ANY_DATE = "ALPYPY_ANY_DATE"  # read by dockerfiles/check/drive.py
+_FIELDS = (
+    "resources",
+    "memory_mib",
+    "timeout",
+    "weak_keys",
+    "ended_certificates",
+    "not_tests",
+    "compiler",
+    "wheels",
+)
 Kind = Literal["stdlib", "pytest"]
 
 
@@ -63,6 +74,7 @@ class Settings:
 
     limits: Limits
     weak_keys: SpecifierSet
+    ended_certificates: SpecifierSet
     not_tests: tuple[str, ...]
     compiler: tuple[Compiler, ...]
     wheels: tuple[Wheel, ...]
@@ -78,7 +90,9 @@ class Settings:
 
     def environment(self, language: str) -> Mapping[str, str]:
         """Variables that tests of this language need in a container, besides those of all."""
-        return {"OPENSSL_CONF": _WEAK_KEYS} if language in self.weak_keys else {}
+        weak = {"OPENSSL_CONF": _WEAK_KEYS} if language in self.weak_keys else {}
+        ended = {_ANY_DATE: "1"} if language in self.ended_certificates else {}
+        return {**weak, **ended}
 
     def wheels_for(self, language: str) -> tuple[Source, ...]:
         """pytest and what it needs on a Python of this language."""
@@ -92,11 +106,12 @@ def load_settings(root: Path) -> Settings:
         DataError: an entry lacks a field, or has one that is unknown or not usable.
     """
     file = read_table(root, FILE_NAME)
-    file.allow("resources", "memory_mib", "timeout", "weak_keys", "not_tests", "compiler", "wheels")
+    file.allow(*_FIELDS)
     limits = Limits(file.number("timeout"), file.number("memory_mib"), file.text("resources"))
     return Settings(
         limits=limits,
         weak_keys=file.range("weak_keys"),
+        ended_certificates=file.range("ended_certificates"),
         not_tests=file.texts("not_tests"),
         compiler=tuple(map(_load_compiler, file.tables("compiler"))),
         wheels=tuple(map(_load_wheel, file.tables("wheels"))),

@@ -86,3 +86,12 @@ def test_what_a_file_may_not_say(tmp_path: Path) -> None:
 )
 def test_weak_keys_are_taken_for_the_suites_that_have_them(language: str, named: bool) -> None:
     assert ("OPENSSL_CONF" in load_settings(ROOT).environment(language)) is named
+
+
+@pytest.mark.parametrize(
+    ("language", "named"), [("2.7", False), ("3.5", True), ("3.6", True), ("3.7", False)]
+)
+def test_no_date_is_looked_at_for_the_suites_whose_certificates_ended(
+    language: str, named: bool
+) -> None:
+    assert ("ALPYPY_ANY_DATE" in load_settings(ROOT).environment(language)) is named
