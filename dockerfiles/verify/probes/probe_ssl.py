@@ -182,6 +182,7 @@ def ragged_end_is_suppressed():
     client = connect(Server(hang_up), trusting())
     equal(read(client, 3), b"bye", "what the server sent")
     equal(client.recv(1), b"", "what comes after the last byte")
+    equal(client.recv(1), b"", "what comes after the end")
 
 
 @probe.check
