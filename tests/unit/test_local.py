@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import io
 import random
 import shutil
 import subprocess
 import sys
-import tarfile
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -19,6 +17,7 @@ from alpypy.local import Local, identify, open_source, refuse_unused
 from alpypy.recipe import PYPY_GOAL, load_catalog
 from alpypy.sources import Fetcher, file_digest
 from alpypy.spec import Target
+from tests.trees import write_archive, write_tree
 
 RECIPE = load_catalog(Path(__file__).parents[2]).recipe(Target("3.6-7.0.0", "3.9"))
 VERSION = "pypy/module/sys/version.py"
@@ -28,22 +27,6 @@ TEXT = (
     'PYPY_VERSION               = (7, 0, 0, "final", 0)\n'
 )
 FILES = {VERSION: TEXT, PYPY_GOAL: "", "rpython/__init__.py": ""}
-
-
-def write_archive(path: Path, files: Mapping[str, str]) -> Path:
-    with tarfile.open(path, f"w:{path.suffix[1:]}") as tar:
-        for name, text in files.items():
-            member = tarfile.TarInfo(f"pypy-release/{name}")
-            member.size = len(text)
-            tar.addfile(member, io.BytesIO(text.encode()))
-    return path
-
-
-def write_tree(folder: Path, files: Mapping[str, str]) -> Path:
-    for name, text in files.items():
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        (folder / name).write_text(text)
-    return folder
 
 
 @pytest.mark.parametrize("kind", ["bz2", "gz", "xz"])

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-import io
 import os
 import shutil
 import subprocess
-import tarfile
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -18,6 +16,7 @@ from alpypy.errors import ArchiveError, SpecError
 from alpypy.patch_check import AtHand, at_hand, check, how_to_get, report
 from alpypy.patches import load_patches
 from alpypy.recipe import Catalog, Source, load_catalog
+from tests.trees import write_archive, write_tree
 
 ROOT = Path(__file__).parents[2]
 REAL = load_catalog(ROOT)
@@ -46,22 +45,6 @@ def files_of(release: str, **changed: str) -> dict[str, str]:
     words = (", ".join(language.split(".")), ", ".join(number.split(".")))
     version = f'CPYTHON_VERSION = ({words[0]}, 1, "final", 42)\nPYPY_VERSION = ({words[1]}, "x")\n'
     return {**files, VERSION: version}
-
-
-def write_archive(path: Path, files: Mapping[str, str]) -> Path:
-    with tarfile.open(path, f"w:{path.suffix[1:]}") as tar:
-        for name, text in files.items():
-            member = tarfile.TarInfo(f"top/{name}")
-            member.size = len(text)
-            tar.addfile(member, io.BytesIO(text.encode()))
-    return path
-
-
-def write_tree(folder: Path, files: Mapping[str, str]) -> Path:
-    for name, text in files.items():
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        (folder / name).write_text(text)
-    return folder
 
 
 def git(folder: Path, *words: str) -> None:

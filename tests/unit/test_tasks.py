@@ -33,6 +33,14 @@ def parse(*words: str) -> ParserContext:
     return context
 
 
+def refusal(capsys: pytest.CaptureFixture[str], *words: str, code: int = 2) -> str:
+    """What a command says that ends with this exit code."""
+    with pytest.raises(SystemExit) as caught:
+        PROGRAM.run(["invoke", *words])
+    assert caught.value.code == code
+    return capsys.readouterr().err
+
+
 def test_source_and_mirror_are_repeatable() -> None:
     given = ["--source", "a", "--mirror", "b", "--source", "c"]
     values = parse("bootstrap", *BOTH, *given).as_kwargs
@@ -73,19 +81,15 @@ def test_options_of_its_own(task: str, options: set[str]) -> None:
 def test_a_wrong_command_line_is_told_once_and_ends_with_2(
     words: list[str], says: str, capsys: pytest.CaptureFixture[str], restored: None
 ) -> None:
-    with pytest.raises(SystemExit) as caught:
-        PROGRAM.run(["invoke", "bootstrap", *words])
-    assert caught.value.code == 2
-    said = capsys.readouterr().err
+    said = refusal(capsys, "bootstrap", *words)
     assert says in said
     assert said.count(said.splitlines()[0]) == 1
 
 
 def test_build_needs_a_pypy(capsys: pytest.CaptureFixture[str], restored: None) -> None:
-    with pytest.raises(SystemExit) as caught:
-        PROGRAM.run(["invoke", "build", *BOTH])
-    assert caught.value.code == 2
-    assert "build needs --with-pypy\n  --with-pypy: tarball of a PyPy" in capsys.readouterr().err
+    assert "build needs --with-pypy\n  --with-pypy: tarball of a PyPy" in refusal(
+        capsys, "build", *BOTH
+    )
 
 
 @pytest.mark.parametrize(
@@ -116,10 +120,7 @@ def test_a_wrong_image_is_told_before_an_engine_is_looked_for(
     restored: None,
 ) -> None:
     monkeypatch.setenv("DOCKER_HOST", "unix:///nowhere")
-    with pytest.raises(SystemExit) as caught:
-        PROGRAM.run(["invoke", "image", *words])
-    assert caught.value.code == code
-    assert says in capsys.readouterr().err
+    assert says in refusal(capsys, "image", *words, code=code)
 
 
 @pytest.mark.parametrize(
@@ -152,20 +153,14 @@ def test_a_wrong_check_is_told_before_anything_runs(
     restored: None,
 ) -> None:
     monkeypatch.setenv("DOCKER_HOST", "unix:///nowhere")
-    with pytest.raises(SystemExit) as caught:
-        PROGRAM.run(["invoke", "check", *words])
-    assert caught.value.code == 2
-    assert says in capsys.readouterr().err
+    assert says in refusal(capsys, "check", *words)
 
 
 def test_sizes_need_an_engine(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, restored: None
 ) -> None:
     monkeypatch.setenv("DOCKER_HOST", "unix:///nowhere")
-    with pytest.raises(SystemExit) as caught:
-        PROGRAM.run(["invoke", "image", "--sizes"])
-    assert caught.value.code == 8
-    assert "no container engine answers" in capsys.readouterr().err
+    assert "no container engine answers" in refusal(capsys, "image", "--sizes", code=8)
 
 
 @pytest.mark.parametrize("words", [["--bogus", "x"], ["3.6-7.0.0", "3.9"], [*BOTH, "--jobs"]])
@@ -211,10 +206,7 @@ def test_what_is_not_given_is_none_in_the_order() -> None:
 def test_a_wrong_order_of_wheels_ends_with_2(
     words: list[str], says: str, capsys: pytest.CaptureFixture[str], restored: None
 ) -> None:
-    with pytest.raises(SystemExit) as caught:
-        PROGRAM.run(["invoke", "wheels", *words])
-    assert caught.value.code == 2
-    assert says in capsys.readouterr().err
+    assert says in refusal(capsys, "wheels", *words)
 
 
 def test_wheels_need_an_engine(
@@ -225,10 +217,9 @@ def test_wheels_need_an_engine(
 ) -> None:
     monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/none.sock")
     monkeypatch.setenv("ALPYPY_CACHE", str(tmp_path))
-    with pytest.raises(SystemExit) as caught:
-        PROGRAM.run(["invoke", "wheels", "six", "--python", "3.12"])
-    assert caught.value.code == 8
-    assert "no container engine answers" in capsys.readouterr().err
+    assert "no container engine answers" in refusal(
+        capsys, "wheels", "six", "--python", "3.12", code=8
+    )
 
 
 @pytest.mark.parametrize("port", ["0", "80", "1023", "65536", "http", "\u0663"])
@@ -239,10 +230,7 @@ def test_a_port_that_squid_cannot_listen_at_is_told_before_an_engine_is_looked_f
     restored: None,
 ) -> None:
     monkeypatch.setenv("DOCKER_HOST", "unix:///nowhere")
-    with pytest.raises(SystemExit) as caught:
-        PROGRAM.run(["invoke", "proxy", "--port", port])
-    assert caught.value.code == 2
-    said = capsys.readouterr().err
+    said = refusal(capsys, "proxy", "--port", port)
     assert f"--port is '{port}'\n  give a number from 1024 to 65535" in said
 
 
