@@ -154,11 +154,6 @@ MISTAKES: dict[str, tuple[str, int, tuple[str, ...]]] = {
     ),
     "not_an_alpine": ("bootstrap --pypy 3.6-7.0.0 --alpine edge", 2, ("'edge'", "3.9 or 3.23")),
     "other_digits": ("bootstrap --pypy 3.6-7.0.0 --alpine 3.\u0663", 2, ("3.9 or 3.23",)),
-    "impossible_pair": (
-        "bootstrap --pypy 2.7-7.0.0 --alpine 3.23",
-        2,
-        ("2.7-7.0.0 cannot be built on Alpine 3.23", "these work: 2.7-7.0.0 on Alpine 3."),
-    ),
     "unknown_arch": (
         "bootstrap --pypy 3.6-7.0.0 --alpine 3.9 --arch mips",
         2,

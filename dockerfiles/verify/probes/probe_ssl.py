@@ -5,7 +5,6 @@ import os
 import socket
 import ssl
 import struct
-import sys
 import threading
 
 from probing import Probe, equal, error_of, expect
@@ -228,19 +227,17 @@ def unknown_certificate_is_refused():
     expect("CERTIFICATE_VERIFY_FAILED" in str(error), "refused, but with %s" % error)
 
 
-if sys.version_info >= (3,) or sys.pypy_version_info >= (7, 3):  # before, _ssl is RPython
-
-    @probe.check
-    def errors_stay_with_their_connection():
-        """OpenSSL has one queue of errors for all connections of a thread."""
-        other = connect(Server(wait), trusting())
-        equal(read(other, 3), b"bye", "what the server sent")
-        other.setblocking(False)
-        unknown_certificate_is_refused()
-        error_of(ssl.SSLWantReadError, other.recv, 1)
-        error_of(socket.error, after_a_reset().sendall, b"more")
-        error_of(ssl.SSLWantReadError, other.recv, 1)
-        other.close()
+@probe.check
+def errors_stay_with_their_connection():
+    """OpenSSL has one queue of errors for all connections of a thread."""
+    other = connect(Server(wait), trusting())
+    equal(read(other, 3), b"bye", "what the server sent")
+    other.setblocking(False)
+    unknown_certificate_is_refused()
+    error_of(ssl.SSLWantReadError, other.recv, 1)
+    error_of(socket.error, after_a_reset().sendall, b"more")
+    error_of(ssl.SSLWantReadError, other.recv, 1)
+    other.close()
 
 
 @probe.check
