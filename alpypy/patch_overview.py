@@ -26,7 +26,7 @@ _COMMIT = re.compile(r"\b[0-9a-f]{11,40}\b")
 def table(patches: Sequence[Patch], known: Sequence[str]) -> Iterator[str]:
     """Releases by topics, a letter for each patch file, after a list of what the letters mean.
 
-    80 columns are enough for 20 topics.
+    A topic's number is written downwards; 80 columns are enough for 33 topics.
     """
     found = topics(patches, known)
     for number, (topic, variants) in enumerate(found.items(), 1):
@@ -34,10 +34,12 @@ def table(patches: Sequence[Patch], known: Sequence[str]) -> Iterator[str]:
         for place, patch in enumerate(variants):
             yield f"      {string.ascii_letters[place]}  patches/{patch.path.name}"
     width = max(map(len, known))
-    yield f"{'':{width}}{''.join(f'{number:3}' for number in range(1, len(found) + 1))}"
+    wide = len(str(len(found)))
+    for digits in zip(*(f"{number:{wide}}" for number in range(1, len(found) + 1)), strict=True):
+        yield f"{'':{width}} {' '.join(digits)}"
     for release in known:
         letters = (_letter(variants, release) for variants in found.values())
-        yield f"{release:{width}}{''.join(f'{letter:>3}' for letter in letters)}"
+        yield f"{release:{width}} {' '.join(letters)}"
 
 
 def page(patches: Sequence[Patch], known: Sequence[str]) -> str:

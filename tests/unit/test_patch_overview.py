@@ -49,11 +49,11 @@ def test_the_table_says_which_file_serves_which_release(patches: tuple[Patch, ..
         " 2  stat: stat instead of stat64",
         "      a  patches/stat@2.7-7.0.0.patch",
         "      b  patches/stat@3.6-7.0.0.patch",
-        "               1  2",
-        "2.7-7.0.0      .  a",
-        "2.7-7.1.0      .  a",
-        "3.6-7.0.0      a  b",
-        "rpython-0.2.1  .  a",
+        "              1 2",
+        "2.7-7.0.0     . a",
+        "2.7-7.1.0     . a",
+        "3.6-7.0.0     a b",
+        "rpython-0.2.1 . a",
     ]
 
 
@@ -63,7 +63,9 @@ def test_every_patch_is_in_the_table_where_it_is_for() -> None:
     for release, letters in rows.items():
         wanted = sum(release in patch.releases for patch in CATALOG.patches)
         assert sum(letter != "." for letter in letters) == wanted
-    assert max(map(len, lines)) <= 100
+    assert max(map(len, lines[-len(CATALOG.releases) :])) <= 80
+    tens, units = lines[-len(CATALOG.releases) - 2 : -len(CATALOG.releases)]
+    assert (tens.split()[:2], units.split()[8:11]) == (["1", "1"], ["9", "0", "1"])
 
 
 def test_a_section_has_all_that_the_headers_say(patches: tuple[Patch, ...]) -> None:
