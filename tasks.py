@@ -13,19 +13,13 @@ from typing import Any
 
 from invoke import Context, Task, task
 
-from alpypy import (
-    cli,
-    download,
-    patch_check,
-    patch_overview,
-    publish,
-    registry,
-    release,
-    verdict,
-)
-from alpypy.cli import ROOT, say
+from alpypy import cli, download, patch_check, patch_overview, publish, registry, release, verdict
+from alpypy.cli import say
+from alpypy.core.errors import SpecError
+from alpypy.core.fetch import Fetcher
+from alpypy.core.folders import ROOT, cache_folder
+from alpypy.core.unpack import unpack
 from alpypy.destination import destination
-from alpypy.errors import SpecError
 from alpypy.image import find_base
 from alpypy.kit import prepare
 from alpypy.order import Order
@@ -33,7 +27,6 @@ from alpypy.proxy import serve
 from alpypy.recipe import load_catalog
 from alpypy.release_index import load_settings
 from alpypy.runtime_image import Wanted, make, understand
-from alpypy.sources import Fetcher, cache_folder, unpack
 from alpypy.spec import RUNTIME_REPOSITORY, Target, alpine_of, arch_of
 from alpypy.verify import own_alpine, require_tarball
 from alpypy.verify import verify as verify_tarball

@@ -6,7 +6,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from alpypy import archive, image, package, plan, translate, verdict, verify
+from alpypy import image, package, plan, translate, verdict, verify
+from alpypy.core import archive
+from alpypy.core.fetch import Fetcher
+from alpypy.core.store import Store, key_of
 from alpypy.durations import Durations
 from alpypy.engine import Engine
 from alpypy.manifest import Translator
@@ -14,8 +17,6 @@ from alpypy.order import Build
 from alpypy.package import Made, Tarball
 from alpypy.plan import Plan, PypyTwo, Stage
 from alpypy.recipe import Recipe
-from alpypy.sources import Fetcher
-from alpypy.store import Store, key_of
 from alpypy.translate import Translation
 from alpypy.verify import Report
 

@@ -17,15 +17,16 @@ from alpypy.check_prepare import Tree
 from alpypy.check_report import Report, compare
 from alpypy.check_run import ENVIRONMENT, Runner
 from alpypy.check_suite import Place, run_all
+from alpypy.core.errors import ArchiveError
+from alpypy.core.fetch import Fetcher
+from alpypy.core.files import file_digest, whole_file
+from alpypy.core.store import Store, key_of
 from alpypy.engine import Engine
-from alpypy.errors import ArchiveError
 from alpypy.image import Base
 from alpypy.ledger import Entry, judge, load_ledger, outdated
 from alpypy.local import identify, open_source, refuse_unused
 from alpypy.recipe import Recipe, load_catalog
-from alpypy.sources import Fetcher, file_digest
 from alpypy.spec import PypyVersion, Target
-from alpypy.store import Store, key_of, whole_file
 
 _CONTEXT = "dockerfiles/check"
 

@@ -17,16 +17,8 @@ from pathlib import Path
 from typing import IO, Any
 
 from alpypy.check_plan import Limits, TestModule
-from alpypy.check_run import (
-    ENVIRONMENT,
-    LAST_WORDS,
-    TIMED_OUT,
-    Attempt,
-    Runner,
-    request_for,
-    tail,
-)
-from alpypy.errors import CheckError
+from alpypy.check_run import ENVIRONMENT, LAST_WORDS, TIMED_OUT, Attempt, Runner, request_for, tail
+from alpypy.core.errors import CheckError
 
 _NOBODY = 65534
 _LAST_WORDS_TIME = 5  # seconds

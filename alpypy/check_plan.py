@@ -10,9 +10,10 @@ from typing import Literal
 
 from packaging.specifiers import SpecifierSet
 
-from alpypy.errors import SpecError
-from alpypy.recipe import Source, load_source
-from alpypy.tables import Table, read_table
+from alpypy.core.errors import SpecError
+from alpypy.core.source import Source
+from alpypy.core.tables import Table, read_table
+from alpypy.recipe import load_source
 
 FILE_NAME = "check.toml"
 EXTRA = "extra_tests"

@@ -11,14 +11,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from alpypy.check_plan import EXTRA
+from alpypy.core.errors import SpecError
+from alpypy.core.fetch import Fetcher
+from alpypy.core.files import file_digest
+from alpypy.core.source import Source
+from alpypy.core.store import Store, key_of
+from alpypy.core.unpack import unpack, unpack_wheel
 from alpypy.engine import Engine, Job, Mount
-from alpypy.errors import SpecError
 from alpypy.image import Base
 from alpypy.local import Opened
 from alpypy.manifest import FILE_NAME, Manifest
-from alpypy.recipe import Recipe, Source
-from alpypy.sources import Fetcher, file_digest, unpack, unpack_wheel
-from alpypy.store import Store, key_of
+from alpypy.recipe import Recipe
 
 WHEELS = "/check/wheels"  # where containers see them
 _LIBRARIES = ("lib", "lib-python", "lib_pypy")  # of the layouts that PyPy had and has

@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from alpypy.check_outcomes import PASSED, SKIPPED, ModuleResult, Outcome, shortened
-from alpypy.errors import SpecError
+from alpypy.core.errors import SpecError
+from alpypy.core.progress import clock
+from alpypy.core.web_page import page
 from alpypy.findings import Finding
 from alpypy.ledger import Judged
-from alpypy.progress import clock
-from alpypy.web_page import page
 
 SCHEMA = 1
 _NOT_RUN = "not run"

@@ -17,7 +17,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from alpypy.check_plan import Limits, TestModule
-from alpypy.errors import CheckError
+from alpypy.core.errors import CheckError
 
 TIMED_OUT = 124
 _ATTEMPTS = 5  # runs of one module, each without the tests that ended those before

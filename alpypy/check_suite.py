@@ -11,8 +11,9 @@ from typing import Any
 from alpypy.check_outcomes import ModuleResult, read
 from alpypy.check_plan import TestModule
 from alpypy.check_run import RawRun, Runner, run_module
-from alpypy.progress import Tally
-from alpypy.store import key_of, whole_file
+from alpypy.core.files import whole_file
+from alpypy.core.progress import Tally
+from alpypy.core.store import key_of
 
 FolderOf = Callable[[TestModule], Path]
 

@@ -20,19 +20,20 @@ from docker.errors import APIError, DockerException
 from alpypy import image_sizes
 from alpypy.bootstrap import Builder
 from alpypy.check import Checker, Scope
+from alpypy.core.errors import AlpypyError, EngineError, ResourceError, SpecError
+from alpypy.core.fetch import Fetcher
+from alpypy.core.folders import ROOT, cache_folder
+from alpypy.core.progress import clock
+from alpypy.core.redact import without_passwords
 from alpypy.engine import Engine, connect
-from alpypy.errors import AlpypyError, EngineError, ResourceError, SpecError
 from alpypy.order import Order, understand
 from alpypy.plan import Stage
-from alpypy.progress import clock
 from alpypy.proxy import Wanted as WantedProxy
 from alpypy.proxy_config import load_settings as load_proxy_settings
 from alpypy.release_index import Settings, public_address
-from alpypy.sources import Fetcher, cache_folder, without_passwords
 from alpypy.spec import Target
 from alpypy.translate import default_jobs
 
-ROOT = Path(__file__).resolve().parent.parent
 ARTIFACTS = ROOT / "artifacts"
 RELEASE = ARTIFACTS / "release"
 _CONTROL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")  # colours and the like, of tools that are quoted

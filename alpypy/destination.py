@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Protocol
 
 from alpypy import release
-from alpypy.errors import DigestError, SpecError
+from alpypy.core.errors import DigestError, SpecError
+from alpypy.core.files import file_digest
 from alpypy.github import Repository, token_of_environment
 from alpypy.github_answers import Asset, Release, overtaken
 from alpypy.release_index import FILE_NAME, Index
 from alpypy.release_page import TITLE, notes
-from alpypy.sources import file_digest
 
 _GITHUB = "github:"
 _NAME = re.compile(r"[0-9A-Za-z][0-9A-Za-z-]{0,38}/[0-9A-Za-z._-]{1,100}", re.ASCII)

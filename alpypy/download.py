@@ -7,11 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
-from alpypy import archive
-from alpypy.errors import DigestError, DownloadError, SpecError
-from alpypy.recipe import Source
+from alpypy.core import archive
+from alpypy.core.errors import DigestError, DownloadError, SpecError
+from alpypy.core.fetch import Fetcher, fetch_unverified
+from alpypy.core.files import disk, file_digest
+from alpypy.core.redact import without_login
+from alpypy.core.source import Source
 from alpypy.release_index import FILE_NAME, Index, Tarball, parse
-from alpypy.sources import Fetcher, disk, fetch_unverified, file_digest, without_login
 from alpypy.spec import PypyVersion, Target
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+from alpypy.core.store import Store
+from alpypy.core.tables import Table, read_table
 from alpypy.recipe import Recipe
 from alpypy.spec import PypyVersion
-from alpypy.store import Store
-from alpypy.tables import Table, read_table
 from alpypy.translate import title
 
 

@@ -26,9 +26,9 @@ import requests
 from docker.errors import APIError, BuildError, DockerException, ImageNotFound, NotFound
 from docker.models.containers import Container
 
-from alpypy.errors import EngineError, ImageError
+from alpypy.core.errors import EngineError, ImageError
+from alpypy.core.locks import one_at_a_time
 from alpypy.private_engine import SOCKETS, private_engine, refusal
-from alpypy.store import one_at_a_time
 
 LEASE_LABEL = "org.alpypy.lease"
 _LEASE = "/run/alpypy.lease"

@@ -14,9 +14,9 @@ from pathlib import Path
 
 from packaging.specifiers import SpecifierSet
 
-from alpypy.errors import SpecError
+from alpypy.core.errors import SpecError
+from alpypy.core.tables import Table, read_table
 from alpypy.spec import PypyVersion, Target
-from alpypy.tables import Table, read_table
 
 FILE_NAME = "verify.toml"
 

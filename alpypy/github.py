@@ -20,10 +20,10 @@ from requests.auth import AuthBase
 from tqdm import tqdm
 
 from alpypy import github_answers as answers
-from alpypy.errors import ReleaseError, SpecError
+from alpypy.core.errors import ReleaseError, SpecError
+from alpypy.core.fetch import brief
 from alpypy.github_answers import Asset, Release
 from alpypy.release_index import never_replaced
-from alpypy.sources import brief
 
 _API = "https://api.github.com"
 _VERSION = "2022-11-28"

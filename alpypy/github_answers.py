@@ -13,7 +13,7 @@ from typing import Any
 
 import requests
 
-from alpypy.errors import ReleaseError
+from alpypy.core.errors import ReleaseError
 
 MOVED = (301, 302, 307, 308)
 _AGAIN = "what is there is not sent twice"

@@ -11,16 +11,16 @@ from pathlib import Path
 from docker.models.images import Image
 
 from alpypy import kit as kits
+from alpypy.core.errors import DownloadError, ImageError, KitError, SpecError
+from alpypy.core.fetch import Fetcher
+from alpypy.core.folders import ROOT
+from alpypy.core.store import key_of
 from alpypy.engine import Engine
-from alpypy.errors import DownloadError, ImageError, KitError, SpecError
 from alpypy.manifest import Translator
 from alpypy.recipe import Alpine, Recipe
-from alpypy.sources import Fetcher
-from alpypy.store import key_of
 
 KEY_LABEL = "org.alpypy.key"
 _TRANSLATOR_LABEL = "org.alpypy.translator"  # name and SHA-256 of the tarball inside
-_ROOT = Path(__file__).resolve().parent.parent
 
 
 @dataclass(frozen=True)
@@ -90,7 +90,7 @@ def _kit_at_hand(engine: Engine, alpine: str, *, wanted: bool) -> bool:
     """Whether the engine has the kit; an outdated one is an error, a missing one if wanted."""
     reference = kits.reference(alpine)
     if engine.image_id(reference):
-        kits.require_current(engine, _ROOT, alpine)
+        kits.require_current(engine, ROOT, alpine)
         return True
     if wanted:
         raise KitError(

@@ -18,8 +18,8 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import IO
 
+from alpypy.core.errors import ImageError
 from alpypy.engine import Engine
-from alpypy.errors import ImageError
 from alpypy.runtime_image import FOLDER, is_runtime_image
 
 PARTS = ("Alpine", "run-time libraries", "interpreter", "stdlib", "pip")

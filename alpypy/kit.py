@@ -19,10 +19,12 @@ from elftools.elf.sections import SymbolTableSection
 
 from alpypy import kit_packages
 from alpypy.apk import KEY_NAME, Package, write_index
+from alpypy.core.errors import KitError, SpecError
+from alpypy.core.fetch import Fetcher
+from alpypy.core.files import file_digest
+from alpypy.core.unpack import unpack
 from alpypy.engine import Engine, Job, Mount
-from alpypy.errors import KitError, SpecError
 from alpypy.kit_packages import ARCH, Contents, Library, Openssl
-from alpypy.sources import Fetcher, file_digest, unpack
 
 LABEL = "org.alpypy.kit"
 _CONTENT_LABEL = "org.alpypy.kit.content"

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from alpypy import patches
+from alpypy.core.errors import PackageError
 from alpypy.engine import Completed, Engine, Job, Mount
-from alpypy.errors import PackageError
 from alpypy.recipe import Recipe
 from alpypy.translate import Translation
 

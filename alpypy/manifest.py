@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
-from alpypy.errors import ArchiveError, SpecError
+from alpypy.core.errors import ArchiveError, SpecError
 from alpypy.spec import PypyVersion, Target
 
 FILE_NAME = "ALPYPY.json"

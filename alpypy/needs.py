@@ -9,9 +9,9 @@ import sys
 import requests
 import urllib3
 
-from alpypy import cli
+from alpypy.core.errors import AlpypyError
+from alpypy.core.folders import ROOT
 from alpypy.engine import engine_answers
-from alpypy.errors import AlpypyError
 from alpypy.private_engine import SOCKETS, nothing_to_start, refusal
 from alpypy.recipe import load_catalog
 
@@ -34,7 +34,7 @@ def engine_missing() -> bool:
 
 def kit_needed(alpine: str) -> bool:
     """Whether Alpine's mirrors do not answer for this version's packages."""
-    rootfs = load_catalog(cli.ROOT).alpine(alpine).rootfs["x86_64"]
+    rootfs = load_catalog(ROOT).alpine(alpine).rootfs["x86_64"]
     index = f"{rootfs.url.partition('/releases/')[0]}/main/x86_64/APKINDEX.tar.gz"
     try:
         return not requests.head(index, timeout=_TIMEOUT, allow_redirects=True).ok

@@ -6,12 +6,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from alpypy.errors import ArchiveError, SpecError
+from alpypy.core.errors import ArchiveError, SpecError
+from alpypy.core.fetch import Fetcher
+from alpypy.core.files import file_digest
 from alpypy.local import Opened, identify, open_source, refuse_unused
 from alpypy.manifest import Manifest
 from alpypy.plan import PypyTwo
 from alpypy.recipe import Recipe, load_catalog
-from alpypy.sources import Fetcher, file_digest
 from alpypy.spec import PypyVersion, Target
 
 _TRANSLATES = "2.7"  # RPython is a subset of this language

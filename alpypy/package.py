@@ -7,10 +7,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from alpypy import elf
-from alpypy.archive import write_tarball
+from alpypy.core import elf
+from alpypy.core.archive import write_tarball
+from alpypy.core.errors import PackageError
+from alpypy.core.files import file_digest
+from alpypy.core.progress import Phase, Stopwatch
+from alpypy.core.store import Store, key_of
 from alpypy.engine import Engine, Job
-from alpypy.errors import PackageError
 from alpypy.image import Base
 from alpypy.layout import Layout, lay_out
 from alpypy.manifest import (
@@ -24,10 +27,7 @@ from alpypy.manifest import (
     ProgramCheck,
     Translator,
 )
-from alpypy.progress import Phase, Stopwatch
 from alpypy.recipe import Program, Recipe
-from alpypy.sources import file_digest
-from alpypy.store import Store, key_of
 from alpypy.translate import Translation
 
 _REVISION = "1"  # part of the key: raise it when this code or layout.py makes other tarballs

@@ -20,7 +20,7 @@ from typing import Any
 import patch_ng
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 
-from alpypy.errors import DataError, PatchError, SpecError
+from alpypy.core.errors import DataError, PatchError, SpecError
 from alpypy.spec import PypyVersion
 
 _REQUIRED = ("Title", "Why", "Releases", "Origin", "Upstream", "Glibc")

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from alpypy import image, package, translate
+from alpypy.core.store import key_of
 from alpypy.image import Base
 from alpypy.recipe import Recipe
-from alpypy.store import key_of
 
 
 @dataclass(frozen=True)

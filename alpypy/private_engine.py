@@ -18,7 +18,7 @@ from docker import DockerClient
 from docker.errors import DockerException
 from filelock import FileLock
 
-from alpypy.errors import EngineError
+from alpypy.core.errors import EngineError
 
 _START_SECONDS = 60
 _LONGEST_SOCKET = 107  # bytes; unix(7)

@@ -10,9 +10,9 @@ from pathlib import Path
 from string import Template
 from urllib.parse import quote, unquote, urlsplit
 
-from alpypy.errors import SpecError
-from alpypy.sources import without_login
-from alpypy.tables import read_table
+from alpypy.core.errors import SpecError
+from alpypy.core.redact import without_login
+from alpypy.core.tables import read_table
 
 _ADDRESS = re.compile(r"[0-9A-Za-z.-]+")
 _YEAR = 365 * 24 * 60  # minutes

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from alpypy.core.errors import ProxyError
 from alpypy.engine import Engine, Job, Mount
-from alpypy.errors import ProxyError
 from alpypy.proxy_files import Owner, no_link
 
 _INSTALL = (

@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from alpypy import release
+from alpypy.core.errors import SpecError
 from alpypy.destination import Destination
-from alpypy.errors import SpecError
 from alpypy.release_index import FILE_NAME, Artifact, Index, never_replaced, parse
 
 

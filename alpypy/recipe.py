@@ -17,45 +17,13 @@ from packaging.requirements import InvalidRequirement, Requirement
 from packaging.specifiers import SpecifierSet
 from packaging.version import Version
 
-from alpypy.errors import SpecError
+from alpypy.core.errors import SpecError
+from alpypy.core.source import Rootfs, Source
+from alpypy.core.tables import Table, read_table
 from alpypy.patches import Patch, load_patches, select
 from alpypy.spec import ARCHITECTURES, PypyVersion, Target
-from alpypy.tables import Table, read_table
 
 PYPY_GOAL = "pypy/goal/targetpypystandalone.py"
-
-
-@dataclass(frozen=True)
-class Source:
-    """A file to fetch: its address, its digest, and where else the same bytes are found.
-
-    ``pypi`` is a requirement that pip downloads, ``debian`` a path below a Debian repository.
-    ``url`` is empty when the file is found only there, and ``name`` then names it.
-    """
-
-    url: str
-    sha256: str
-    pypi: str | None = None
-    debian: str | None = None
-    name: str | None = None
-
-    @property
-    def file_name(self) -> str:
-        """The file's name, by default the last part of its address."""
-        return self.name or (self.url or self.debian or "").rpartition("/")[2]
-
-
-@dataclass(frozen=True)
-class Rootfs:
-    """Alpine's root file system as a tarball."""
-
-    url: str
-    sha512: str
-
-    @property
-    def file_name(self) -> str:
-        """Last part of the address."""
-        return self.url.rpartition("/")[2]
 
 
 @dataclass(frozen=True)

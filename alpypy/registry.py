@@ -9,9 +9,9 @@ from typing import Any
 from docker.errors import APIError
 from tqdm import tqdm
 
+from alpypy.core.errors import PushError
+from alpypy.core.redact import without_passwords
 from alpypy.engine import Engine
-from alpypy.errors import PushError
-from alpypy.sources import without_passwords
 
 _HUB = "docker.io"
 # Parts of what engines and registries say, and what to do about it. The first that fits counts.

@@ -7,8 +7,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from alpypy import release_simple, verdict, wheel_record
-from alpypy.archive import copy_verified
-from alpypy.errors import AlpypyError, DigestError, ReleaseError, SpecError, UnverifiedError
+from alpypy.core.archive import copy_verified
+from alpypy.core.errors import AlpypyError, DigestError, ReleaseError, SpecError, UnverifiedError
+from alpypy.core.files import file_digest, new_file, whole_file
 from alpypy.manifest import Manifest
 from alpypy.release_index import (
     FILE_NAME,
@@ -22,8 +23,6 @@ from alpypy.release_index import (
     parse,
 )
 from alpypy.release_page import PAGE, release_page
-from alpypy.sources import file_digest
-from alpypy.store import new_file, whole_file
 from alpypy.wheel_record import requires_python, wheel_name
 
 WHEELS = "wheels"

@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Any
 
 from alpypy import wheel_record
-from alpypy.errors import ArchiveError, DigestError, ReleaseError, SpecError
+from alpypy.core.errors import ArchiveError, DigestError, ReleaseError, SpecError
+from alpypy.core.tables import read_table
 from alpypy.manifest import Manifest, from_values, to_values
 from alpypy.spec import PypyVersion, Target
-from alpypy.tables import read_table
 from alpypy.verify import Report
 from alpypy.wheel_record import DATE, WheelName, WheelRecord, wheel_name
 

@@ -11,10 +11,10 @@ from collections.abc import Iterator, Sequence
 from itertools import accumulate
 from urllib.parse import quote
 
+from alpypy.core.web_page import page
 from alpypy.release_index import FILE_NAME, SUMS, Artifact, Index, Tarball, Wheel
 from alpypy.release_simple import FOLDER
 from alpypy.spec import PypyVersion
-from alpypy.web_page import page
 
 TITLE = "PyPy for Alpine Linux"
 PAGE = "index.html"

@@ -19,16 +19,17 @@ from packaging.specifiers import SpecifierSet
 
 from alpypy import kit as kits
 from alpypy import verdict
-from alpypy.archive import copy_verified
+from alpypy.core.archive import copy_verified
+from alpypy.core.errors import ArchiveError
+from alpypy.core.fetch import Fetcher
+from alpypy.core.files import whole_file
+from alpypy.core.store import key_of
+from alpypy.core.tables import Table, read_table
 from alpypy.engine import Engine
-from alpypy.errors import ArchiveError
 from alpypy.image import find_base
 from alpypy.manifest import Manifest
 from alpypy.recipe import Recipe, load_catalog
-from alpypy.sources import Fetcher
 from alpypy.spec import RUNTIME_REPOSITORY, PypyVersion, Target
-from alpypy.store import key_of, whole_file
-from alpypy.tables import Table, read_table
 
 FILE_NAME = "image.toml"
 FOLDER = "opt/pypy"  # where PyPy is in the image, as in docker-library's

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from packaging.version import Version
 
-from alpypy.errors import SpecError
+from alpypy.core.errors import SpecError
 
 ARCHITECTURES = ("x86_64", "aarch64")
 # Of few digits: what a tarball says of itself is read here too, and int() takes only so many.

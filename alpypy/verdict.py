@@ -5,9 +5,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from alpypy.errors import UnverifiedError
-from alpypy.sources import file_digest
-from alpypy.store import whole_file
+from alpypy.core.errors import UnverifiedError
+from alpypy.core.files import file_digest, whole_file
 from alpypy.verify import Report, require_tarball
 
 

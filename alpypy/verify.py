@@ -15,17 +15,18 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from alpypy import elf, findings, manifest, materials, verify_inside, verify_outside
+from alpypy import findings, manifest, materials, verify_inside, verify_outside
+from alpypy.core import elf
+from alpypy.core.errors import ArchiveError
+from alpypy.core.files import file_digest
+from alpypy.core.folders import ROOT
 from alpypy.engine import Engine
-from alpypy.errors import ArchiveError
 from alpypy.findings import FILE_NAME, Finding, Ledger, load_policy
 from alpypy.manifest import Manifest
-from alpypy.sources import file_digest
 from alpypy.spec import Target
 from alpypy.verify_inside import Inside
 
-_ROOT = Path(__file__).resolve().parent.parent
-_CONTEXT = _ROOT / "dockerfiles/verify"
+_CONTEXT = ROOT / "dockerfiles/verify"
 
 
 @dataclass(frozen=True)
@@ -93,7 +94,7 @@ def verify(tarball: Path, engine: Engine, *, base_image: str, timeout: float = 6
     """
     require_tarball(tarball)
     started, digest = time.monotonic(), file_digest(tarball)
-    ledger = Ledger(load_policy(_ROOT))
+    ledger = Ledger(load_policy(ROOT))
     with tempfile.TemporaryDirectory(prefix="alpypy-verify-") as scratch:
         target = _check(tarball, Path(scratch), digest, engine, base_image, timeout, ledger)
     findings = ledger.policy.judge(ledger.findings, target)
@@ -126,7 +127,7 @@ def digest_of_checks() -> str:
     modules = (elf, findings, manifest, materials, verify_inside, verify_outside)
     code = (Path(module.__file__ or "") for module in modules)
     probes = (path for path in _CONTEXT.rglob("*") if path.suffix in (".py", ".sh", ""))
-    files = [Path(__file__), *code, _ROOT / "versions" / FILE_NAME, *probes]
+    files = [Path(__file__), *code, ROOT / "versions" / FILE_NAME, *probes]
     whole = hashlib.sha256()
     for path in sorted(path for path in files if path.is_file()):
         whole.update(path.read_bytes())

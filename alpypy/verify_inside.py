@@ -16,9 +16,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from alpypy import elf
+from alpypy.core import elf
+from alpypy.core.errors import ImageError
 from alpypy.engine import Completed, Engine, Job, Mount
-from alpypy.errors import ImageError
 from alpypy.findings import Ledger
 from alpypy.manifest import Manifest, ProgramCheck
 from alpypy.spec import PypyVersion

@@ -13,9 +13,9 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from alpypy import elf
-from alpypy.elf import ElfFile, Stack
-from alpypy.errors import ArchiveError, ResourceError
+from alpypy.core import elf
+from alpypy.core.elf import ElfFile, Stack
+from alpypy.core.errors import ArchiveError, ResourceError
 from alpypy.findings import Ledger
 from alpypy.manifest import BROKEN, FILE_NAME, Manifest
 

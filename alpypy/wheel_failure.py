@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
-from alpypy.errors import AlpypyError, DigestError, DownloadError, SpecError, WheelError
-from alpypy.sources import without_passwords
+from alpypy.core.errors import AlpypyError, DigestError, DownloadError, SpecError, WheelError
+from alpypy.core.redact import without_passwords
 from alpypy.wheel_recipe import WheelData
 
 # What is asked of an index of packages, and its answers: names of packages.

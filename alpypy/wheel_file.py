@@ -15,10 +15,10 @@ from pathlib import Path, PurePosixPath
 
 from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
 
-from alpypy import elf
-from alpypy.elf import ElfFile
-from alpypy.errors import WheelError
-from alpypy.sources import unpack_wheel
+from alpypy.core import elf
+from alpypy.core.elf import ElfFile
+from alpypy.core.errors import WheelError
+from alpypy.core.unpack import unpack_wheel
 
 # What wheels hold by mistake, and tests, which may need what users need not have.
 _MISTAKES = {"benchmarks", "docs", "examples", "setup", "test", "tests"}

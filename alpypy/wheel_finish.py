@@ -15,9 +15,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from alpypy import elf
+from alpypy.core import elf
+from alpypy.core.errors import WheelError
 from alpypy.engine import Job, Mount
-from alpypy.errors import WheelError
 from alpypy.verify_inside import System
 from alpypy.wheel_build import EPOCH, Bench, Built
 from alpypy.wheel_file import Wheel, read_wheel, with_platforms

@@ -14,15 +14,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from alpypy import elf, kit, verdict, verify_inside
+from alpypy import kit, verdict, verify_inside
+from alpypy.core import elf
+from alpypy.core.errors import ArchiveError, ImageError, SpecError, WheelError
+from alpypy.core.fetch import Fetcher
+from alpypy.core.files import file_digest
+from alpypy.core.store import Store, key_of
 from alpypy.engine import Engine, Job, Mount
-from alpypy.errors import ArchiveError, ImageError, SpecError, WheelError
 from alpypy.image import KEY_LABEL, Base, built, find_base
 from alpypy.manifest import Manifest
 from alpypy.recipe import Alpine
-from alpypy.sources import Fetcher, file_digest
 from alpypy.spec import PypyVersion, alpine_of
-from alpypy.store import Store, key_of
 from alpypy.verify_inside import System
 from alpypy.wheel_pip import newer_pip
 from alpypy.wheel_spec import Interpreter

@@ -7,9 +7,10 @@ from pathlib import Path
 
 from packaging.specifiers import SpecifierSet
 
-from alpypy.recipe import Source, load_source
+from alpypy.core.source import Source
+from alpypy.core.tables import Table, read_table
+from alpypy.recipe import load_source
 from alpypy.spec import PypyVersion
-from alpypy.tables import Table, read_table
 
 FILE_NAME = "pip.toml"
 

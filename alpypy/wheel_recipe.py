@@ -10,8 +10,8 @@ from pathlib import Path
 from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 
-from alpypy.errors import SpecError
-from alpypy.tables import Table, read_table
+from alpypy.core.errors import SpecError
+from alpypy.core.tables import Table, read_table
 from alpypy.wheel_spec import Interpreter
 from alpypy.wheel_versions import probes
 

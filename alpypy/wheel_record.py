@@ -15,11 +15,10 @@ from typing import Literal
 from packaging.tags import Tag
 from packaging.utils import InvalidWheelFilename, parse_wheel_filename
 
-from alpypy.errors import ArchiveError, UnverifiedError
+from alpypy.core.errors import ArchiveError, UnverifiedError
+from alpypy.core.files import file_digest, whole_file
 from alpypy.manifest import BROKEN, PACKAGE, from_values, to_values
-from alpypy.sources import file_digest
 from alpypy.spec import ARCHITECTURES
-from alpypy.store import whole_file
 
 SCHEMA = 1
 Kind = Literal["musllinux", "linux", "any", "index"]

@@ -20,7 +20,7 @@ from urllib.request import url2pathname
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
-from alpypy.errors import SpecError
+from alpypy.core.errors import SpecError
 
 # Source: https://pip.pypa.io/en/stable/reference/requirements-file-format/
 _CONSTRAINTS = ("-c", "--constraint")

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from packaging.requirements import InvalidRequirement, Requirement
 
-from alpypy.errors import SpecError
+from alpypy.core.errors import SpecError
 from alpypy.spec import PypyVersion, Target
 
 _CPYTHON = re.compile(r"3\.\d{1,4}", re.ASCII)

@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from alpypy.core.errors import WheelError
 from alpypy.engine import Job, Mount
-from alpypy.errors import WheelError
 from alpypy.findings import Policy
 from alpypy.wheel_build import Bench
 from alpypy.wheel_file import Wheel

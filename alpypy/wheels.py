@@ -12,12 +12,13 @@ from pathlib import Path
 from packaging.utils import canonicalize_name, canonicalize_version
 
 from alpypy import wheel_record
+from alpypy.core.errors import SpecError, UnverifiedError
+from alpypy.core.fetch import Fetcher
+from alpypy.core.files import file_digest, whole_file
+from alpypy.core.store import Store
 from alpypy.engine import Engine
-from alpypy.errors import SpecError, UnverifiedError
 from alpypy.findings import load_policy
 from alpypy.recipe import load_catalog
-from alpypy.sources import Fetcher, file_digest
-from alpypy.store import Store, whole_file
 from alpypy.wheel_build import Bench, Collected, collect
 from alpypy.wheel_file import Wheel
 from alpypy.wheel_finish import Finished, finish

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-from alpypy.recipe import Source
+from alpypy.core.source import Source
 
 CONTENT = bytes(range(256)) * 4000  # a megabyte, in which every offset looks different
 

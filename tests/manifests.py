@@ -6,7 +6,7 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from alpypy.archive import write_tarball
+from alpypy.core.archive import write_tarball
 from alpypy.manifest import (
     FILE_NAME,
     AppliedPatch,

@@ -7,9 +7,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from alpypy import verdict, wheel_record
+from alpypy.core.files import file_digest
 from alpypy.findings import Finding
 from alpypy.manifest import Manifest, ProgramCheck
-from alpypy.sources import file_digest
 from alpypy.spec import Target
 from alpypy.verify import Report
 from alpypy.wheel_record import Bundled, Trial, WheelRecord

@@ -8,10 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from alpypy import image, kit, sources
+from alpypy import image, kit
+from alpypy.core import folders
+from alpypy.core.fetch import Fetcher
 from alpypy.engine import Engine, Job, Mount, connect
 from alpypy.recipe import load_catalog
-from alpypy.sources import Fetcher
 from alpypy.spec import Target
 
 ROOT = Path(__file__).parents[2]
@@ -26,7 +27,7 @@ def ctrl_c() -> None:
 @pytest.fixture(scope="session")
 def cache() -> Path:
     """The user's cache: what is downloaded once serves all tests."""
-    return sources.cache_folder()
+    return folders.cache_folder()
 
 
 @pytest.fixture(scope="session")

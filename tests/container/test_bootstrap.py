@@ -27,18 +27,19 @@ from docker.models.containers import Container
 
 from alpypy import image, package
 from alpypy.bootstrap import Builder, Outcome
-from alpypy.engine import Engine
-from alpypy.errors import (
+from alpypy.core.errors import (
     DigestError,
     DownloadError,
     PatchError,
     ResourceError,
     TranslationError,
 )
+from alpypy.core.fetch import Fetcher
+from alpypy.core.files import file_digest
+from alpypy.core.store import Store
+from alpypy.engine import Engine
 from alpypy.order import Order, understand
-from alpypy.sources import Fetcher, file_digest
 from alpypy.spec import Target
-from alpypy.store import Store
 
 pytestmark = pytest.mark.timeout(1800)
 ROOT = Path(__file__).parents[2]

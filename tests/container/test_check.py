@@ -13,10 +13,10 @@ from pathlib import Path
 import pytest
 
 from alpypy.check import Checked, Checker, Scope
+from alpypy.core.errors import ArchiveError, SpecError
+from alpypy.core.fetch import Fetcher
 from alpypy.engine import Engine
-from alpypy.errors import ArchiveError, SpecError
 from alpypy.recipe import load_catalog
-from alpypy.sources import Fetcher
 from alpypy.spec import Target
 from tests.manifests import MANIFEST, pack
 

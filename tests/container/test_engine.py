@@ -18,8 +18,8 @@ from docker.errors import NotFound
 from docker.models.containers import Container
 
 from alpypy import cli
+from alpypy.core.errors import EngineError
 from alpypy.engine import LEASE_LABEL, Engine, Job, Mount, connect
-from alpypy.errors import EngineError
 
 pytestmark = pytest.mark.timeout(300)
 Shell = Callable[[str], str]

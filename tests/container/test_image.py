@@ -10,13 +10,13 @@ from pathlib import Path
 
 import pytest
 
+from alpypy.core.errors import ImageError, KitError, SpecError
+from alpypy.core.fetch import Fetcher
+from alpypy.core.store import key_of
 from alpypy.engine import Engine
-from alpypy.errors import ImageError, KitError, SpecError
 from alpypy.image import KEY_LABEL, Base, build_bootstrap, built, find_base
 from alpypy.recipe import Recipe, load_catalog
-from alpypy.sources import Fetcher
 from alpypy.spec import Target
-from alpypy.store import key_of
 
 pytestmark = pytest.mark.timeout(600)
 ROOT = Path(__file__).parents[2]

@@ -23,13 +23,15 @@ import pytest
 import requests
 from docker.errors import ContainerError
 
-from alpypy import elf, image, image_sizes, kit, registry, sources, verdict
+from alpypy import image, image_sizes, kit, registry, verdict
+from alpypy.core import elf, folders
+from alpypy.core.errors import DigestError, ImageError, PushError
+from alpypy.core.fetch import Fetcher
+from alpypy.core.files import file_digest
 from alpypy.engine import Engine, Job
-from alpypy.errors import DigestError, ImageError, PushError
 from alpypy.manifest import Manifest, Need
 from alpypy.recipe import load_catalog
 from alpypy.runtime_image import Wanted, make, understand
-from alpypy.sources import Fetcher, file_digest
 from alpypy.spec import Target
 from alpypy.verify import Report
 from alpypy.verify_inside import read_system
@@ -99,7 +101,7 @@ class Project:
         wanted = {"repository": self.repository, **wanted}
         plan = understand(self.root, Wanted(self.target, **wanted))
         self.said.clear()
-        cache = sources.cache_folder()
+        cache = folders.cache_folder()
         make(self.engine, Fetcher(cache), self.root, cache, plan, self.said.append)
         return plan.reference
 

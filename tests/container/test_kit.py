@@ -9,10 +9,11 @@ from pathlib import Path
 
 import pytest
 
+from alpypy.core.errors import ImageError, KitError, SpecError
+from alpypy.core.fetch import Fetcher
+from alpypy.core.files import file_digest
 from alpypy.engine import Engine
-from alpypy.errors import ImageError, KitError, SpecError
 from alpypy.kit import import_tarball, prepare, require_current
-from alpypy.sources import Fetcher, file_digest
 
 pytestmark = pytest.mark.timeout(1200)
 ROOT = Path(__file__).parents[2]

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 from docker import DockerClient
 
-from alpypy.errors import EngineError
+from alpypy.core.errors import EngineError
 from alpypy.private_engine import private_engine
 
 needs_dockerd = pytest.mark.skipif(

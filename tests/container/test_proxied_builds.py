@@ -22,8 +22,8 @@ import pytest
 import requests
 
 from alpypy import kit
+from alpypy.core.errors import ProxyError
 from alpypy.engine import Engine, Job
-from alpypy.errors import ProxyError
 from alpypy.proxy import Wanted, find_listen, running
 from alpypy.proxy_config import Listen, load_settings
 from alpypy.proxy_squid import find_squid, installed

@@ -18,9 +18,9 @@ from pathlib import Path
 
 import pytest
 
-from alpypy import elf
+from alpypy.core import elf
+from alpypy.core.errors import ArchiveError
 from alpypy.engine import Engine, Job
-from alpypy.errors import ArchiveError
 from alpypy.findings import Finding, Ledger, load_policy
 from alpypy.manifest import Manifest, Need, ProgramCheck
 from alpypy.spec import Target

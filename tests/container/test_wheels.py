@@ -27,8 +27,7 @@ from typing import Any
 import pytest
 
 from alpypy import kit, verdict
-from alpypy.engine import Engine, Job
-from alpypy.errors import (
+from alpypy.core.errors import (
     AlpypyError,
     ArchiveError,
     DigestError,
@@ -37,7 +36,9 @@ from alpypy.errors import (
     UnverifiedError,
     WheelError,
 )
-from alpypy.sources import Fetcher, file_digest
+from alpypy.core.fetch import Fetcher
+from alpypy.core.files import file_digest
+from alpypy.engine import Engine, Job
 from alpypy.spec import PypyVersion, Target
 from alpypy.verify import Report
 from alpypy.wheel_pip import newer_pip

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from alpypy.check_plan import Settings, choose, extra_modules, load_settings, stdlib_modules
-from alpypy.errors import DataError, SpecError
+from alpypy.core.errors import DataError, SpecError
 
 ROOT = Path(__file__).resolve().parents[2]
 NAMES = ["test_os", "test_ssl", "test_ctypes", "test_support"]

@@ -11,7 +11,7 @@ from packaging.specifiers import SpecifierSet
 
 from alpypy.check_outcomes import ModuleResult, Outcome
 from alpypy.check_report import Report, compare
-from alpypy.errors import SpecError
+from alpypy.core.errors import SpecError
 from alpypy.ledger import Entry, judge, outdated
 
 KNOWN = Entry("test_os.A.known", "musl", "musl <has> none", "fails", False, SpecifierSet(), ())

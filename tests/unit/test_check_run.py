@@ -23,8 +23,8 @@ from alpypy.check_outcomes import ModuleResult, read
 from alpypy.check_plan import Limits, TestModule
 from alpypy.check_run import TIMED_OUT, RawRun, run_module
 from alpypy.check_suite import run_all
-from alpypy.errors import CheckError
-from alpypy.sources import Fetcher
+from alpypy.core.errors import CheckError
+from alpypy.core.fetch import Fetcher
 
 ROOT = Path(__file__).resolve().parents[2]
 DRIVER = ROOT / "dockerfiles/check/drive.py"

@@ -12,10 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from alpypy import sources
 from alpypy.cli import default_url, release_url
-from alpypy.download import Place, download, next_steps, read_index
-from alpypy.errors import (
+from alpypy.core import fetch as sources
+from alpypy.core.errors import (
     ArchiveError,
     DigestError,
     DownloadError,
@@ -23,9 +22,10 @@ from alpypy.errors import (
     ResourceError,
     SpecError,
 )
+from alpypy.core.unpack import unpack
+from alpypy.download import Place, download, next_steps, read_index
 from alpypy.release import gather
 from alpypy.release_index import Settings
-from alpypy.sources import unpack
 from alpypy.spec import Target
 from tests.loopback import Handler, Site, serve
 from tests.manifests import MANIFEST, TARGET

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from alpypy.core.errors import DataError
+from alpypy.core.progress import TITLES
+from alpypy.core.store import Store, key_of
 from alpypy.durations import Durations
-from alpypy.errors import DataError
-from alpypy.progress import TITLES
 from alpypy.recipe import load_catalog
 from alpypy.spec import Target
-from alpypy.store import Store, key_of
 from alpypy.translate import title
 
 ROOT = Path(__file__).parents[2]

@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 
 from alpypy.apk import Package
-from alpypy.errors import DataError
+from alpypy.core.errors import DataError
+from alpypy.core.source import Source
 from alpypy.kit_packages import Library, load_contents, owned_sonames, write_library
-from alpypy.recipe import Source
 
 VERSIONS = Path(__file__).parents[2] / "versions"
 KIT = VERSIONS / "kit.toml"

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from packaging.specifiers import SpecifierSet
 
 from alpypy.check_outcomes import BAD, OUTCOMES, ModuleResult, Outcome
-from alpypy.errors import DataError
+from alpypy.core.errors import DataError
 from alpypy.ledger import Entry, judge, load_ledger, outdated
 from alpypy.recipe import load_catalog
 from alpypy.spec import Target

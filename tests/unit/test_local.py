@@ -12,10 +12,11 @@ from pathlib import Path
 
 import pytest
 
-from alpypy.errors import ArchiveError, DigestError, DownloadError, SpecError
+from alpypy.core.errors import ArchiveError, DigestError, DownloadError, SpecError
+from alpypy.core.fetch import Fetcher
+from alpypy.core.files import file_digest
 from alpypy.local import Local, identify, open_source, refuse_unused
 from alpypy.recipe import PYPY_GOAL, load_catalog
-from alpypy.sources import Fetcher, file_digest
 from alpypy.spec import Target
 from tests.trees import write_archive, write_tree
 

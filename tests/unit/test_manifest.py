@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from alpypy.errors import ArchiveError
+from alpypy.core.errors import ArchiveError
 from alpypy.manifest import Manifest, Need, Origin, PhaseCost, ProgramCheck
 from alpypy.spec import Target
 from tests.manifests import DIGEST, MANIFEST

@@ -8,10 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from alpypy.archive import write_tarball
-from alpypy.errors import SpecError
+from alpypy.core.archive import write_tarball
+from alpypy.core.errors import SpecError
+from alpypy.core.fetch import Fetcher
+from alpypy.core.files import file_digest
 from alpypy.order import Build, Order, understand
-from alpypy.sources import Fetcher, file_digest
 from alpypy.spec import Target
 from tests.manifests import MANIFEST, pack
 

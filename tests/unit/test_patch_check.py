@@ -12,10 +12,11 @@ from pathlib import Path
 
 import pytest
 
-from alpypy.errors import ArchiveError, SpecError
+from alpypy.core.errors import ArchiveError, SpecError
+from alpypy.core.source import Source
 from alpypy.patch_check import AtHand, at_hand, check, how_to_get, report
 from alpypy.patches import load_patches
-from alpypy.recipe import Catalog, Source, load_catalog
+from alpypy.recipe import Catalog, load_catalog
 from tests.trees import write_archive, write_tree
 
 ROOT = Path(__file__).parents[2]

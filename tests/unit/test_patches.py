@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from packaging.specifiers import SpecifierSet
 
 from alpypy import patches
-from alpypy.errors import DataError, PatchError
+from alpypy.core.errors import DataError, PatchError
 from alpypy.patches import Patch, apply, load_patches, ranges, select, topics
 
 ROOT = Path(__file__).parents[2]

@@ -14,10 +14,11 @@ from pathlib import Path
 
 import pytest
 
-from alpypy.errors import DownloadError
+from alpypy.core.errors import DownloadError
+from alpypy.core.fetch import Fetcher
+from alpypy.core.folders import cache_folder
 from alpypy.patch_check import AtHand, at_hand, check, how_to_get
 from alpypy.recipe import load_catalog
-from alpypy.sources import Fetcher, cache_folder
 
 VARIABLE = "ALPYPY_TEST_SOURCES"
 RPYTHON = "rpython-0.2.1"

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from packaging.specifiers import SpecifierSet
 
 from alpypy import plan
-from alpypy.errors import SpecError
+from alpypy.core.errors import SpecError
 from alpypy.image import Base
 from alpypy.patches import Patch
 from alpypy.plan import Plan, PypyTwo

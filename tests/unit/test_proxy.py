@@ -26,7 +26,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from alpypy import proxy as proxies
-from alpypy.errors import DataError, ProxyError, ResourceError, SpecError
+from alpypy.core.errors import DataError, ProxyError, ResourceError, SpecError
 from alpypy.proxy import Wanted, hints, running, upstream_of
 from alpypy.proxy_authority import BUNDLE
 from alpypy.proxy_config import Listen, Upstream, configuration, load_settings

@@ -10,10 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from alpypy import github, release, sources
+from alpypy import github, release
+from alpypy.core import fetch as sources
+from alpypy.core.errors import DigestError, ReleaseError, SpecError
 from alpypy.destination import Destination, GitHubRelease, destination
 from alpypy.download import Place, download
-from alpypy.errors import DigestError, ReleaseError, SpecError
 from alpypy.publish import publish
 from alpypy.release import gather
 from alpypy.release_index import Index, Wheel, parse

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from alpypy.errors import DataError, SpecError
+from alpypy.core.errors import DataError, SpecError
 from alpypy.recipe import Catalog, load_catalog
 from alpypy.spec import PypyVersion, Target
 

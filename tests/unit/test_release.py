@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 
 from alpypy import release, release_simple, verdict, wheel_record
-from alpypy.errors import (
+from alpypy.core.errors import (
     AlpypyError,
     ArchiveError,
     DigestError,
@@ -26,9 +26,9 @@ from alpypy.errors import (
     SpecError,
     UnverifiedError,
 )
+from alpypy.core.files import file_digest
 from alpypy.release import gather, read
 from alpypy.release_index import Index, parse
-from alpypy.sources import file_digest
 from alpypy.spec import Target
 from tests.loopback import serve
 from tests.manifests import MANIFEST

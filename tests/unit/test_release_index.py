@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from alpypy.errors import DataError, ReleaseError, SpecError
+from alpypy.core.errors import DataError, ReleaseError, SpecError
 from alpypy.release_index import (
     Index,
     Tarball,

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from alpypy.errors import SpecError
+from alpypy.core.errors import SpecError
 from alpypy.spec import ARCHITECTURES, PypyVersion, Target
 
 numbers = st.integers(min_value=0, max_value=99)

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from alpypy.errors import ResourceError
+from alpypy.core.errors import ResourceError
 from alpypy.recipe import load_catalog
 from alpypy.spec import Target
 from alpypy.translate import check_resources, default_jobs, telling_lines, title

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from alpypy import verdict
-from alpypy.errors import ArchiveError, UnverifiedError
+from alpypy.core.errors import ArchiveError, UnverifiedError
+from alpypy.core.files import file_digest
 from alpypy.findings import Finding
-from alpypy.sources import file_digest
 from alpypy.verify import Report
 
 ACCEPTED = Finding("run.probe", "threads", "deep", allowed="musl")

@@ -16,7 +16,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from alpypy.errors import ArchiveError
+from alpypy.core.errors import ArchiveError
 from alpypy.findings import Finding, Ledger, Policy
 from alpypy.manifest import Manifest
 from alpypy.verify import Report

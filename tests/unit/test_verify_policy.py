@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from alpypy.core.errors import DataError
 from alpypy.engine import Completed
-from alpypy.errors import DataError
 from alpypy.findings import Finding, Ledger, Policy, load_policy
 from alpypy.recipe import load_catalog
 from alpypy.spec import Target

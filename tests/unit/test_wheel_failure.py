@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from alpypy.errors import DigestError, DownloadError, SpecError
+from alpypy.core.errors import DigestError, DownloadError, SpecError
 from alpypy.wheel_failure import Missing, build_error, first_error, hint, missing, pip_error
 from alpypy.wheel_recipe import load_wheel_data
 

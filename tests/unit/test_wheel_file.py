@@ -10,7 +10,7 @@ from pathlib import Path
 import _cffi_backend
 import pytest
 
-from alpypy.errors import WheelError
+from alpypy.core.errors import WheelError
 from alpypy.wheel_file import read_wheel, with_platforms, write_stand_in
 
 COMPILED = Path(_cffi_backend.__file__)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from alpypy.errors import WheelError
+from alpypy.core.errors import WheelError
 from alpypy.verify_inside import System
 from alpypy.wheel_file import read_wheel
 from alpypy.wheel_finish import _packages, _repair

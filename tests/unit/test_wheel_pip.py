@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from packaging.version import Version
 
-from alpypy.errors import DataError
+from alpypy.core.errors import DataError
 from alpypy.recipe import load_catalog
 from alpypy.spec import PypyVersion
 from alpypy.wheel_pip import FILE_NAME, newer_pip

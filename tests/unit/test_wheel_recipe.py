@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from packaging.specifiers import SpecifierSet
 
-from alpypy.errors import DataError, SpecError
+from alpypy.core.errors import DataError, SpecError
 from alpypy.wheel_recipe import FILE_NAME, WheelData, load_wheel_data
 from alpypy.wheel_spec import read_interpreter
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from alpypy import wheel_record
-from alpypy.errors import ArchiveError, UnverifiedError
+from alpypy.core.errors import ArchiveError, UnverifiedError
 from alpypy.wheel_record import requires_python, wheel_name
 from tests.releases import DATE, wheel, with_record
 

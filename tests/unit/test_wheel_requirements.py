@@ -11,7 +11,7 @@ import pytest
 from packaging.markers import default_environment
 from packaging.requirements import Requirement
 
-from alpypy.errors import SpecError
+from alpypy.core.errors import SpecError
 from alpypy.wheel_file import write_stand_in
 from alpypy.wheel_requirements import Copies, copy_files, in_effect
 

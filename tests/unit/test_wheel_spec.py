@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from alpypy.errors import SpecError
+from alpypy.core.errors import SpecError
 from alpypy.spec import Target
 from alpypy.wheel_spec import Interpreter, image_tag, read_interpreter, read_wanted
 

@@ -13,7 +13,7 @@ from typing import Any
 import _cffi_backend
 import pytest
 
-from alpypy.errors import WheelError
+from alpypy.core.errors import WheelError
 from alpypy.wheel_file import Wheel, read_wheel
 from alpypy.wheel_try import what_to_try
 from tests import elf_editing

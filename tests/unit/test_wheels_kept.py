@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from alpypy import wheel_record
-from alpypy.errors import SpecError
+from alpypy.core.errors import SpecError
 from alpypy.wheel_file import Wheel, read_wheel
 from alpypy.wheels import belonging, refuse_other_alpine
 from tests.releases import wheel, with_record

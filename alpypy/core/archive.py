@@ -7,9 +7,8 @@ import shutil
 import tarfile
 from pathlib import Path
 
-from alpypy.errors import DigestError
-from alpypy.sources import file_digest
-from alpypy.store import whole_file
+from alpypy.core.errors import DigestError
+from alpypy.core.files import file_digest, whole_file
 
 # 1980: the first year that zip files, which some copy the tree into, can name. In seconds.
 _MTIME = 315532800

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import html
 from collections.abc import Iterable
-from pathlib import Path
 from string import Template
 
-_TEMPLATES = Path(__file__).resolve().parent.parent / "templates"
+from alpypy.core.folders import ROOT
+
+_TEMPLATES = ROOT / "templates"
 
 
 def page(title: str, body: Iterable[str], *styles: str) -> str:

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from alpypy.store import Store, key_of
+from alpypy.core.store import Store, key_of
 
 KEY = key_of(name="one")
 values = st.one_of(st.text(), st.integers(), st.lists(st.text()))

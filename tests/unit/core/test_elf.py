@@ -9,9 +9,9 @@ from pathlib import Path, PurePosixPath
 
 import pytest
 
-from alpypy import elf
-from alpypy.elf import ElfFile, Stack
-from alpypy.errors import ArchiveError
+from alpypy.core import elf
+from alpypy.core.elf import ElfFile, Stack
+from alpypy.core.errors import ArchiveError
 from tests import elf_editing
 
 PROGRAM = Path(str(shutil.which("true"))).resolve()

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.version import InvalidVersion, Version
 
-from alpypy.errors import DataError
+from alpypy.core.errors import DataError
 
 _DIGEST_LENGTHS = {"sha256": 64, "sha512": 128}
 _KINDS = {str: "a quoted word", int: "a number", list: "a list", dict: "a table"}

@@ -16,7 +16,7 @@ from elftools.elf.gnuversions import GNUVerNeedSection
 from elftools.elf.sections import SymbolTableSection
 from elftools.elf.segments import InterpSegment
 
-from alpypy.errors import ArchiveError
+from alpypy.core.errors import ArchiveError
 
 _Facts = TypeVar("_Facts")
 _ARCHITECTURES = {"EM_X86_64": "x86_64", "EM_AARCH64": "aarch64"}

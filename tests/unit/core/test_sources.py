@@ -21,17 +21,14 @@ from pathlib import Path
 import pytest
 import requests
 
-from alpypy import sources
-from alpypy.errors import ArchiveError, DigestError, DownloadError, ResourceError, SpecError
-from alpypy.recipe import Rootfs, Source
-from alpypy.sources import (
-    Fetcher,
-    cache_folder,
-    file_digest,
-    local_source,
-    unpack,
-    unpack_some,
-)
+from alpypy.checkout import local_source
+from alpypy.core import fetch as sources
+from alpypy.core.errors import ArchiveError, DigestError, DownloadError, ResourceError, SpecError
+from alpypy.core.fetch import Fetcher
+from alpypy.core.files import file_digest
+from alpypy.core.folders import cache_folder
+from alpypy.core.source import Rootfs, Source
+from alpypy.core.unpack import unpack, unpack_some
 from tests.loopback import CONTENT, Handler, Site, etag, serve
 
 
@@ -177,7 +174,7 @@ def test_the_next_run_goes_on_where_one_was_killed(tmp_path: Path) -> None:
             " Fetcher(Path(sys.argv[1])).fetch(Source(*sys.argv[2:]))"
         )
         command = [sys.executable, "-c", code, str(tmp_path), source.url, source.sha256]
-        with subprocess.Popen(command, cwd=Path(__file__).parents[2]) as running:
+        with subprocess.Popen(command, cwd=Path(__file__).parents[3]) as running:
             assert sent.wait(60)
             [part] = wait_for(lambda: [one for one in tmp_path.rglob("*.part") if size(one)])
             running.kill()

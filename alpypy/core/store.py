@@ -5,15 +5,14 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-import os
 import shutil
-import sys
-import uuid
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from filelock import FileLock, Timeout
+
+from alpypy.core.locks import one_at_a_time
 
 _RECORD = "record.json"
 
@@ -22,59 +21,6 @@ def key_of(**parts: object) -> str:
     """The key of a stage: a digest of all that goes into it, by name."""
     text = json.dumps(parts, sort_keys=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()
-
-
-@contextlib.contextmanager
-def whole_file(path: Path) -> Iterator[Path]:
-    """A name to write a file under; it becomes ``path`` at the end, and is gone after a failure.
-
-    It is no other run's: two may write the same file.
-    """
-    with _temporary(path) as temporary:
-        yield temporary
-        temporary.replace(path)
-
-
-@contextlib.contextmanager
-def new_file(path: Path) -> Iterator[Path]:
-    """The same for a name that is not to be taken from another file.
-
-    Raises:
-        FileExistsError: there is one of that name by then; it stays.
-    """
-    with _temporary(path) as temporary:
-        yield temporary
-        try:
-            os.link(temporary, path)
-        except FileExistsError:
-            raise
-        except OSError:  # a file system without hard links, such as FAT: see link(2)
-            path.touch(exist_ok=False)
-            temporary.replace(path)
-
-
-@contextlib.contextmanager
-def _temporary(path: Path) -> Iterator[Path]:
-    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex[:12]}.part")
-    try:
-        yield temporary
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
-@contextlib.contextmanager
-def one_at_a_time(path: Path, what: str) -> Iterator[None]:
-    """One run at a time, of those with this lock file, makes ``what``; others say so and wait."""
-    lock = FileLock(path)
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        print(f"another run is making this {what}; waiting for it", file=sys.stderr, flush=True)
-        lock.acquire()
-    try:
-        yield
-    finally:
-        lock.release()
 
 
 class Store:

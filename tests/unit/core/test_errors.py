@@ -15,10 +15,11 @@ from pathlib import Path
 import docker
 import pytest
 
-from alpypy import cli, errors, needs
-from alpypy.errors import AlpypyError, ImageError
+from alpypy import cli, needs
+from alpypy.core import errors
+from alpypy.core.errors import AlpypyError, ImageError
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 MODULES = sorted((ROOT / "alpypy").glob("*.py"))
 Ends = Callable[[Callable[[], object]], str]
 CLASSES = [one for one in vars(errors).values() if isinstance(one, type)]

@@ -11,11 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from alpypy.progress import TITLES, Display, Phase, Phases, clock, read_log, stamped
+from alpypy.core.progress import TITLES, Display, Phase, Phases, clock, read_log, stamped
 
 LOGS = {
     path.stem: path.read_text(encoding="utf-8")
-    for path in (Path(__file__).parents[1] / "fixtures").glob("translate-*.log")
+    for path in (Path(__file__).parents[2] / "fixtures").glob("translate-*.log")
 }
 PHASES = ["start", "annotate", "rtype", "jit", "backendopt", "stackcheck", "database", "source"]
 PHASES += ["compile"]

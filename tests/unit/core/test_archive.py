@@ -17,8 +17,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from alpypy.archive import publish, published, write_tarball
-from alpypy.errors import DigestError
+from alpypy.core.archive import publish, published, write_tarball
+from alpypy.core.errors import DigestError
 
 FILES = {
     "bin/pypy3": (b"\x7fELF program", 0o755),
@@ -138,7 +138,7 @@ def test_two_runs_publish_one_tarball(tmp_path: Path) -> None:
         f"for _ in range(50): publish(Path({str(source)!r}), Path('artifacts'), {digest!r})\n"
     )
     command = [sys.executable, "-c", code]
-    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[3])}
     runs = [subprocess.Popen(command, cwd=tmp_path, env=environment) for _ in range(2)]
     assert [run.wait(timeout=120) for run in runs] == [0, 0]
     assert published(tmp_path / "artifacts" / source.name, digest)

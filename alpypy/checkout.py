@@ -1,0 +1,125 @@
+"""The user's own source: an archive or a checkout, its tree and its digest."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import stat
+import subprocess
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from alpypy.core.errors import SpecError
+from alpypy.core.files import disk, file_digest
+from alpypy.core.unpack import unpack
+from alpypy.recipe import PYPY_GOAL
+
+
+@dataclass(frozen=True)
+class LocalTree:
+    """Source that the user brought: its tree, where it came from, its digest (not verified)."""
+
+    tree: Path
+    path: Path
+    sha256: str
+
+
+def local_source(path: Path, scratch: Path) -> LocalTree:
+    """The user's own archive or checkout, unpacked or copied into ``scratch``.
+
+    Of a git checkout what git tracks is taken, as it is on disk; of another folder everything but
+    .git and .hg. The digest is that of the archive, or of the names, modes and bytes of the tree.
+
+    Raises:
+        SpecError: there is nothing at ``path``, or neither a PyPy nor RPython.
+        ArchiveError: the archive is damaged.
+    """
+    if path.is_file():
+        return LocalTree(_require_pypy(unpack(path, scratch), path), path, file_digest(path))
+    if not path.is_dir():
+        raise SpecError(f"{path} does not exist", remedy="give --source an archive or a checkout")
+    _require_pypy(path, path)
+    names = sorted(_names(path))
+    tree = scratch / path.resolve().name
+    with disk(scratch):
+        scratch.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=".copy-", dir=scratch) as copy:
+            for name in names:
+                _copy(path / name, Path(copy, "tree", name))
+            Path(copy, "tree").rename(tree)
+    return LocalTree(tree, path, tree_digest(tree, names))
+
+
+def _require_pypy(tree: Path, path: Path) -> Path:
+    if (tree / PYPY_GOAL).is_file() or (tree / "rpython").is_dir():
+        return tree
+    raise SpecError(
+        f"{path} is not a source tree of PyPy: it has neither {PYPY_GOAL} nor rpython/",
+        remedy="give --source the top folder of a checkout, or a source archive of PyPy",
+    )
+
+
+def _names(folder: Path) -> Iterator[str]:
+    """Paths, relative to ``folder``, of the files that make it up."""
+    names = _git_names(folder) if (folder / ".git").exists() else _walked_names(folder)
+    for name in names:
+        # git also lists files that were deleted since, and submodules.
+        path = folder / name
+        if path.is_symlink() or path.is_file():
+            yield name
+
+
+def _git_names(folder: Path) -> list[str]:
+    listed = git(folder, "ls-files", "-z")
+    return [name for name in os.fsdecode(listed).split("\0") if name]
+
+
+def git(folder: Path, *arguments: str) -> bytes:
+    """What a git command prints in a checkout or a bare repository.
+
+    Raises:
+        SpecError: git is not installed, or refuses.
+    """
+    command = ["git", "-C", str(folder), *arguments]
+    try:
+        return subprocess.run(command, capture_output=True, check=True).stdout
+    except FileNotFoundError as error:
+        raise SpecError(
+            f"{folder} belongs to git, and git is not installed", remedy="install git"
+        ) from error
+    except subprocess.CalledProcessError as error:
+        raise SpecError(
+            f"git {arguments[0]} fails in {folder}: {os.fsdecode(error.stderr).strip()}",
+            remedy="correct what git says, or give an archive",
+        ) from error
+
+
+def _walked_names(folder: Path) -> Iterator[str]:
+    for parent, folders, files in os.walk(folder):
+        folders[:] = [name for name in folders if name not in (".git", ".hg")]
+        links = [name for name in folders if Path(parent, name).is_symlink()]
+        for name in (*files, *links):
+            yield str(Path(parent, name).relative_to(folder))
+
+
+def _copy(source: Path, target: Path) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copy2(source, target, follow_symlinks=False)
+
+
+def tree_digest(tree: Path, names: Sequence[str]) -> str:
+    """sha256 over the files ``names`` of a tree: name, whether link or executable, content."""
+    total = hashlib.sha256()
+    for name in sorted(names):
+        path = tree / name
+        if path.is_symlink():
+            kind, content = "link", os.fsencode(os.readlink(path))
+        else:
+            kind = "program" if path.stat().st_mode & stat.S_IXUSR else "file"
+            content = path.read_bytes()
+        total.update(os.fsencode(f"{kind} {len(content)} {name}\0"))
+        total.update(content)
+    return total.hexdigest()

@@ -1,0 +1,75 @@
+"""Files: written whole or not at all, their digests, and a disk that fails."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import hashlib
+import os
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from alpypy.core.errors import ResourceError
+
+
+@contextlib.contextmanager
+def whole_file(path: Path) -> Iterator[Path]:
+    """A name to write a file under; it becomes ``path`` at the end, and is gone after a failure.
+
+    It is no other run's: two may write the same file.
+    """
+    with _temporary(path) as temporary:
+        yield temporary
+        temporary.replace(path)
+
+
+@contextlib.contextmanager
+def new_file(path: Path) -> Iterator[Path]:
+    """The same for a name that is not to be taken from another file.
+
+    Raises:
+        FileExistsError: there is one of that name by then; it stays.
+    """
+    with _temporary(path) as temporary:
+        yield temporary
+        try:
+            os.link(temporary, path)
+        except FileExistsError:
+            raise
+        except OSError:  # a file system without hard links, such as FAT: see link(2)
+            path.touch(exist_ok=False)
+            temporary.replace(path)
+
+
+@contextlib.contextmanager
+def _temporary(path: Path) -> Iterator[Path]:
+    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex[:12]}.part")
+    try:
+        yield temporary
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def file_digest(path: Path, algorithm: str = "sha256") -> str:
+    """Hexadecimal digest of a file."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, algorithm).hexdigest()
+
+
+@contextmanager
+def disk(folder: Path) -> Iterator[None]:
+    """Trouble with the disk below ``folder`` becomes a ResourceError."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise ResourceError(
+                f"the disk that holds {folder} is full",
+                remedy="free some space there; ALPYPY_CACHE moves the cache to another disk",
+            ) from error
+        raise ResourceError(
+            f"{folder} cannot be used: {error}",
+            remedy="check its permissions; ALPYPY_CACHE moves the cache to another folder",
+        ) from error

@@ -1,0 +1,25 @@
+"""One run at a time makes a thing."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+
+@contextlib.contextmanager
+def one_at_a_time(path: Path, what: str) -> Iterator[None]:
+    """One run at a time, of those with this lock file, makes ``what``; others say so and wait."""
+    lock = FileLock(path)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        print(f"another run is making this {what}; waiting for it", file=sys.stderr, flush=True)
+        lock.acquire()
+    try:
+        yield
+    finally:
+        lock.release()
