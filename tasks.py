@@ -13,7 +13,7 @@ from typing import Any
 
 from invoke import Context, Task, task
 
-from alpypy import cli, download, patch_check, patch_overview, publish, registry, release, verdict
+from alpypy import cli, download, publish, registry, release, verdict
 from alpypy.cli import say
 from alpypy.core.errors import SpecError
 from alpypy.core.fetch import Fetcher
@@ -24,10 +24,12 @@ from alpypy.image import find_base
 from alpypy.kit import prepare
 from alpypy.order import Order
 from alpypy.proxy import serve
-from alpypy.recipe import load_catalog
+from alpypy.recipes import patch_check
+from alpypy.recipes import patch_docs as patch_overview
+from alpypy.recipes.recipe import load_catalog
+from alpypy.recipes.spec import RUNTIME_REPOSITORY, Target, alpine_of, arch_of
 from alpypy.release_index import load_settings
 from alpypy.runtime_image import Wanted, make, understand
-from alpypy.spec import RUNTIME_REPOSITORY, Target, alpine_of, arch_of
 from alpypy.verify import own_alpine, require_tarball
 from alpypy.verify import verify as verify_tarball
 from alpypy.wheel_recipe import load_wheel_data

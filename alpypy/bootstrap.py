@@ -12,11 +12,11 @@ from alpypy.core.fetch import Fetcher
 from alpypy.core.store import Store, key_of
 from alpypy.durations import Durations
 from alpypy.engine import Engine
-from alpypy.manifest import Translator
 from alpypy.order import Build
 from alpypy.package import Made, Tarball
 from alpypy.plan import Plan, PypyTwo, Stage
-from alpypy.recipe import Recipe
+from alpypy.recipes.manifest import Translator
+from alpypy.recipes.recipe import Recipe
 from alpypy.translate import Translation
 from alpypy.verify import Report
 

@@ -24,9 +24,9 @@ from alpypy.core.store import Store, key_of
 from alpypy.engine import Engine
 from alpypy.image import Base
 from alpypy.ledger import Entry, judge, load_ledger, outdated
-from alpypy.local import identify, open_source, refuse_unused
-from alpypy.recipe import Recipe, load_catalog
-from alpypy.spec import PypyVersion, Target
+from alpypy.recipes.local_source import identify, open_source, refuse_unused
+from alpypy.recipes.recipe import Recipe, load_catalog
+from alpypy.recipes.spec import PypyVersion, Target
 
 _CONTEXT = "dockerfiles/check"
 

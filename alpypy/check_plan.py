@@ -13,7 +13,7 @@ from packaging.specifiers import SpecifierSet
 from alpypy.core.errors import SpecError
 from alpypy.core.source import Source
 from alpypy.core.tables import Table, read_table
-from alpypy.recipe import load_source
+from alpypy.recipes.recipe import load_source
 
 FILE_NAME = "check.toml"
 EXTRA = "extra_tests"

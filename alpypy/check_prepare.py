@@ -19,9 +19,9 @@ from alpypy.core.store import Store, key_of
 from alpypy.core.unpack import unpack, unpack_wheel
 from alpypy.engine import Engine, Job, Mount
 from alpypy.image import Base
-from alpypy.local import Opened
-from alpypy.manifest import FILE_NAME, Manifest
-from alpypy.recipe import Recipe
+from alpypy.recipes.local_source import Opened
+from alpypy.recipes.manifest import FILE_NAME, Manifest
+from alpypy.recipes.recipe import Recipe
 
 WHEELS = "/check/wheels"  # where containers see them
 _LIBRARIES = ("lib", "lib-python", "lib_pypy")  # of the layouts that PyPy had and has

@@ -30,8 +30,8 @@ from alpypy.order import Order, understand
 from alpypy.plan import Stage
 from alpypy.proxy import Wanted as WantedProxy
 from alpypy.proxy_config import load_settings as load_proxy_settings
+from alpypy.recipes.spec import Target
 from alpypy.release_index import Settings, public_address
-from alpypy.spec import Target
 from alpypy.translate import default_jobs
 
 ARTIFACTS = ROOT / "artifacts"

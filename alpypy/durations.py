@@ -7,8 +7,8 @@ from pathlib import Path
 
 from alpypy.core.store import Store
 from alpypy.core.tables import Table, read_table
-from alpypy.recipe import Recipe
-from alpypy.spec import PypyVersion
+from alpypy.recipes.recipe import Recipe
+from alpypy.recipes.spec import PypyVersion
 from alpypy.translate import title
 
 

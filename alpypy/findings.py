@@ -16,7 +16,7 @@ from packaging.specifiers import SpecifierSet
 
 from alpypy.core.errors import SpecError
 from alpypy.core.tables import Table, read_table
-from alpypy.spec import PypyVersion, Target
+from alpypy.recipes.spec import PypyVersion, Target
 
 FILE_NAME = "verify.toml"
 

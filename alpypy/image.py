@@ -16,8 +16,8 @@ from alpypy.core.fetch import Fetcher
 from alpypy.core.folders import ROOT
 from alpypy.core.store import key_of
 from alpypy.engine import Engine
-from alpypy.manifest import Translator
-from alpypy.recipe import Alpine, Recipe
+from alpypy.recipes.manifest import Translator
+from alpypy.recipes.recipe import Alpine, Recipe
 
 KEY_LABEL = "org.alpypy.key"
 _TRANSLATOR_LABEL = "org.alpypy.translator"  # name and SHA-256 of the tarball inside

@@ -6,10 +6,10 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from alpypy import patches
 from alpypy.core.errors import PackageError
 from alpypy.engine import Completed, Engine, Job, Mount
-from alpypy.recipe import Recipe
+from alpypy.recipes import patches
+from alpypy.recipes.recipe import Recipe
 from alpypy.translate import Translation
 
 

@@ -17,7 +17,7 @@ from alpypy.check_outcomes import CRASHED, HUNG, PASSED, ModuleResult, Outcome
 from alpypy.check_plan import EXTRA
 from alpypy.core.tables import Table, read_table
 from alpypy.findings import Finding
-from alpypy.spec import Target
+from alpypy.recipes.spec import Target
 
 FOLDER = "ledger"
 CAUSES = ("musl", "pypy", "container", "test")

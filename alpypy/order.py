@@ -9,11 +9,11 @@ from pathlib import Path
 from alpypy.core.errors import ArchiveError, SpecError
 from alpypy.core.fetch import Fetcher
 from alpypy.core.files import file_digest
-from alpypy.local import Opened, identify, open_source, refuse_unused
-from alpypy.manifest import Manifest
 from alpypy.plan import PypyTwo
-from alpypy.recipe import Recipe, load_catalog
-from alpypy.spec import PypyVersion, Target
+from alpypy.recipes.local_source import Opened, identify, open_source, refuse_unused
+from alpypy.recipes.manifest import Manifest
+from alpypy.recipes.recipe import Recipe, load_catalog
+from alpypy.recipes.spec import PypyVersion, Target
 
 _TRANSLATES = "2.7"  # RPython is a subset of this language
 

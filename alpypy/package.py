@@ -16,7 +16,7 @@ from alpypy.core.store import Store, key_of
 from alpypy.engine import Engine, Job
 from alpypy.image import Base
 from alpypy.layout import Layout, lay_out
-from alpypy.manifest import (
+from alpypy.recipes.manifest import (
     FILE_NAME,
     AppliedPatch,
     BuildImage,
@@ -27,7 +27,7 @@ from alpypy.manifest import (
     ProgramCheck,
     Translator,
 )
-from alpypy.recipe import Program, Recipe
+from alpypy.recipes.recipe import Program, Recipe
 from alpypy.translate import Translation
 
 _REVISION = "1"  # part of the key: raise it when this code or layout.py makes other tarballs

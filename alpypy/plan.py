@@ -9,7 +9,7 @@ from pathlib import Path
 from alpypy import image, package, translate
 from alpypy.core.store import key_of
 from alpypy.image import Base
-from alpypy.recipe import Recipe
+from alpypy.recipes.recipe import Recipe
 
 
 @dataclass(frozen=True)

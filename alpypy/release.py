@@ -10,7 +10,7 @@ from alpypy import release_simple, verdict, wheel_record
 from alpypy.core.archive import copy_verified
 from alpypy.core.errors import AlpypyError, DigestError, ReleaseError, SpecError, UnverifiedError
 from alpypy.core.files import file_digest, new_file, whole_file
-from alpypy.manifest import Manifest
+from alpypy.recipes.manifest import Manifest
 from alpypy.release_index import (
     FILE_NAME,
     SUMS,

@@ -15,8 +15,8 @@ from typing import Any
 from alpypy import wheel_record
 from alpypy.core.errors import ArchiveError, DigestError, ReleaseError, SpecError
 from alpypy.core.tables import read_table
-from alpypy.manifest import Manifest, from_values, to_values
-from alpypy.spec import PypyVersion, Target
+from alpypy.recipes.manifest import Manifest, from_values, to_values
+from alpypy.recipes.spec import PypyVersion, Target
 from alpypy.verify import Report
 from alpypy.wheel_record import DATE, WheelName, WheelRecord, wheel_name
 

@@ -27,9 +27,9 @@ from alpypy.core.store import key_of
 from alpypy.core.tables import Table, read_table
 from alpypy.engine import Engine
 from alpypy.image import find_base
-from alpypy.manifest import Manifest
-from alpypy.recipe import Recipe, load_catalog
-from alpypy.spec import RUNTIME_REPOSITORY, PypyVersion, Target
+from alpypy.recipes.manifest import Manifest
+from alpypy.recipes.recipe import Recipe, load_catalog
+from alpypy.recipes.spec import RUNTIME_REPOSITORY, PypyVersion, Target
 
 FILE_NAME = "image.toml"
 FOLDER = "opt/pypy"  # where PyPy is in the image, as in docker-library's

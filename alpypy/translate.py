@@ -12,14 +12,14 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO
 
-from alpypy import patches
 from alpypy.core.errors import ResourceError, TranslationError
 from alpypy.core.fetch import Fetcher
 from alpypy.core.progress import Display, Phase, Phases, Stopwatch, stamped
 from alpypy.core.store import Store, key_of
 from alpypy.core.unpack import unpack_wheel
 from alpypy.engine import Engine, Job, Mount, Running
-from alpypy.recipe import Program, Recipe
+from alpypy.recipes import patches
+from alpypy.recipes.recipe import Program, Recipe
 
 # PyPy's own starter finds its tree by itself; the PyPI release has only the program behind it.
 _STARTER = "/work/tree/rpython/bin/rpython"

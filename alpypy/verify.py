@@ -15,15 +15,16 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from alpypy import findings, manifest, materials, verify_inside, verify_outside
+from alpypy import findings, materials, verify_inside, verify_outside
 from alpypy.core import elf
 from alpypy.core.errors import ArchiveError
 from alpypy.core.files import file_digest
 from alpypy.core.folders import ROOT
 from alpypy.engine import Engine
 from alpypy.findings import FILE_NAME, Finding, Ledger, load_policy
-from alpypy.manifest import Manifest
-from alpypy.spec import Target
+from alpypy.recipes import manifest
+from alpypy.recipes.manifest import Manifest
+from alpypy.recipes.spec import Target
 from alpypy.verify_inside import Inside
 
 _CONTEXT = ROOT / "dockerfiles/verify"

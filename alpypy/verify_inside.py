@@ -20,8 +20,8 @@ from alpypy.core import elf
 from alpypy.core.errors import ImageError
 from alpypy.engine import Completed, Engine, Job, Mount
 from alpypy.findings import Ledger
-from alpypy.manifest import Manifest, ProgramCheck
-from alpypy.spec import PypyVersion
+from alpypy.recipes.manifest import Manifest, ProgramCheck
+from alpypy.recipes.spec import PypyVersion
 from alpypy.verify_outside import Unpacked
 
 # Two folders of different depth and length; the second has a space in its name.

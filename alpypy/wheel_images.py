@@ -22,9 +22,9 @@ from alpypy.core.files import file_digest
 from alpypy.core.store import Store, key_of
 from alpypy.engine import Engine, Job, Mount
 from alpypy.image import KEY_LABEL, Base, built, find_base
-from alpypy.manifest import Manifest
-from alpypy.recipe import Alpine
-from alpypy.spec import PypyVersion, alpine_of
+from alpypy.recipes.manifest import Manifest
+from alpypy.recipes.recipe import Alpine
+from alpypy.recipes.spec import PypyVersion, alpine_of
 from alpypy.verify_inside import System
 from alpypy.wheel_pip import newer_pip
 from alpypy.wheel_spec import Interpreter

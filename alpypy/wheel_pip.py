@@ -9,8 +9,8 @@ from packaging.specifiers import SpecifierSet
 
 from alpypy.core.source import Source
 from alpypy.core.tables import Table, read_table
-from alpypy.recipe import load_source
-from alpypy.spec import PypyVersion
+from alpypy.recipes.recipe import load_source
+from alpypy.recipes.spec import PypyVersion
 
 FILE_NAME = "pip.toml"
 

@@ -17,8 +17,8 @@ from packaging.utils import InvalidWheelFilename, parse_wheel_filename
 
 from alpypy.core.errors import ArchiveError, UnverifiedError
 from alpypy.core.files import file_digest, whole_file
-from alpypy.manifest import BROKEN, PACKAGE, from_values, to_values
-from alpypy.spec import ARCHITECTURES
+from alpypy.recipes.manifest import BROKEN, PACKAGE, from_values, to_values
+from alpypy.recipes.spec import ARCHITECTURES
 
 SCHEMA = 1
 Kind = Literal["musllinux", "linux", "any", "index"]

@@ -10,7 +10,7 @@ from pathlib import Path
 from packaging.requirements import InvalidRequirement, Requirement
 
 from alpypy.core.errors import SpecError
-from alpypy.spec import PypyVersion, Target
+from alpypy.recipes.spec import PypyVersion, Target
 
 _CPYTHON = re.compile(r"3\.\d{1,4}", re.ASCII)
 _SDIST = (".tar.gz", ".tar.bz2", ".tar.xz", ".tgz", ".zip")

@@ -18,7 +18,7 @@ from alpypy.core.files import file_digest, whole_file
 from alpypy.core.store import Store
 from alpypy.engine import Engine
 from alpypy.findings import load_policy
-from alpypy.recipe import load_catalog
+from alpypy.recipes.recipe import load_catalog
 from alpypy.wheel_build import Bench, Collected, collect
 from alpypy.wheel_file import Wheel
 from alpypy.wheel_finish import Finished, finish

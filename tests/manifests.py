@@ -7,7 +7,7 @@ import tempfile
 from pathlib import Path
 
 from alpypy.core.archive import write_tarball
-from alpypy.manifest import (
+from alpypy.recipes.manifest import (
     FILE_NAME,
     AppliedPatch,
     BuildImage,
@@ -17,7 +17,7 @@ from alpypy.manifest import (
     PhaseCost,
     Translator,
 )
-from alpypy.spec import Target
+from alpypy.recipes.spec import Target
 
 DIGEST = "0123456789abcdef" * 4
 TARGET = Target("3.11-7.3.22", "3.23")

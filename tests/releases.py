@@ -9,8 +9,8 @@ from pathlib import Path
 from alpypy import verdict, wheel_record
 from alpypy.core.files import file_digest
 from alpypy.findings import Finding
-from alpypy.manifest import Manifest, ProgramCheck
-from alpypy.spec import Target
+from alpypy.recipes.manifest import Manifest, ProgramCheck
+from alpypy.recipes.spec import Target
 from alpypy.verify import Report
 from alpypy.wheel_record import Bundled, Trial, WheelRecord
 from tests.manifests import MANIFEST, pack

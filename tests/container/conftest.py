@@ -12,8 +12,8 @@ from alpypy import image, kit
 from alpypy.core import folders
 from alpypy.core.fetch import Fetcher
 from alpypy.engine import Engine, Job, Mount, connect
-from alpypy.recipe import load_catalog
-from alpypy.spec import Target
+from alpypy.recipes.recipe import load_catalog
+from alpypy.recipes.spec import Target
 
 ROOT = Path(__file__).parents[2]
 

@@ -39,7 +39,7 @@ from alpypy.core.files import file_digest
 from alpypy.core.store import Store
 from alpypy.engine import Engine
 from alpypy.order import Order, understand
-from alpypy.spec import Target
+from alpypy.recipes.spec import Target
 
 pytestmark = pytest.mark.timeout(1800)
 ROOT = Path(__file__).parents[2]

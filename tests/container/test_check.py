@@ -16,8 +16,8 @@ from alpypy.check import Checked, Checker, Scope
 from alpypy.core.errors import ArchiveError, SpecError
 from alpypy.core.fetch import Fetcher
 from alpypy.engine import Engine
-from alpypy.recipe import load_catalog
-from alpypy.spec import Target
+from alpypy.recipes.recipe import load_catalog
+from alpypy.recipes.spec import Target
 from tests.manifests import MANIFEST, pack
 
 pytestmark = pytest.mark.timeout(1800)

@@ -15,8 +15,8 @@ from alpypy.core.fetch import Fetcher
 from alpypy.core.store import key_of
 from alpypy.engine import Engine
 from alpypy.image import KEY_LABEL, Base, build_bootstrap, built, find_base
-from alpypy.recipe import Recipe, load_catalog
-from alpypy.spec import Target
+from alpypy.recipes.recipe import Recipe, load_catalog
+from alpypy.recipes.spec import Target
 
 pytestmark = pytest.mark.timeout(600)
 ROOT = Path(__file__).parents[2]

@@ -29,10 +29,10 @@ from alpypy.core.errors import DigestError, ImageError, PushError
 from alpypy.core.fetch import Fetcher
 from alpypy.core.files import file_digest
 from alpypy.engine import Engine, Job
-from alpypy.manifest import Manifest, Need
-from alpypy.recipe import load_catalog
+from alpypy.recipes.manifest import Manifest, Need
+from alpypy.recipes.recipe import load_catalog
+from alpypy.recipes.spec import Target
 from alpypy.runtime_image import Wanted, make, understand
-from alpypy.spec import Target
 from alpypy.verify import Report
 from alpypy.verify_inside import read_system
 from tests.manifests import MANIFEST, pack

@@ -22,8 +22,8 @@ from alpypy.core import elf
 from alpypy.core.errors import ArchiveError
 from alpypy.engine import Engine, Job
 from alpypy.findings import Finding, Ledger, load_policy
-from alpypy.manifest import Manifest, Need, ProgramCheck
-from alpypy.spec import Target
+from alpypy.recipes.manifest import Manifest, Need, ProgramCheck
+from alpypy.recipes.spec import Target
 from alpypy.verify import Report, own_alpine, verify
 from alpypy.verify_inside import image_for, read_system
 from tests import elf_editing

@@ -24,9 +24,9 @@ from alpypy.core.errors import (
 )
 from alpypy.core.unpack import unpack
 from alpypy.download import Place, download, next_steps, read_index
+from alpypy.recipes.spec import Target
 from alpypy.release import gather
 from alpypy.release_index import Settings
-from alpypy.spec import Target
 from tests.loopback import Handler, Site, serve
 from tests.manifests import MANIFEST, TARGET
 from tests.releases import manifest_of, verified

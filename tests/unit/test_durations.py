@@ -11,8 +11,8 @@ from alpypy.core.errors import DataError
 from alpypy.core.progress import TITLES
 from alpypy.core.store import Store, key_of
 from alpypy.durations import Durations
-from alpypy.recipe import load_catalog
-from alpypy.spec import Target
+from alpypy.recipes.recipe import load_catalog
+from alpypy.recipes.spec import Target
 from alpypy.translate import title
 
 ROOT = Path(__file__).parents[2]

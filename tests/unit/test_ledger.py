@@ -12,8 +12,8 @@ from packaging.specifiers import SpecifierSet
 from alpypy.check_outcomes import BAD, OUTCOMES, ModuleResult, Outcome
 from alpypy.core.errors import DataError
 from alpypy.ledger import Entry, judge, load_ledger, outdated
-from alpypy.recipe import load_catalog
-from alpypy.spec import Target
+from alpypy.recipes.recipe import load_catalog
+from alpypy.recipes.spec import Target
 
 ROOT = Path(__file__).resolve().parents[2]
 MODULES = ("test_o", "test_os", "test_ssl")

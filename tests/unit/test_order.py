@@ -13,7 +13,7 @@ from alpypy.core.errors import SpecError
 from alpypy.core.fetch import Fetcher
 from alpypy.core.files import file_digest
 from alpypy.order import Build, Order, understand
-from alpypy.spec import Target
+from alpypy.recipes.spec import Target
 from tests.manifests import MANIFEST, pack
 
 ROOT = Path(__file__).parents[2]

@@ -15,10 +15,10 @@ from packaging.specifiers import SpecifierSet
 from alpypy import plan
 from alpypy.core.errors import SpecError
 from alpypy.image import Base
-from alpypy.patches import Patch
 from alpypy.plan import Plan, PypyTwo
-from alpypy.recipe import Check, Recipe, load_catalog
-from alpypy.spec import Target
+from alpypy.recipes.patches import Patch
+from alpypy.recipes.recipe import Check, Recipe, load_catalog
+from alpypy.recipes.spec import Target
 
 ROOT = Path(__file__).parents[2]
 CATALOG = load_catalog(ROOT)

@@ -16,9 +16,9 @@ from alpypy.core.errors import DigestError, ReleaseError, SpecError
 from alpypy.destination import Destination, GitHubRelease, destination
 from alpypy.download import Place, download
 from alpypy.publish import publish
+from alpypy.recipes.spec import Target
 from alpypy.release import gather
 from alpypy.release_index import Index, Wheel, parse
-from alpypy.spec import Target
 from tests.github_server import REPOSITORY, TOKEN, Hub
 from tests.github_server import github as serve_github
 from tests.manifests import TARGET

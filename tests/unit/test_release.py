@@ -27,9 +27,9 @@ from alpypy.core.errors import (
     UnverifiedError,
 )
 from alpypy.core.files import file_digest
+from alpypy.recipes.spec import Target
 from alpypy.release import gather, read
 from alpypy.release_index import Index, parse
-from alpypy.spec import Target
 from tests.loopback import serve
 from tests.manifests import MANIFEST
 from tests.releases import manifest_of, rpython, tarball, verified, wheel, with_record

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from alpypy.core.errors import DataError, ReleaseError, SpecError
+from alpypy.recipes.spec import Target
 from alpypy.release_index import (
     Index,
     Tarball,
@@ -20,7 +21,6 @@ from alpypy.release_index import (
     parse,
     public_address,
 )
-from alpypy.spec import Target
 from alpypy.verify import Report
 from tests.manifests import DIGEST, TARGET
 from tests.releases import ACCEPTED, DATE, manifest_of, wheel_record_of

@@ -17,9 +17,9 @@ from hypothesis import strategies as st
 from alpypy import runtime_image, verdict
 from alpypy.core.errors import ArchiveError, DataError, SpecError, UnverifiedError
 from alpypy.core.files import file_digest
-from alpypy.manifest import Manifest, Need
+from alpypy.recipes.manifest import Manifest, Need
+from alpypy.recipes.spec import Target
 from alpypy.runtime_image import Plan, Wanted, libraries, load_settings, understand
-from alpypy.spec import Target
 from alpypy.verify import Report
 from tests.manifests import MANIFEST, TARGET, pack
 

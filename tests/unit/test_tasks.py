@@ -12,7 +12,7 @@ from invoke.parser import Parser, ParserContext
 
 import tasks
 from alpypy.order import Order
-from alpypy.spec import Target
+from alpypy.recipes.spec import Target
 
 CONTEXTS = Collection.from_module(tasks).to_contexts()
 PROGRAM = Program(namespace=Collection.from_module(tasks))

@@ -13,8 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from alpypy.core.errors import ResourceError
-from alpypy.recipe import load_catalog
-from alpypy.spec import Target
+from alpypy.recipes.recipe import load_catalog
+from alpypy.recipes.spec import Target
 from alpypy.translate import check_resources, default_jobs, telling_lines, title
 
 CATALOG = load_catalog(Path(__file__).parents[2])

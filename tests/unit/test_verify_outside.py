@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from alpypy.core.errors import ArchiveError
 from alpypy.findings import Finding, Ledger, Policy
-from alpypy.manifest import Manifest
+from alpypy.recipes.manifest import Manifest
 from alpypy.verify import Report
 from alpypy.verify_outside import unpack
 from tests.manifests import MANIFEST, TARGET

@@ -10,8 +10,8 @@ import pytest
 from alpypy.core.errors import DataError
 from alpypy.engine import Completed
 from alpypy.findings import Finding, Ledger, Policy, load_policy
-from alpypy.recipe import load_catalog
-from alpypy.spec import Target
+from alpypy.recipes.recipe import load_catalog
+from alpypy.recipes.spec import Target
 from alpypy.verify import Report
 from alpypy.verify_inside import PLACES, _take_probe, read_system, unknown_packages
 

@@ -9,8 +9,8 @@ import pytest
 from packaging.version import Version
 
 from alpypy.core.errors import DataError
-from alpypy.recipe import load_catalog
-from alpypy.spec import PypyVersion
+from alpypy.recipes.recipe import load_catalog
+from alpypy.recipes.spec import PypyVersion
 from alpypy.wheel_pip import FILE_NAME, newer_pip
 
 ROOT = Path(__file__).parents[2]

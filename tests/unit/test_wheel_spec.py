@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from alpypy.core.errors import SpecError
-from alpypy.spec import Target
+from alpypy.recipes.spec import Target
 from alpypy.wheel_spec import Interpreter, image_tag, read_interpreter, read_wanted
 
 

@@ -21,7 +21,6 @@ from pathlib import Path
 import pytest
 import requests
 
-from alpypy.checkout import local_source
 from alpypy.core import fetch as sources
 from alpypy.core.errors import ArchiveError, DigestError, DownloadError, ResourceError, SpecError
 from alpypy.core.fetch import Fetcher
@@ -29,6 +28,7 @@ from alpypy.core.files import file_digest
 from alpypy.core.folders import cache_folder
 from alpypy.core.source import Rootfs, Source
 from alpypy.core.unpack import unpack, unpack_some
+from alpypy.recipes.checkout import local_source
 from tests.loopback import CONTENT, Handler, Site, etag, serve
 
 

@@ -15,11 +15,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from packaging.specifiers import SpecifierSet
 
-from alpypy import patches
 from alpypy.core.errors import DataError, PatchError
-from alpypy.patches import Patch, apply, load_patches, ranges, select, topics
+from alpypy.recipes import patches
+from alpypy.recipes.patches import Patch, apply, load_patches, ranges, select, topics
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 KNOWN = (
     "2.7-7.0.0",
     "2.7-7.1.0",

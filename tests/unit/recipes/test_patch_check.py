@@ -14,12 +14,12 @@ import pytest
 
 from alpypy.core.errors import ArchiveError, SpecError
 from alpypy.core.source import Source
-from alpypy.patch_check import AtHand, at_hand, check, how_to_get, report
-from alpypy.patches import load_patches
-from alpypy.recipe import Catalog, load_catalog
+from alpypy.recipes.patch_check import AtHand, at_hand, check, how_to_get, report
+from alpypy.recipes.patches import load_patches
+from alpypy.recipes.recipe import Catalog, load_catalog
 from tests.trees import write_archive, write_tree
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 REAL = load_catalog(ROOT)
 RELEASES = ("2.7-7.0.0", "3.6-7.0.0", "rpython-0.2.1")
 STDIO = "rpython/rlib/rfile.py"

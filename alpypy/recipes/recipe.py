@@ -20,8 +20,8 @@ from packaging.version import Version
 from alpypy.core.errors import SpecError
 from alpypy.core.source import Rootfs, Source
 from alpypy.core.tables import Table, read_table
-from alpypy.patches import Patch, load_patches, select
-from alpypy.spec import ARCHITECTURES, PypyVersion, Target
+from alpypy.recipes.patches import Patch, load_patches, select
+from alpypy.recipes.spec import ARCHITECTURES, PypyVersion, Target
 
 PYPY_GOAL = "pypy/goal/targetpypystandalone.py"
 

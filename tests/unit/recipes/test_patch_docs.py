@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from alpypy.patch_overview import PAGE, page, table
-from alpypy.patches import Patch, load_patches
-from alpypy.recipe import load_catalog
+from alpypy.recipes.patch_docs import PAGE, page, table
+from alpypy.recipes.patches import Patch, load_patches
+from alpypy.recipes.recipe import load_catalog
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 CATALOG = load_catalog(ROOT)
 KNOWN = ("2.7-7.0.0", "2.7-7.1.0", "3.6-7.0.0", "rpython-0.2.1")
 HEADER = (

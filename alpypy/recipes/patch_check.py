@@ -9,15 +9,15 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from alpypy.checkout import git
 from alpypy.core.errors import PatchError, SpecError
 from alpypy.core.fetch import Fetcher
 from alpypy.core.files import file_digest
 from alpypy.core.source import Source
 from alpypy.core.unpack import unpack_some
-from alpypy.local import checkout_release, identify
-from alpypy.patches import apply
-from alpypy.recipe import Catalog
+from alpypy.recipes.checkout import git
+from alpypy.recipes.local_source import checkout_release, identify
+from alpypy.recipes.patches import apply
+from alpypy.recipes.recipe import Catalog
 
 _ALL_OF_PYPY = ("git clone --bare https://github.com/pypy/pypy.git pypy.git", "pypy.git")
 

@@ -11,10 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from alpypy.core.errors import DataError, SpecError
-from alpypy.recipe import Catalog, load_catalog
-from alpypy.spec import PypyVersion, Target
+from alpypy.recipes.recipe import Catalog, load_catalog
+from alpypy.recipes.spec import PypyVersion, Target
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 CATALOG = load_catalog(ROOT)
 
 

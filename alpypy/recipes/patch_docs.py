@@ -8,7 +8,7 @@ import textwrap
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from alpypy.patches import Patch, ranges, topics
+from alpypy.recipes.patches import Patch, ranges, topics
 
 PAGE = Path("docs", "patches.md")
 _WIDTH = 120

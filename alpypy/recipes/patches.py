@@ -21,7 +21,7 @@ import patch_ng
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 
 from alpypy.core.errors import DataError, PatchError, SpecError
-from alpypy.spec import PypyVersion
+from alpypy.recipes.spec import PypyVersion
 
 _REQUIRED = ("Title", "Why", "Releases", "Origin", "Upstream", "Glibc")
 _OPTIONAL = ("Alpine",)

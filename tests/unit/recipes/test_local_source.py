@@ -15,12 +15,12 @@ import pytest
 from alpypy.core.errors import ArchiveError, DigestError, DownloadError, SpecError
 from alpypy.core.fetch import Fetcher
 from alpypy.core.files import file_digest
-from alpypy.local import Local, identify, open_source, refuse_unused
-from alpypy.recipe import PYPY_GOAL, load_catalog
-from alpypy.spec import Target
+from alpypy.recipes.local_source import Local, identify, open_source, refuse_unused
+from alpypy.recipes.recipe import PYPY_GOAL, load_catalog
+from alpypy.recipes.spec import Target
 from tests.trees import write_archive, write_tree
 
-RECIPE = load_catalog(Path(__file__).parents[2]).recipe(Target("3.6-7.0.0", "3.9"))
+RECIPE = load_catalog(Path(__file__).parents[3]).recipe(Target("3.6-7.0.0", "3.9"))
 VERSION = "pypy/module/sys/version.py"
 TEXT = (
     "#XXX # sync CPYTHON_VERSION with patchlevel.h\n"

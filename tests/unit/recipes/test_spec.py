@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from alpypy.core.errors import SpecError
-from alpypy.spec import ARCHITECTURES, PypyVersion, Target
+from alpypy.recipes.spec import ARCHITECTURES, PypyVersion, Target
 
 numbers = st.integers(min_value=0, max_value=99)
 pypys = st.builds(

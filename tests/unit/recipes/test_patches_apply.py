@@ -17,12 +17,12 @@ import pytest
 from alpypy.core.errors import DownloadError
 from alpypy.core.fetch import Fetcher
 from alpypy.core.folders import cache_folder
-from alpypy.patch_check import AtHand, at_hand, check, how_to_get
-from alpypy.recipe import load_catalog
+from alpypy.recipes.patch_check import AtHand, at_hand, check, how_to_get
+from alpypy.recipes.recipe import load_catalog
 
 VARIABLE = "ALPYPY_TEST_SOURCES"
 RPYTHON = "rpython-0.2.1"
-CATALOG = load_catalog(Path(__file__).parents[2])
+CATALOG = load_catalog(Path(__file__).parents[3])
 
 
 def named(word: str) -> list[Path]:

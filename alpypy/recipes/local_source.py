@@ -9,13 +9,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from alpypy.checkout import local_source
 from alpypy.core.errors import DigestError, SpecError
 from alpypy.core.fetch import Fetcher
 from alpypy.core.files import file_digest, whole_file
 from alpypy.core.unpack import read_through, unpack, unpack_some
-from alpypy.manifest import Origin
-from alpypy.recipe import Recipe
+from alpypy.recipes.checkout import local_source
+from alpypy.recipes.manifest import Origin
+from alpypy.recipes.recipe import Recipe
 
 _VERSION_FILE = "pypy/module/sys/version.py"
 _LANGUAGE = re.compile(rb"^CPYTHON_VERSION\s*=\s*\((\d+),\s*(\d+)", re.MULTILINE)

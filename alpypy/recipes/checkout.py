@@ -15,7 +15,7 @@ from pathlib import Path
 from alpypy.core.errors import SpecError
 from alpypy.core.files import disk, file_digest
 from alpypy.core.unpack import unpack
-from alpypy.recipe import PYPY_GOAL
+from alpypy.recipes.recipe import PYPY_GOAL
 
 
 @dataclass(frozen=True)

@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from alpypy.core.errors import ArchiveError
-from alpypy.manifest import Manifest, Need, Origin, PhaseCost, ProgramCheck
-from alpypy.spec import Target
+from alpypy.recipes.manifest import Manifest, Need, Origin, PhaseCost, ProgramCheck
+from alpypy.recipes.spec import Target
 from tests.manifests import DIGEST, MANIFEST
 
 PYPY = replace(

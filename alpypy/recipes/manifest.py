@@ -17,7 +17,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from alpypy.core.errors import ArchiveError, SpecError
-from alpypy.spec import PypyVersion, Target
+from alpypy.recipes.spec import PypyVersion, Target
 
 FILE_NAME = "ALPYPY.json"
 SCHEMA = 1
