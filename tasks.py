@@ -13,13 +13,14 @@ from typing import Any
 
 from invoke import Context, Task, task
 
-from alpypy import cli, download, publish, registry, release, verdict
+from alpypy import cli, download, publish, release, verdict
 from alpypy.cli import say
 from alpypy.core.errors import SpecError
 from alpypy.core.fetch import Fetcher
 from alpypy.core.folders import ROOT, cache_folder
 from alpypy.core.unpack import unpack
 from alpypy.destination import destination
+from alpypy.engine import registry
 from alpypy.image import find_base
 from alpypy.kit import prepare
 from alpypy.order import Order

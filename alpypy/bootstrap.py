@@ -11,7 +11,7 @@ from alpypy.core import archive
 from alpypy.core.fetch import Fetcher
 from alpypy.core.store import Store, key_of
 from alpypy.durations import Durations
-from alpypy.engine import Engine
+from alpypy.engine.docker import Engine
 from alpypy.order import Build
 from alpypy.package import Made, Tarball
 from alpypy.plan import Plan, PypyTwo, Stage

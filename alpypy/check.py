@@ -21,7 +21,7 @@ from alpypy.core.errors import ArchiveError
 from alpypy.core.fetch import Fetcher
 from alpypy.core.files import file_digest, whole_file
 from alpypy.core.store import Store, key_of
-from alpypy.engine import Engine
+from alpypy.engine.docker import Engine
 from alpypy.image import Base
 from alpypy.ledger import Entry, judge, load_ledger, outdated
 from alpypy.recipes.local_source import identify, open_source, refuse_unused

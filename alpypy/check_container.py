@@ -12,7 +12,7 @@ from pathlib import Path
 from alpypy.check_plan import Limits, TestModule
 from alpypy.check_prepare import WHEELS, Images, Tree
 from alpypy.check_run import ENVIRONMENT, LAST_WORDS, Attempt, Runner, request_for, tail
-from alpypy.engine import Engine, Job, Mount
+from alpypy.engine.docker import Engine, Job, Mount
 
 _DRIVER = "/check/drive.py"
 _RECORD = "/check/record"

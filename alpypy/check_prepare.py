@@ -17,7 +17,7 @@ from alpypy.core.files import file_digest
 from alpypy.core.source import Source
 from alpypy.core.store import Store, key_of
 from alpypy.core.unpack import unpack, unpack_wheel
-from alpypy.engine import Engine, Job, Mount
+from alpypy.engine.docker import Engine, Job, Mount
 from alpypy.image import Base
 from alpypy.recipes.local_source import Opened
 from alpypy.recipes.manifest import FILE_NAME, Manifest

@@ -25,7 +25,7 @@ from alpypy.core.fetch import Fetcher
 from alpypy.core.folders import ROOT, cache_folder
 from alpypy.core.progress import clock
 from alpypy.core.redact import without_passwords
-from alpypy.engine import Engine, connect
+from alpypy.engine.docker import Engine, connect
 from alpypy.order import Order, understand
 from alpypy.plan import Stage
 from alpypy.proxy import Wanted as WantedProxy

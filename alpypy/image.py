@@ -15,7 +15,7 @@ from alpypy.core.errors import DownloadError, ImageError, KitError, SpecError
 from alpypy.core.fetch import Fetcher
 from alpypy.core.folders import ROOT
 from alpypy.core.store import key_of
-from alpypy.engine import Engine
+from alpypy.engine.docker import Engine
 from alpypy.recipes.manifest import Translator
 from alpypy.recipes.recipe import Alpine, Recipe
 

@@ -19,7 +19,7 @@ from pathlib import PurePosixPath
 from typing import IO
 
 from alpypy.core.errors import ImageError
-from alpypy.engine import Engine
+from alpypy.engine.docker import Engine
 from alpypy.runtime_image import FOLDER, is_runtime_image
 
 PARTS = ("Alpine", "run-time libraries", "interpreter", "stdlib", "pip")

@@ -23,7 +23,7 @@ from alpypy.core.errors import KitError, SpecError
 from alpypy.core.fetch import Fetcher
 from alpypy.core.files import file_digest
 from alpypy.core.unpack import unpack
-from alpypy.engine import Engine, Job, Mount
+from alpypy.engine.docker import Engine, Job, Mount
 from alpypy.kit_packages import ARCH, Contents, Library, Openssl
 
 LABEL = "org.alpypy.kit"

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from alpypy.core.errors import PackageError
-from alpypy.engine import Completed, Engine, Job, Mount
+from alpypy.engine.docker import Completed, Engine, Job, Mount
 from alpypy.recipes import patches
 from alpypy.recipes.recipe import Recipe
 from alpypy.translate import Translation

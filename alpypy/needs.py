@@ -11,8 +11,8 @@ import urllib3
 
 from alpypy.core.errors import AlpypyError
 from alpypy.core.folders import ROOT
-from alpypy.engine import engine_answers
-from alpypy.private_engine import SOCKETS, nothing_to_start, refusal
+from alpypy.engine.docker import engine_answers
+from alpypy.engine.private import SOCKETS, nothing_to_start, refusal
 from alpypy.recipes.recipe import load_catalog
 
 _TIMEOUT = (5, 10)  # seconds: until connected, between two pieces

@@ -13,7 +13,7 @@ from alpypy.core.errors import PackageError
 from alpypy.core.files import file_digest
 from alpypy.core.progress import Phase, Stopwatch
 from alpypy.core.store import Store, key_of
-from alpypy.engine import Engine, Job
+from alpypy.engine.docker import Engine, Job
 from alpypy.image import Base
 from alpypy.layout import Layout, lay_out
 from alpypy.recipes.manifest import (

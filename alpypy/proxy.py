@@ -20,7 +20,7 @@ from docker.errors import APIError
 
 from alpypy.core.errors import ProxyError, ResourceError
 from alpypy.core.files import disk
-from alpypy.engine import Engine, proxy_environment
+from alpypy.engine.docker import Engine, proxy_environment
 from alpypy.proxy_authority import BUNDLE, write_authority
 from alpypy.proxy_config import Listen, Settings, Upstream, configuration
 from alpypy.proxy_files import hand_over, no_link, write_new

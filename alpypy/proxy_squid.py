@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Protocol
 
 from alpypy.core.errors import ProxyError
-from alpypy.engine import Engine, Job, Mount
+from alpypy.engine.docker import Engine, Job, Mount
 from alpypy.proxy_files import Owner, no_link
 
 _INSTALL = (

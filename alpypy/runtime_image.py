@@ -25,7 +25,7 @@ from alpypy.core.fetch import Fetcher
 from alpypy.core.files import whole_file
 from alpypy.core.store import key_of
 from alpypy.core.tables import Table, read_table
-from alpypy.engine import Engine
+from alpypy.engine.docker import Engine
 from alpypy.image import find_base
 from alpypy.recipes.manifest import Manifest
 from alpypy.recipes.recipe import Recipe, load_catalog

@@ -20,7 +20,7 @@ from alpypy.core import elf
 from alpypy.core.errors import ArchiveError
 from alpypy.core.files import file_digest
 from alpypy.core.folders import ROOT
-from alpypy.engine import Engine
+from alpypy.engine.docker import Engine
 from alpypy.findings import FILE_NAME, Finding, Ledger, load_policy
 from alpypy.recipes import manifest
 from alpypy.recipes.manifest import Manifest

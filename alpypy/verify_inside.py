@@ -18,7 +18,7 @@ from typing import Any
 
 from alpypy.core import elf
 from alpypy.core.errors import ImageError
-from alpypy.engine import Completed, Engine, Job, Mount
+from alpypy.engine.docker import Completed, Engine, Job, Mount
 from alpypy.findings import Ledger
 from alpypy.recipes.manifest import Manifest, ProgramCheck
 from alpypy.recipes.spec import PypyVersion

@@ -18,7 +18,7 @@ from alpypy import wheel_failure
 from alpypy.core.errors import AlpypyError, SpecError, WheelError
 from alpypy.core.redact import without_passwords
 from alpypy.core.store import key_of
-from alpypy.engine import Completed, Job, Mount
+from alpypy.engine.docker import Completed, Job, Mount
 from alpypy.wheel_file import Wheel, read_wheel, write_stand_in
 from alpypy.wheel_images import INSIDE, Python, Workshop, with_packages
 from alpypy.wheel_kit import MorePackages

@@ -20,7 +20,7 @@ from alpypy.core.errors import KitError, SpecError
 from alpypy.core.fetch import Fetcher
 from alpypy.core.store import key_of
 from alpypy.core.unpack import unpack
-from alpypy.engine import Job, Mount
+from alpypy.engine.docker import Job, Mount
 from alpypy.kit_packages import ARCH, Library
 from alpypy.wheel_images import INSIDE, Python, Workshop, with_packages
 

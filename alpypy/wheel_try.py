@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from alpypy.core.errors import WheelError
-from alpypy.engine import Job, Mount
+from alpypy.engine.docker import Job, Mount
 from alpypy.findings import Policy
 from alpypy.wheel_build import Bench
 from alpypy.wheel_file import Wheel

@@ -16,7 +16,7 @@ from alpypy.core.errors import SpecError, UnverifiedError
 from alpypy.core.fetch import Fetcher
 from alpypy.core.files import file_digest, whole_file
 from alpypy.core.store import Store
-from alpypy.engine import Engine
+from alpypy.engine.docker import Engine
 from alpypy.findings import load_policy
 from alpypy.recipes.recipe import load_catalog
 from alpypy.wheel_build import Bench, Collected, collect

@@ -11,7 +11,7 @@ import pytest
 from alpypy import image, kit
 from alpypy.core import folders
 from alpypy.core.fetch import Fetcher
-from alpypy.engine import Engine, Job, Mount, connect
+from alpypy.engine.docker import Engine, Job, Mount, connect
 from alpypy.recipes.recipe import load_catalog
 from alpypy.recipes.spec import Target
 

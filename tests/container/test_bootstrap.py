@@ -37,7 +37,7 @@ from alpypy.core.errors import (
 from alpypy.core.fetch import Fetcher
 from alpypy.core.files import file_digest
 from alpypy.core.store import Store
-from alpypy.engine import Engine
+from alpypy.engine.docker import Engine
 from alpypy.order import Order, understand
 from alpypy.recipes.spec import Target
 

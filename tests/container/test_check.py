@@ -15,7 +15,7 @@ import pytest
 from alpypy.check import Checked, Checker, Scope
 from alpypy.core.errors import ArchiveError, SpecError
 from alpypy.core.fetch import Fetcher
-from alpypy.engine import Engine
+from alpypy.engine.docker import Engine
 from alpypy.recipes.recipe import load_catalog
 from alpypy.recipes.spec import Target
 from tests.manifests import MANIFEST, pack

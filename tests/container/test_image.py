@@ -13,7 +13,7 @@ import pytest
 from alpypy.core.errors import ImageError, KitError, SpecError
 from alpypy.core.fetch import Fetcher
 from alpypy.core.store import key_of
-from alpypy.engine import Engine
+from alpypy.engine.docker import Engine
 from alpypy.image import KEY_LABEL, Base, build_bootstrap, built, find_base
 from alpypy.recipes.recipe import Recipe, load_catalog
 from alpypy.recipes.spec import Target

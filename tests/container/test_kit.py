@@ -12,7 +12,7 @@ import pytest
 from alpypy.core.errors import ImageError, KitError, SpecError
 from alpypy.core.fetch import Fetcher
 from alpypy.core.files import file_digest
-from alpypy.engine import Engine
+from alpypy.engine.docker import Engine
 from alpypy.kit import import_tarball, prepare, require_current
 
 pytestmark = pytest.mark.timeout(1200)

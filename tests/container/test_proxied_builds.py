@@ -23,7 +23,7 @@ import requests
 
 from alpypy import kit
 from alpypy.core.errors import ProxyError
-from alpypy.engine import Engine, Job
+from alpypy.engine.docker import Engine, Job
 from alpypy.proxy import Wanted, find_listen, running
 from alpypy.proxy_config import Listen, load_settings
 from alpypy.proxy_squid import find_squid, installed

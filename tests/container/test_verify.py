@@ -20,7 +20,7 @@ import pytest
 
 from alpypy.core import elf
 from alpypy.core.errors import ArchiveError
-from alpypy.engine import Engine, Job
+from alpypy.engine.docker import Engine, Job
 from alpypy.findings import Finding, Ledger, load_policy
 from alpypy.recipes.manifest import Manifest, Need, ProgramCheck
 from alpypy.recipes.spec import Target

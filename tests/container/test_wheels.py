@@ -38,7 +38,7 @@ from alpypy.core.errors import (
 )
 from alpypy.core.fetch import Fetcher
 from alpypy.core.files import file_digest
-from alpypy.engine import Engine, Job
+from alpypy.engine.docker import Engine, Job
 from alpypy.recipes.spec import PypyVersion, Target
 from alpypy.verify import Report
 from alpypy.wheel_pip import newer_pip

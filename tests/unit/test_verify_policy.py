@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from alpypy.core.errors import DataError
-from alpypy.engine import Completed
+from alpypy.engine.docker import Completed
 from alpypy.findings import Finding, Ledger, Policy, load_policy
 from alpypy.recipes.recipe import load_catalog
 from alpypy.recipes.spec import Target

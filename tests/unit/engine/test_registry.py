@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from alpypy.core.errors import PushError
-from alpypy.registry import _follow, _refused, registry_of
+from alpypy.engine.registry import _follow, _refused, registry_of
 
 NAME = "registry.example.org:5000/team/alpine-pypy:1"
 

@@ -16,7 +16,7 @@ import pytest
 from docker import DockerClient
 
 from alpypy.core.errors import EngineError
-from alpypy.private_engine import private_engine
+from alpypy.engine.private import private_engine
 
 needs_dockerd = pytest.mark.skipif(
     os.getuid() != 0 or shutil.which("dockerd") is None,
@@ -66,7 +66,7 @@ def other(folder: Path) -> Iterator[tuple[subprocess.Popen[str], str]]:
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
-        cwd=Path(__file__).parents[2],
+        cwd=Path(__file__).parents[3],
     )
     assert process.stdout is not None
     yield process, process.stdout.readline().strip()
@@ -161,7 +161,7 @@ def test_none_installed_is_an_error_with_the_command_that_installs_one(
 def as_stranger(environment: dict[str, str], *words: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-c", STRANGER, *words],
-        cwd=Path(__file__).parents[2],
+        cwd=Path(__file__).parents[3],
         env=environment,
         capture_output=True,
         text=True,

@@ -19,7 +19,7 @@ from docker.models.containers import Container
 
 from alpypy import cli
 from alpypy.core.errors import EngineError
-from alpypy.engine import LEASE_LABEL, Engine, Job, Mount, connect
+from alpypy.engine.docker import LEASE_LABEL, Engine, Job, Mount, connect
 
 pytestmark = pytest.mark.timeout(300)
 Shell = Callable[[str], str]
@@ -241,7 +241,7 @@ def owner(base_image: str, cache: Path) -> Iterator[tuple[subprocess.Popen[str],
         stderr=subprocess.PIPE,
         text=True,
         env={**os.environ, "ALPYPY_CACHE": str(cache)},
-        cwd=Path(__file__).parents[2],
+        cwd=Path(__file__).parents[3],
     )
     assert process.stdout is not None
     assert process.stdout.readline() == "up\n"

@@ -11,7 +11,7 @@ from tqdm import tqdm
 
 from alpypy.core.errors import PushError
 from alpypy.core.redact import without_passwords
-from alpypy.engine import Engine
+from alpypy.engine.docker import Engine
 
 _HUB = "docker.io"
 # Parts of what engines and registries say, and what to do about it. The first that fits counts.

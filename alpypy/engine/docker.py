@@ -28,7 +28,7 @@ from docker.models.containers import Container
 
 from alpypy.core.errors import EngineError, ImageError
 from alpypy.core.locks import one_at_a_time
-from alpypy.private_engine import SOCKETS, private_engine, refusal
+from alpypy.engine.private import SOCKETS, private_engine, refusal
 
 LEASE_LABEL = "org.alpypy.lease"
 _LEASE = "/run/alpypy.lease"
