@@ -22,7 +22,7 @@ from alpypy.core.unpack import unpack
 from alpypy.destination import destination
 from alpypy.engine import registry
 from alpypy.image import find_base
-from alpypy.kit import prepare
+from alpypy.offline.kit import prepare
 from alpypy.order import Order
 from alpypy.proxy import serve
 from alpypy.recipes import patch_check

@@ -10,12 +10,12 @@ from pathlib import Path
 
 from docker.models.images import Image
 
-from alpypy import kit as kits
 from alpypy.core.errors import DownloadError, ImageError, KitError, SpecError
 from alpypy.core.fetch import Fetcher
 from alpypy.core.folders import ROOT
 from alpypy.core.store import key_of
 from alpypy.engine.docker import Engine
+from alpypy.offline import kit as kits
 from alpypy.recipes.manifest import Translator
 from alpypy.recipes.recipe import Alpine, Recipe
 

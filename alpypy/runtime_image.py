@@ -17,7 +17,6 @@ from typing import Any
 from docker.models.images import Image
 from packaging.specifiers import SpecifierSet
 
-from alpypy import kit as kits
 from alpypy import verdict
 from alpypy.core.archive import copy_verified
 from alpypy.core.errors import ArchiveError
@@ -27,6 +26,7 @@ from alpypy.core.store import key_of
 from alpypy.core.tables import Table, read_table
 from alpypy.engine.docker import Engine
 from alpypy.image import find_base
+from alpypy.offline import kit as kits
 from alpypy.recipes.manifest import Manifest
 from alpypy.recipes.recipe import Recipe, load_catalog
 from alpypy.recipes.spec import RUNTIME_REPOSITORY, PypyVersion, Target

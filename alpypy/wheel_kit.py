@@ -13,15 +13,16 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from alpypy import kit, kit_packages
-from alpypy.apk import Package, write_index
 from alpypy.core import elf
 from alpypy.core.errors import KitError, SpecError
 from alpypy.core.fetch import Fetcher
 from alpypy.core.store import key_of
 from alpypy.core.unpack import unpack
 from alpypy.engine.docker import Job, Mount
-from alpypy.kit_packages import ARCH, Library
+from alpypy.offline import kit
+from alpypy.offline import packages as kit_packages
+from alpypy.offline.apk import Package, write_index
+from alpypy.offline.packages import ARCH, Library
 from alpypy.wheel_images import INSIDE, Python, Workshop, with_packages
 
 FILE_NAME = "kit-wheels.toml"

@@ -8,10 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from alpypy import image, kit
+from alpypy import image
 from alpypy.core import folders
 from alpypy.core.fetch import Fetcher
 from alpypy.engine.docker import Engine, Job, Mount, connect
+from alpypy.offline import kit
 from alpypy.recipes.recipe import load_catalog
 from alpypy.recipes.spec import Target
 

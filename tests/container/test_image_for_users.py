@@ -23,13 +23,14 @@ import pytest
 import requests
 from docker.errors import ContainerError
 
-from alpypy import image, image_sizes, kit, verdict
+from alpypy import image, image_sizes, verdict
 from alpypy.core import elf, folders
 from alpypy.core.errors import DigestError, ImageError, PushError
 from alpypy.core.fetch import Fetcher
 from alpypy.core.files import file_digest
 from alpypy.engine import registry
 from alpypy.engine.docker import Engine, Job
+from alpypy.offline import kit
 from alpypy.recipes.manifest import Manifest, Need
 from alpypy.recipes.recipe import load_catalog
 from alpypy.recipes.spec import Target

@@ -21,9 +21,9 @@ from pathlib import Path
 import pytest
 import requests
 
-from alpypy import kit
 from alpypy.core.errors import ProxyError
 from alpypy.engine.docker import Engine, Job
+from alpypy.offline import kit
 from alpypy.proxy import Wanted, find_listen, running
 from alpypy.proxy_config import Listen, load_settings
 from alpypy.proxy_squid import find_squid, installed

@@ -26,7 +26,7 @@ from typing import Any
 
 import pytest
 
-from alpypy import kit, verdict
+from alpypy import verdict
 from alpypy.core.errors import (
     AlpypyError,
     ArchiveError,
@@ -39,6 +39,7 @@ from alpypy.core.errors import (
 from alpypy.core.fetch import Fetcher
 from alpypy.core.files import file_digest
 from alpypy.engine.docker import Engine, Job
+from alpypy.offline import kit
 from alpypy.recipes.spec import PypyVersion, Target
 from alpypy.verify import Report
 from alpypy.wheel_pip import newer_pip

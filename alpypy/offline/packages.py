@@ -12,11 +12,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from alpypy.apk import Package, PackageInfo, write_package
 from alpypy.core import elf
 from alpypy.core.errors import KitError
 from alpypy.core.source import Source
 from alpypy.core.tables import Table, read_file
+from alpypy.offline.apk import Package, PackageInfo, write_package
 
 ARCH = "x86_64"
 OPENSSL = "openssl-dev"  # the package with OpenSSL's headers

@@ -16,7 +16,7 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
-from alpypy.apk import KEY_NAME, Package, PackageInfo, write_index, write_package
+from alpypy.offline.apk import KEY_NAME, Package, PackageInfo, write_index, write_package
 
 ARCH = "x86_64"
 INFO = PackageInfo(

@@ -13,10 +13,10 @@ from alpypy.core.errors import ImageError, KitError, SpecError
 from alpypy.core.fetch import Fetcher
 from alpypy.core.files import file_digest
 from alpypy.engine.docker import Engine
-from alpypy.kit import import_tarball, prepare, require_current
+from alpypy.offline.kit import import_tarball, prepare, require_current
 
 pytestmark = pytest.mark.timeout(1200)
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 HELLO = """\
 #include <stdio.h>
 #include <zlib.h>

@@ -17,14 +17,14 @@ from pathlib import Path
 from elftools.elf.elffile import ELFFile
 from elftools.elf.sections import SymbolTableSection
 
-from alpypy import kit_packages
-from alpypy.apk import KEY_NAME, Package, write_index
 from alpypy.core.errors import KitError, SpecError
 from alpypy.core.fetch import Fetcher
 from alpypy.core.files import file_digest
 from alpypy.core.unpack import unpack
 from alpypy.engine.docker import Engine, Job, Mount
-from alpypy.kit_packages import ARCH, Contents, Library, Openssl
+from alpypy.offline import packages as kit_packages
+from alpypy.offline.apk import KEY_NAME, Package, write_index
+from alpypy.offline.packages import ARCH, Contents, Library, Openssl
 
 LABEL = "org.alpypy.kit"
 _CONTENT_LABEL = "org.alpypy.kit.content"

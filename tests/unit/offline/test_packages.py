@@ -11,12 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from alpypy.apk import Package
 from alpypy.core.errors import DataError
 from alpypy.core.source import Source
-from alpypy.kit_packages import Library, load_contents, owned_sonames, write_library
+from alpypy.offline.apk import Package
+from alpypy.offline.packages import Library, load_contents, owned_sonames, write_library
 
-VERSIONS = Path(__file__).parents[2] / "versions"
+VERSIONS = Path(__file__).parents[3] / "versions"
 KIT = VERSIONS / "kit.toml"
 DATA = "kit-data.toml"
 PROGRAM = Path(str(shutil.which("true"))).resolve()
