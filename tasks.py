@@ -13,7 +13,7 @@ from typing import Any
 
 from invoke import Context, Task, task
 
-from alpypy import cli, download, publish, release, verdict
+from alpypy import cli, download, publish, release
 from alpypy.cli import say
 from alpypy.core.errors import SpecError
 from alpypy.core.fetch import Fetcher
@@ -31,8 +31,9 @@ from alpypy.recipes.recipe import load_catalog
 from alpypy.recipes.spec import RUNTIME_REPOSITORY, Target, alpine_of, arch_of
 from alpypy.release_index import load_settings
 from alpypy.runtime_image import Wanted, make, understand
-from alpypy.verify import own_alpine, require_tarball
-from alpypy.verify import verify as verify_tarball
+from alpypy.verify import receipt as verdict
+from alpypy.verify.run import own_alpine, require_tarball
+from alpypy.verify.run import verify as verify_tarball
 from alpypy.wheel_recipe import load_wheel_data
 from alpypy.wheel_spec import Request, read_interpreter, read_wanted
 from alpypy.wheels import WheelMaker, kept_lines

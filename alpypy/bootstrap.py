@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from alpypy import image, package, plan, translate, verdict, verify
+from alpypy import image, package, plan, translate
 from alpypy.core import archive
 from alpypy.core.fetch import Fetcher
 from alpypy.core.store import Store, key_of
@@ -18,7 +18,9 @@ from alpypy.plan import Plan, PypyTwo, Stage
 from alpypy.recipes.manifest import Translator
 from alpypy.recipes.recipe import Recipe
 from alpypy.translate import Translation
-from alpypy.verify import Report
+from alpypy.verify import receipt as verdict
+from alpypy.verify import run as verify
+from alpypy.verify.run import Report
 
 
 @dataclass(frozen=True)

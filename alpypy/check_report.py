@@ -14,8 +14,8 @@ from alpypy.check_outcomes import PASSED, SKIPPED, ModuleResult, Outcome, shorte
 from alpypy.core.errors import SpecError
 from alpypy.core.progress import clock
 from alpypy.core.web_page import page
-from alpypy.findings import Finding
 from alpypy.ledger import Judged
+from alpypy.verify.findings import Finding
 
 SCHEMA = 1
 _NOT_RUN = "not run"

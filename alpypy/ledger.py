@@ -16,8 +16,8 @@ from packaging.specifiers import SpecifierSet
 from alpypy.check_outcomes import CRASHED, HUNG, PASSED, ModuleResult, Outcome
 from alpypy.check_plan import EXTRA
 from alpypy.core.tables import Table, read_table
-from alpypy.findings import Finding
 from alpypy.recipes.spec import Target
+from alpypy.verify.findings import Finding
 
 FOLDER = "ledger"
 CAUSES = ("musl", "pypy", "container", "test")

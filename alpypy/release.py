@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from alpypy import release_simple, verdict, wheel_record
+from alpypy import release_simple, wheel_record
 from alpypy.core.archive import copy_verified
 from alpypy.core.errors import AlpypyError, DigestError, ReleaseError, SpecError, UnverifiedError
 from alpypy.core.files import file_digest, new_file, whole_file
@@ -23,6 +23,7 @@ from alpypy.release_index import (
     parse,
 )
 from alpypy.release_page import PAGE, release_page
+from alpypy.verify import receipt as verdict
 from alpypy.wheel_record import requires_python, wheel_name
 
 WHEELS = "wheels"

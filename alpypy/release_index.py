@@ -17,7 +17,7 @@ from alpypy.core.errors import ArchiveError, DigestError, ReleaseError, SpecErro
 from alpypy.core.tables import read_table
 from alpypy.recipes.manifest import Manifest, from_values, to_values
 from alpypy.recipes.spec import PypyVersion, Target
-from alpypy.verify import Report
+from alpypy.verify.run import Report
 from alpypy.wheel_record import DATE, WheelName, WheelRecord, wheel_name
 
 FILE_NAME = "index.json"

@@ -17,7 +17,6 @@ from typing import Any
 from docker.models.images import Image
 from packaging.specifiers import SpecifierSet
 
-from alpypy import verdict
 from alpypy.core.archive import copy_verified
 from alpypy.core.errors import ArchiveError
 from alpypy.core.fetch import Fetcher
@@ -30,6 +29,7 @@ from alpypy.offline import kit as kits
 from alpypy.recipes.manifest import Manifest
 from alpypy.recipes.recipe import Recipe, load_catalog
 from alpypy.recipes.spec import RUNTIME_REPOSITORY, PypyVersion, Target
+from alpypy.verify import receipt as verdict
 
 FILE_NAME = "image.toml"
 FOLDER = "opt/pypy"  # where PyPy is in the image, as in docker-library's

@@ -18,7 +18,7 @@ from pathlib import Path
 from alpypy.core import elf
 from alpypy.core.errors import WheelError
 from alpypy.engine.docker import Job, Mount
-from alpypy.verify_inside import System
+from alpypy.verify.probes import System
 from alpypy.wheel_build import EPOCH, Bench, Built
 from alpypy.wheel_file import Wheel, read_wheel, with_platforms
 from alpypy.wheel_images import INSIDE, Workshop, musl_of, system_of

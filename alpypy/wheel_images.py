@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from alpypy import verdict, verify_inside
 from alpypy.core import elf
 from alpypy.core.errors import ArchiveError, ImageError, SpecError, WheelError
 from alpypy.core.fetch import Fetcher
@@ -26,7 +25,9 @@ from alpypy.offline import kit
 from alpypy.recipes.manifest import Manifest
 from alpypy.recipes.recipe import Alpine
 from alpypy.recipes.spec import PypyVersion, alpine_of
-from alpypy.verify_inside import System
+from alpypy.verify import probes as verify_inside
+from alpypy.verify import receipt as verdict
+from alpypy.verify.probes import System
 from alpypy.wheel_pip import newer_pip
 from alpypy.wheel_spec import Interpreter
 

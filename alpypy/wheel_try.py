@@ -11,7 +11,7 @@ from typing import Any
 
 from alpypy.core.errors import WheelError
 from alpypy.engine.docker import Job, Mount
-from alpypy.findings import Policy
+from alpypy.verify.findings import Policy
 from alpypy.wheel_build import Bench
 from alpypy.wheel_file import Wheel
 from alpypy.wheel_finish import Finished

@@ -17,8 +17,8 @@ from alpypy.core.fetch import Fetcher
 from alpypy.core.files import file_digest, whole_file
 from alpypy.core.store import Store
 from alpypy.engine.docker import Engine
-from alpypy.findings import load_policy
 from alpypy.recipes.recipe import load_catalog
+from alpypy.verify.findings import load_policy
 from alpypy.wheel_build import Bench, Collected, collect
 from alpypy.wheel_file import Wheel
 from alpypy.wheel_finish import Finished, finish

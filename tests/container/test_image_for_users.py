@@ -23,7 +23,7 @@ import pytest
 import requests
 from docker.errors import ContainerError
 
-from alpypy import image, image_sizes, verdict
+from alpypy import image, image_sizes
 from alpypy.core import elf, folders
 from alpypy.core.errors import DigestError, ImageError, PushError
 from alpypy.core.fetch import Fetcher
@@ -35,8 +35,9 @@ from alpypy.recipes.manifest import Manifest, Need
 from alpypy.recipes.recipe import load_catalog
 from alpypy.recipes.spec import Target
 from alpypy.runtime_image import Wanted, make, understand
-from alpypy.verify import Report
-from alpypy.verify_inside import read_system
+from alpypy.verify import receipt as verdict
+from alpypy.verify.probes import read_system
+from alpypy.verify.run import Report
 from tests.manifests import MANIFEST, pack
 
 pytestmark = pytest.mark.timeout(3600)

@@ -26,7 +26,6 @@ from typing import Any
 
 import pytest
 
-from alpypy import verdict
 from alpypy.core.errors import (
     AlpypyError,
     ArchiveError,
@@ -41,7 +40,8 @@ from alpypy.core.files import file_digest
 from alpypy.engine.docker import Engine, Job
 from alpypy.offline import kit
 from alpypy.recipes.spec import PypyVersion, Target
-from alpypy.verify import Report
+from alpypy.verify import receipt as verdict
+from alpypy.verify.run import Report
 from alpypy.wheel_pip import newer_pip
 from alpypy.wheel_recipe import load_wheel_data
 from alpypy.wheel_spec import Request, read_interpreter, read_wanted

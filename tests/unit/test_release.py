@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-from alpypy import release, release_simple, verdict, wheel_record
+from alpypy import release, release_simple, wheel_record
 from alpypy.core.errors import (
     AlpypyError,
     ArchiveError,
@@ -30,6 +30,7 @@ from alpypy.core.files import file_digest
 from alpypy.recipes.spec import Target
 from alpypy.release import gather, read
 from alpypy.release_index import Index, parse
+from alpypy.verify import receipt as verdict
 from tests.loopback import serve
 from tests.manifests import MANIFEST
 from tests.releases import manifest_of, rpython, tarball, verified, wheel, with_record

@@ -21,7 +21,7 @@ from alpypy.release_index import (
     parse,
     public_address,
 )
-from alpypy.verify import Report
+from alpypy.verify.run import Report
 from tests.manifests import DIGEST, TARGET
 from tests.releases import ACCEPTED, DATE, manifest_of, wheel_record_of
 

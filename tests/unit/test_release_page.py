@@ -16,12 +16,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from alpypy.findings import Finding
 from alpypy.recipes.spec import Target
 from alpypy.release import pages, write_pages
 from alpypy.release_index import Index, Tarball, Wheel
 from alpypy.release_page import notes, release_page
-from alpypy.verify import Report
+from alpypy.verify.findings import Finding
+from alpypy.verify.run import Report
 from tests.loopback import serve
 from tests.manifests import DIGEST, TARGET
 from tests.releases import ACCEPTED, DATE, manifest_of, wheel_record_of

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from alpypy.core.errors import WheelError
-from alpypy.verify_inside import System
+from alpypy.verify.probes import System
 from alpypy.wheel_file import read_wheel
 from alpypy.wheel_finish import _packages, _repair
 from alpypy.wheel_record import Kind

@@ -15,17 +15,20 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from alpypy import findings, materials, verify_inside, verify_outside
 from alpypy.core import elf
 from alpypy.core.errors import ArchiveError
 from alpypy.core.files import file_digest
 from alpypy.core.folders import ROOT
 from alpypy.engine.docker import Engine
-from alpypy.findings import FILE_NAME, Finding, Ledger, load_policy
 from alpypy.recipes import manifest
 from alpypy.recipes.manifest import Manifest
 from alpypy.recipes.spec import Target
-from alpypy.verify_inside import Inside
+from alpypy.verify import findings
+from alpypy.verify import fixtures as materials
+from alpypy.verify import probes as verify_inside
+from alpypy.verify import static as verify_outside
+from alpypy.verify.findings import FILE_NAME, Finding, Ledger, load_policy
+from alpypy.verify.probes import Inside
 
 _CONTEXT = ROOT / "dockerfiles/verify"
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-PROBES = Path(__file__).resolve().parents[2] / "dockerfiles/verify/probes"
+PROBES = Path(__file__).resolve().parents[3] / "dockerfiles/verify/probes"
 CHECKS = """
 import os, signal, sys, time
 from probing import Probe, equal, error_of, expect, output_of

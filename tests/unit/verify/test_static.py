@@ -17,10 +17,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from alpypy.core.errors import ArchiveError
-from alpypy.findings import Finding, Ledger, Policy
 from alpypy.recipes.manifest import Manifest
-from alpypy.verify import Report
-from alpypy.verify_outside import unpack
+from alpypy.verify.findings import Finding, Ledger, Policy
+from alpypy.verify.run import Report
+from alpypy.verify.static import unpack
 from tests.manifests import MANIFEST, TARGET
 
 TOP = TARGET.folder

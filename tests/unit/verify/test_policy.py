@@ -9,13 +9,13 @@ import pytest
 
 from alpypy.core.errors import DataError
 from alpypy.engine.docker import Completed
-from alpypy.findings import Finding, Ledger, Policy, load_policy
 from alpypy.recipes.recipe import load_catalog
 from alpypy.recipes.spec import Target
-from alpypy.verify import Report
-from alpypy.verify_inside import PLACES, _take_probe, read_system, unknown_packages
+from alpypy.verify.findings import Finding, Ledger, Policy, load_policy
+from alpypy.verify.probes import PLACES, _take_probe, read_system, unknown_packages
+from alpypy.verify.run import Report
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 PY2, PY3 = Target("2.7-7.3.22", "3.23"), Target("3.6-7.0.0", "3.9")
 QUICKSTART = Target("rpython-0.2.1", "3.23")
 WINDOWS = Finding("module.import", "_winapi", "ImportError: only available on Windows")

@@ -19,10 +19,10 @@ from typing import Any
 from alpypy.core import elf
 from alpypy.core.errors import ImageError
 from alpypy.engine.docker import Completed, Engine, Job, Mount
-from alpypy.findings import Ledger
 from alpypy.recipes.manifest import Manifest, ProgramCheck
 from alpypy.recipes.spec import PypyVersion
-from alpypy.verify_outside import Unpacked
+from alpypy.verify.findings import Ledger
+from alpypy.verify.static import Unpacked
 
 # Two folders of different depth and length; the second has a space in its name.
 PLACES = ("/opt/alpypy", "/srv/a longer name/alpypy")

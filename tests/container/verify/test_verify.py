@@ -21,17 +21,17 @@ import pytest
 from alpypy.core import elf
 from alpypy.core.errors import ArchiveError
 from alpypy.engine.docker import Engine, Job
-from alpypy.findings import Finding, Ledger, load_policy
 from alpypy.recipes.manifest import Manifest, Need, ProgramCheck
 from alpypy.recipes.spec import Target
-from alpypy.verify import Report, own_alpine, verify
-from alpypy.verify_inside import image_for, read_system
+from alpypy.verify.findings import Finding, Ledger, load_policy
+from alpypy.verify.probes import image_for, read_system
+from alpypy.verify.run import Report, own_alpine, verify
 from tests import elf_editing
 from tests.manifests import MANIFEST
 
 DIGEST = "0" * 64
 MUSL = "libc.musl-x86_64.so.1"
-SYSTEM = Path(__file__).resolve().parents[2] / "dockerfiles/verify/probes/system.sh"
+SYSTEM = Path(__file__).resolve().parents[3] / "dockerfiles/verify/probes/system.sh"
 GREETING = ProgramCheck(("bin/busybox", "echo", "hello"), "^hello$")
 
 
@@ -192,8 +192,8 @@ def test_the_image_is_removed_and_that_of_another_run_is_not(
     tarball.change(checks=(shell("sleep 100"),))
     path = tarball.write(tmp_path)
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
-    ledger = Ledger(load_policy(SYSTEM.parents[3]))
-    arguments = (engine, SYSTEM.parents[1], base_image, tarball.manifest, digest, ledger)
+    ledger = Ledger(load_policy(SYSTEM.parents[4]))
+    arguments = (engine, SYSTEM.parents[2], base_image, tarball.manifest, digest, ledger)
     others = verify_images(engine, digest)
     with image_for(*arguments) as image:
         own = verify_images(engine, digest) - others

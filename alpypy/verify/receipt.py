@@ -7,7 +7,7 @@ from pathlib import Path
 
 from alpypy.core.errors import UnverifiedError
 from alpypy.core.files import file_digest, whole_file
-from alpypy.verify import Report, require_tarball
+from alpypy.verify.run import Report, require_tarball
 
 
 def path_of(tarball: Path) -> Path:

@@ -16,8 +16,8 @@ from pathlib import Path, PurePosixPath
 from alpypy.core import elf
 from alpypy.core.elf import ElfFile, Stack
 from alpypy.core.errors import ArchiveError, ResourceError
-from alpypy.findings import Ledger
 from alpypy.recipes.manifest import BROKEN, FILE_NAME, Manifest
+from alpypy.verify.findings import Ledger
 
 _CHUNK = 1 << 20
 _END = bytes(1024)  # a tar archive ends with two empty blocks of 512 bytes

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from alpypy import verdict
 from alpypy.core.errors import ArchiveError, UnverifiedError
 from alpypy.core.files import file_digest
-from alpypy.findings import Finding
-from alpypy.verify import Report
+from alpypy.verify import receipt as verdict
+from alpypy.verify.findings import Finding
+from alpypy.verify.run import Report
 
 ACCEPTED = Finding("run.probe", "threads", "deep", allowed="musl")
 FAILED = Finding("run.probe", "ssl", "no handshake")
