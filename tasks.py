@@ -14,6 +14,7 @@ from typing import Any
 from invoke import Context, Task, task
 
 from alpypy import cli, download, publish, release
+from alpypy.build.image import find_base
 from alpypy.cli import say
 from alpypy.core.errors import SpecError
 from alpypy.core.fetch import Fetcher
@@ -21,7 +22,6 @@ from alpypy.core.folders import ROOT, cache_folder
 from alpypy.core.unpack import unpack
 from alpypy.destination import destination
 from alpypy.engine import registry
-from alpypy.image import find_base
 from alpypy.offline.kit import prepare
 from alpypy.order import Order
 from alpypy.proxy import serve

@@ -6,18 +6,18 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from alpypy import image, package, plan, translate
+from alpypy.build import image, package, plan, translate
+from alpypy.build.estimates import Durations
+from alpypy.build.package import Made, Tarball
+from alpypy.build.plan import Plan, PypyTwo, Stage
+from alpypy.build.translate import Translation
 from alpypy.core import archive
 from alpypy.core.fetch import Fetcher
 from alpypy.core.store import Store, key_of
-from alpypy.durations import Durations
 from alpypy.engine.docker import Engine
 from alpypy.order import Build
-from alpypy.package import Made, Tarball
-from alpypy.plan import Plan, PypyTwo, Stage
 from alpypy.recipes.manifest import Translator
 from alpypy.recipes.recipe import Recipe
-from alpypy.translate import Translation
 from alpypy.verify import receipt as verdict
 from alpypy.verify import run as verify
 from alpypy.verify.run import Report

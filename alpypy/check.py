@@ -8,7 +8,9 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from alpypy import check_plan, check_prepare, image
+from alpypy import check_plan, check_prepare
+from alpypy.build import image
+from alpypy.build.image import Base
 from alpypy.check_container import ContainerRunner
 from alpypy.check_host import HostRunner
 from alpypy.check_outcomes import ModuleResult
@@ -22,7 +24,6 @@ from alpypy.core.fetch import Fetcher
 from alpypy.core.files import file_digest, whole_file
 from alpypy.core.store import Store, key_of
 from alpypy.engine.docker import Engine
-from alpypy.image import Base
 from alpypy.ledger import Entry, judge, load_ledger, outdated
 from alpypy.recipes.local_source import identify, open_source, refuse_unused
 from alpypy.recipes.recipe import Recipe, load_catalog

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from alpypy.build.image import Base
 from alpypy.check_plan import EXTRA
 from alpypy.core.errors import SpecError
 from alpypy.core.fetch import Fetcher
@@ -18,7 +19,6 @@ from alpypy.core.source import Source
 from alpypy.core.store import Store, key_of
 from alpypy.core.unpack import unpack, unpack_wheel
 from alpypy.engine.docker import Engine, Job, Mount
-from alpypy.image import Base
 from alpypy.recipes.local_source import Opened
 from alpypy.recipes.manifest import FILE_NAME, Manifest
 from alpypy.recipes.recipe import Recipe

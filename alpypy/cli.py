@@ -19,6 +19,8 @@ from docker.errors import APIError, DockerException
 
 from alpypy import image_sizes
 from alpypy.bootstrap import Builder
+from alpypy.build.plan import Stage
+from alpypy.build.translate import default_jobs
 from alpypy.check import Checker, Scope
 from alpypy.core.errors import AlpypyError, EngineError, ResourceError, SpecError
 from alpypy.core.fetch import Fetcher
@@ -27,12 +29,10 @@ from alpypy.core.progress import clock
 from alpypy.core.redact import without_passwords
 from alpypy.engine.docker import Engine, connect
 from alpypy.order import Order, understand
-from alpypy.plan import Stage
 from alpypy.proxy import Wanted as WantedProxy
 from alpypy.proxy_config import load_settings as load_proxy_settings
 from alpypy.recipes.spec import Target
 from alpypy.release_index import Settings, public_address
-from alpypy.translate import default_jobs
 
 ARTIFACTS = ROOT / "artifacts"
 RELEASE = ARTIFACTS / "release"

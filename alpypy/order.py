@@ -6,10 +6,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from alpypy.build.plan import PypyTwo
 from alpypy.core.errors import ArchiveError, SpecError
 from alpypy.core.fetch import Fetcher
 from alpypy.core.files import file_digest
-from alpypy.plan import PypyTwo
 from alpypy.recipes.local_source import Opened, identify, open_source, refuse_unused
 from alpypy.recipes.manifest import Manifest
 from alpypy.recipes.recipe import Recipe, load_catalog

@@ -17,6 +17,7 @@ from typing import Any
 from docker.models.images import Image
 from packaging.specifiers import SpecifierSet
 
+from alpypy.build.image import find_base
 from alpypy.core.archive import copy_verified
 from alpypy.core.errors import ArchiveError
 from alpypy.core.fetch import Fetcher
@@ -24,7 +25,6 @@ from alpypy.core.files import whole_file
 from alpypy.core.store import key_of
 from alpypy.core.tables import Table, read_table
 from alpypy.engine.docker import Engine
-from alpypy.image import find_base
 from alpypy.offline import kit as kits
 from alpypy.recipes.manifest import Manifest
 from alpypy.recipes.recipe import Recipe, load_catalog

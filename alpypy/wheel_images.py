@@ -14,13 +14,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from alpypy.build.image import KEY_LABEL, Base, built, find_base
 from alpypy.core import elf
 from alpypy.core.errors import ArchiveError, ImageError, SpecError, WheelError
 from alpypy.core.fetch import Fetcher
 from alpypy.core.files import file_digest
 from alpypy.core.store import Store, key_of
 from alpypy.engine.docker import Engine, Job, Mount
-from alpypy.image import KEY_LABEL, Base, built, find_base
 from alpypy.offline import kit
 from alpypy.recipes.manifest import Manifest
 from alpypy.recipes.recipe import Alpine

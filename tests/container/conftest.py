@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from alpypy import image
+from alpypy.build import image
 from alpypy.core import folders
 from alpypy.core.fetch import Fetcher
 from alpypy.engine.docker import Engine, Job, Mount, connect

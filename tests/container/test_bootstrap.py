@@ -25,8 +25,8 @@ from typing import Any
 import pytest
 from docker.models.containers import Container
 
-from alpypy import image, package
 from alpypy.bootstrap import Builder, Outcome
+from alpypy.build import image, package
 from alpypy.core.errors import (
     DigestError,
     DownloadError,

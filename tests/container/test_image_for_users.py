@@ -23,7 +23,8 @@ import pytest
 import requests
 from docker.errors import ContainerError
 
-from alpypy import image, image_sizes
+from alpypy import image_sizes
+from alpypy.build import image
 from alpypy.core import elf, folders
 from alpypy.core.errors import DigestError, ImageError, PushError
 from alpypy.core.fetch import Fetcher

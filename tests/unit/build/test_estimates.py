@@ -7,15 +7,15 @@ from pathlib import Path
 
 import pytest
 
+from alpypy.build.estimates import Durations
+from alpypy.build.translate import title
 from alpypy.core.errors import DataError
 from alpypy.core.progress import TITLES
 from alpypy.core.store import Store, key_of
-from alpypy.durations import Durations
 from alpypy.recipes.recipe import load_catalog
 from alpypy.recipes.spec import Target
-from alpypy.translate import title
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 CATALOG = load_catalog(ROOT)
 RECIPE = CATALOG.recipe(Target("3.6-7.0.0", "3.9"))
 

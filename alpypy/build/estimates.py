@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+from alpypy.build.translate import title
 from alpypy.core.store import Store
 from alpypy.core.tables import Table, read_table
 from alpypy.recipes.recipe import Recipe
 from alpypy.recipes.spec import PypyVersion
-from alpypy.translate import title
 
 
 class Durations:

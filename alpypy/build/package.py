@@ -7,6 +7,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from alpypy.build.image import Base
+from alpypy.build.layout import Layout, lay_out
+from alpypy.build.translate import Translation
 from alpypy.core import elf
 from alpypy.core.archive import write_tarball
 from alpypy.core.errors import PackageError
@@ -14,8 +17,6 @@ from alpypy.core.files import file_digest
 from alpypy.core.progress import Phase, Stopwatch
 from alpypy.core.store import Store, key_of
 from alpypy.engine.docker import Engine, Job
-from alpypy.image import Base
-from alpypy.layout import Layout, lay_out
 from alpypy.recipes.manifest import (
     FILE_NAME,
     AppliedPatch,
@@ -28,7 +29,6 @@ from alpypy.recipes.manifest import (
     Translator,
 )
 from alpypy.recipes.recipe import Program, Recipe
-from alpypy.translate import Translation
 
 _REVISION = "1"  # part of the key: raise it when this code or layout.py makes other tarballs
 _INSTALLED = "/lib/apk/db/installed"

@@ -6,11 +6,11 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
+from alpypy.build.translate import Translation
 from alpypy.core.errors import PackageError
 from alpypy.engine.docker import Completed, Engine, Job, Mount
 from alpypy.recipes import patches
 from alpypy.recipes.recipe import Recipe
-from alpypy.translate import Translation
 
 
 @dataclass(frozen=True)

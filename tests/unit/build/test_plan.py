@@ -12,15 +12,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from packaging.specifiers import SpecifierSet
 
-from alpypy import plan
+from alpypy.build import plan
+from alpypy.build.image import Base
+from alpypy.build.plan import Plan, PypyTwo
 from alpypy.core.errors import SpecError
-from alpypy.image import Base
-from alpypy.plan import Plan, PypyTwo
 from alpypy.recipes.patches import Patch
 from alpypy.recipes.recipe import Check, Recipe, load_catalog
 from alpypy.recipes.spec import Target
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 CATALOG = load_catalog(ROOT)
 STAGES = (
     "bootstrap",

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from alpypy import image, package, translate
+from alpypy.build import image, package, translate
+from alpypy.build.image import Base
 from alpypy.core.store import key_of
-from alpypy.image import Base
 from alpypy.recipes.recipe import Recipe
 
 

@@ -10,16 +10,16 @@ from pathlib import Path
 
 import pytest
 
+from alpypy.build.image import KEY_LABEL, Base, build_bootstrap, built, find_base
 from alpypy.core.errors import ImageError, KitError, SpecError
 from alpypy.core.fetch import Fetcher
 from alpypy.core.store import key_of
 from alpypy.engine.docker import Engine
-from alpypy.image import KEY_LABEL, Base, build_bootstrap, built, find_base
 from alpypy.recipes.recipe import Recipe, load_catalog
 from alpypy.recipes.spec import Target
 
 pytestmark = pytest.mark.timeout(600)
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 CATALOG = load_catalog(ROOT)
 NO_KIT = CATALOG.alpine("3.12")  # an Alpine that no test makes a kit for
 # The bootstrap image's interface, without the compiling.

@@ -12,12 +12,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from alpypy.build.translate import check_resources, default_jobs, telling_lines, title
 from alpypy.core.errors import ResourceError
 from alpypy.recipes.recipe import load_catalog
 from alpypy.recipes.spec import Target
-from alpypy.translate import check_resources, default_jobs, telling_lines, title
 
-CATALOG = load_catalog(Path(__file__).parents[2])
+CATALOG = load_catalog(Path(__file__).parents[3])
 RECIPE = CATALOG.recipe(Target("3.6-7.0.0", "3.9"))
 SMALL = replace(RECIPE, memory_mib=1, disk_mib=1)
 ABSURD = 1 << 40  # MiB
