@@ -23,7 +23,7 @@ from alpypy.core.unpack import unpack
 from alpypy.destination import destination
 from alpypy.engine import registry
 from alpypy.offline.kit import prepare
-from alpypy.order import Order
+from alpypy.pipeline.request import Order
 from alpypy.proxy import serve
 from alpypy.recipes import patch_check
 from alpypy.recipes import patch_docs as patch_overview

@@ -18,7 +18,6 @@ import urllib3
 from docker.errors import APIError, DockerException
 
 from alpypy import image_sizes
-from alpypy.bootstrap import Builder
 from alpypy.build.plan import Stage
 from alpypy.build.translate import default_jobs
 from alpypy.check import Checker, Scope
@@ -28,7 +27,8 @@ from alpypy.core.folders import ROOT, cache_folder
 from alpypy.core.progress import clock
 from alpypy.core.redact import without_passwords
 from alpypy.engine.docker import Engine, connect
-from alpypy.order import Order, understand
+from alpypy.pipeline.bootstrap import Builder
+from alpypy.pipeline.request import Order, understand
 from alpypy.proxy import Wanted as WantedProxy
 from alpypy.proxy_config import load_settings as load_proxy_settings
 from alpypy.recipes.spec import Target

@@ -11,7 +11,7 @@ from invoke import Collection, ParseError, Program
 from invoke.parser import Parser, ParserContext
 
 import tasks
-from alpypy.order import Order
+from alpypy.pipeline.request import Order
 from alpypy.recipes.spec import Target
 
 CONTEXTS = Collection.from_module(tasks).to_contexts()

@@ -15,7 +15,7 @@ from alpypy.core import archive
 from alpypy.core.fetch import Fetcher
 from alpypy.core.store import Store, key_of
 from alpypy.engine.docker import Engine
-from alpypy.order import Build
+from alpypy.pipeline.request import Build
 from alpypy.recipes.manifest import Translator
 from alpypy.recipes.recipe import Recipe
 from alpypy.verify import receipt as verdict

@@ -12,11 +12,11 @@ from alpypy.core.archive import write_tarball
 from alpypy.core.errors import SpecError
 from alpypy.core.fetch import Fetcher
 from alpypy.core.files import file_digest
-from alpypy.order import Build, Order, understand
+from alpypy.pipeline.request import Build, Order, understand
 from alpypy.recipes.spec import Target
 from tests.manifests import MANIFEST, pack
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 TARGET = Target("3.6-7.0.0", "3.9")
 TWO = Target("2.7-7.3.22", "3.9")
 

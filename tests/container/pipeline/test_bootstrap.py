@@ -25,7 +25,6 @@ from typing import Any
 import pytest
 from docker.models.containers import Container
 
-from alpypy.bootstrap import Builder, Outcome
 from alpypy.build import image, package
 from alpypy.core.errors import (
     DigestError,
@@ -38,11 +37,12 @@ from alpypy.core.fetch import Fetcher
 from alpypy.core.files import file_digest
 from alpypy.core.store import Store
 from alpypy.engine.docker import Engine
-from alpypy.order import Order, understand
+from alpypy.pipeline.bootstrap import Builder, Outcome
+from alpypy.pipeline.request import Order, understand
 from alpypy.recipes.spec import Target
 
 pytestmark = pytest.mark.timeout(1800)
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 RELEASE = "rpython-0.2.1"
 # A run in a process of its own, as `invoke bootstrap` is.
 RUN = """\
