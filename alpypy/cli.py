@@ -20,7 +20,6 @@ from docker.errors import APIError, DockerException
 from alpypy import image_sizes
 from alpypy.build.plan import Stage
 from alpypy.build.translate import default_jobs
-from alpypy.check import Checker, Scope
 from alpypy.core.errors import AlpypyError, EngineError, ResourceError, SpecError
 from alpypy.core.fetch import Fetcher
 from alpypy.core.folders import ROOT, cache_folder
@@ -33,6 +32,7 @@ from alpypy.proxy import Wanted as WantedProxy
 from alpypy.proxy_config import load_settings as load_proxy_settings
 from alpypy.recipes.spec import Target
 from alpypy.release_index import Settings, public_address
+from alpypy.suites.checker import Checker, Scope
 
 ARTIFACTS = ROOT / "artifacts"
 RELEASE = ARTIFACTS / "release"

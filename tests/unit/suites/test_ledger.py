@@ -9,13 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from packaging.specifiers import SpecifierSet
 
-from alpypy.check_outcomes import BAD, OUTCOMES, ModuleResult, Outcome
 from alpypy.core.errors import DataError
-from alpypy.ledger import Entry, judge, load_ledger, outdated
 from alpypy.recipes.recipe import load_catalog
 from alpypy.recipes.spec import Target
+from alpypy.suites.ledger import Entry, judge, load_ledger, outdated
+from alpypy.suites.outcomes import BAD, OUTCOMES, ModuleResult, Outcome
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 MODULES = ("test_o", "test_os", "test_ssl")
 ACCESS = "test_os.FileTests.test_access"
 HEAD = f'[[expected]]\ntests = ["{ACCESS}"]\n'

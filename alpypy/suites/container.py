@@ -9,10 +9,10 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from alpypy.check_plan import Limits, TestModule
-from alpypy.check_prepare import WHEELS, Images, Tree
-from alpypy.check_run import ENVIRONMENT, LAST_WORDS, Attempt, Runner, request_for, tail
 from alpypy.engine.docker import Engine, Job, Mount
+from alpypy.suites.plan import Limits, TestModule
+from alpypy.suites.prepare import WHEELS, Images, Tree
+from alpypy.suites.run import ENVIRONMENT, LAST_WORDS, Attempt, Runner, request_for, tail
 
 _DRIVER = "/check/drive.py"
 _RECORD = "/check/record"

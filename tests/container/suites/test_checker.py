@@ -12,16 +12,16 @@ from pathlib import Path
 
 import pytest
 
-from alpypy.check import Checked, Checker, Scope
 from alpypy.core.errors import ArchiveError, SpecError
 from alpypy.core.fetch import Fetcher
 from alpypy.engine.docker import Engine
 from alpypy.recipes.recipe import load_catalog
 from alpypy.recipes.spec import Target
+from alpypy.suites.checker import Checked, Checker, Scope
 from tests.manifests import MANIFEST, pack
 
 pytestmark = pytest.mark.timeout(1800)
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 FIXTURES = ROOT / "tests/fixtures/check"
 RELEASE = "2.7-7.3.22"
 VERSION = f"{RELEASE}-of-tests"  # the images of a real one have other names

@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-DRIVER = Path(__file__).parents[2] / "dockerfiles/check"
+DRIVER = Path(__file__).parents[3] / "dockerfiles/check"
 HANDSHAKE = """
 import ssl, sys
 sys.path.insert(0, sys.argv[1])

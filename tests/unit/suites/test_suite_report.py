@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 from packaging.specifiers import SpecifierSet
 
-from alpypy.check_outcomes import ModuleResult, Outcome
-from alpypy.check_report import Report, compare
 from alpypy.core.errors import SpecError
-from alpypy.ledger import Entry, judge, outdated
+from alpypy.suites.ledger import Entry, judge, outdated
+from alpypy.suites.outcomes import ModuleResult, Outcome
+from alpypy.suites.report import Report, compare
 
 KNOWN = Entry("test_os.A.known", "musl", "musl <has> none", "fails", False, SpecifierSet(), ())
 OLD = Entry("test_os.A.good", "test", "it was slow", "fails", False, SpecifierSet(), ())

@@ -17,16 +17,16 @@ from pathlib import Path
 
 import pytest
 
-from alpypy.check import Checker, Scope
-from alpypy.check_host import HostRunner, _ordinary_user
-from alpypy.check_outcomes import ModuleResult, read
-from alpypy.check_plan import Limits, TestModule
-from alpypy.check_run import TIMED_OUT, RawRun, run_module
-from alpypy.check_suite import run_all
 from alpypy.core.errors import CheckError
 from alpypy.core.fetch import Fetcher
+from alpypy.suites.checker import Checker, Scope
+from alpypy.suites.host import HostRunner, _ordinary_user
+from alpypy.suites.outcomes import ModuleResult, read
+from alpypy.suites.plan import Limits, TestModule
+from alpypy.suites.run import TIMED_OUT, RawRun, run_module
+from alpypy.suites.suite import run_all
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 DRIVER = ROOT / "dockerfiles/check/drive.py"
 FIXTURES = ROOT / "tests/fixtures/check"
 RESOURCES = "all,-network,-urlfetch,-gui,-largefile"

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from alpypy.check_outcomes import OUTCOMES, identity, read
-from alpypy.check_plan import TestModule
-from alpypy.check_run import TIMED_OUT, Attempt, RawRun
+from alpypy.suites.outcomes import OUTCOMES, identity, read
+from alpypy.suites.plan import TestModule
+from alpypy.suites.run import TIMED_OUT, Attempt, RawRun
 
 MODULE = TestModule("test_os", "stdlib")
 

@@ -16,9 +16,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import IO, Any
 
-from alpypy.check_plan import Limits, TestModule
-from alpypy.check_run import ENVIRONMENT, LAST_WORDS, TIMED_OUT, Attempt, Runner, request_for, tail
 from alpypy.core.errors import CheckError
+from alpypy.suites.plan import Limits, TestModule
+from alpypy.suites.run import ENVIRONMENT, LAST_WORDS, TIMED_OUT, Attempt, Runner, request_for, tail
 
 _NOBODY = 65534
 _LAST_WORDS_TIME = 5  # seconds

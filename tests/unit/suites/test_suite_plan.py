@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from alpypy.check_plan import Settings, choose, extra_modules, load_settings, stdlib_modules
 from alpypy.core.errors import DataError, SpecError
+from alpypy.suites.plan import Settings, choose, extra_modules, load_settings, stdlib_modules
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 NAMES = ["test_os", "test_ssl", "test_ctypes", "test_support"]
 
 

@@ -16,8 +16,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from alpypy.check_plan import Limits, TestModule
 from alpypy.core.errors import CheckError
+from alpypy.suites.plan import Limits, TestModule
 
 TIMED_OUT = 124
 _ATTEMPTS = 5  # runs of one module, each without the tests that ended those before

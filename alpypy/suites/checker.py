@@ -8,26 +8,27 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from alpypy import check_plan, check_prepare
 from alpypy.build import image
 from alpypy.build.image import Base
-from alpypy.check_container import ContainerRunner
-from alpypy.check_host import HostRunner
-from alpypy.check_outcomes import ModuleResult
-from alpypy.check_plan import TestModule
-from alpypy.check_prepare import Tree
-from alpypy.check_report import Report, compare
-from alpypy.check_run import ENVIRONMENT, Runner
-from alpypy.check_suite import Place, run_all
 from alpypy.core.errors import ArchiveError
 from alpypy.core.fetch import Fetcher
 from alpypy.core.files import file_digest, whole_file
 from alpypy.core.store import Store, key_of
 from alpypy.engine.docker import Engine
-from alpypy.ledger import Entry, judge, load_ledger, outdated
 from alpypy.recipes.local_source import identify, open_source, refuse_unused
 from alpypy.recipes.recipe import Recipe, load_catalog
 from alpypy.recipes.spec import PypyVersion, Target
+from alpypy.suites import plan as check_plan
+from alpypy.suites import prepare as check_prepare
+from alpypy.suites.container import ContainerRunner
+from alpypy.suites.host import HostRunner
+from alpypy.suites.ledger import Entry, judge, load_ledger, outdated
+from alpypy.suites.outcomes import ModuleResult
+from alpypy.suites.plan import TestModule
+from alpypy.suites.prepare import Tree
+from alpypy.suites.report import Report, compare
+from alpypy.suites.run import ENVIRONMENT, Runner
+from alpypy.suites.suite import Place, run_all
 
 _CONTEXT = "dockerfiles/check"
 

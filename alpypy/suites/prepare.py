@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from alpypy.build.image import Base
-from alpypy.check_plan import EXTRA
 from alpypy.core.errors import SpecError
 from alpypy.core.fetch import Fetcher
 from alpypy.core.files import file_digest
@@ -22,6 +21,7 @@ from alpypy.engine.docker import Engine, Job, Mount
 from alpypy.recipes.local_source import Opened
 from alpypy.recipes.manifest import FILE_NAME, Manifest
 from alpypy.recipes.recipe import Recipe
+from alpypy.suites.plan import EXTRA
 
 WHEELS = "/check/wheels"  # where containers see them
 _LIBRARIES = ("lib", "lib-python", "lib_pypy")  # of the layouts that PyPy had and has

@@ -8,8 +8,8 @@ from hashlib import sha256
 
 import pytest
 
-from alpypy.check_plan import TestModule
-from alpypy.check_suite import Place
+from alpypy.suites.plan import TestModule
+from alpypy.suites.suite import Place
 
 PLAIN = TestModule("test_os", "stdlib")
 COMPILES = TestModule("test_capi", "stdlib", compiler=True)

@@ -9,8 +9,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from alpypy.check_plan import EXTRA
-from alpypy.check_run import TIMED_OUT, Attempt, RawRun
+from alpypy.suites.plan import EXTRA
+from alpypy.suites.run import TIMED_OUT, Attempt, RawRun
 
 PASSED, SKIPPED, CRASHED, HUNG = "passed", "skipped", "crashed", "hung"
 # From the best to the worst; the driver knows all but the last two.

@@ -10,11 +10,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from alpypy.check_outcomes import PASSED, SKIPPED, ModuleResult, Outcome, shortened
 from alpypy.core.errors import SpecError
 from alpypy.core.progress import clock
 from alpypy.core.web_page import page
-from alpypy.ledger import Judged
+from alpypy.suites.ledger import Judged
+from alpypy.suites.outcomes import PASSED, SKIPPED, ModuleResult, Outcome, shortened
 from alpypy.verify.findings import Finding
 
 SCHEMA = 1

@@ -8,12 +8,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from alpypy.check_outcomes import ModuleResult, read
-from alpypy.check_plan import TestModule
-from alpypy.check_run import RawRun, Runner, run_module
 from alpypy.core.files import whole_file
 from alpypy.core.progress import Tally
 from alpypy.core.store import key_of
+from alpypy.suites.outcomes import ModuleResult, read
+from alpypy.suites.plan import TestModule
+from alpypy.suites.run import RawRun, Runner, run_module
 
 FolderOf = Callable[[TestModule], Path]
 

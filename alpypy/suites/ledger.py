@@ -13,10 +13,10 @@ from pathlib import Path
 
 from packaging.specifiers import SpecifierSet
 
-from alpypy.check_outcomes import CRASHED, HUNG, PASSED, ModuleResult, Outcome
-from alpypy.check_plan import EXTRA
 from alpypy.core.tables import Table, read_table
 from alpypy.recipes.spec import Target
+from alpypy.suites.outcomes import CRASHED, HUNG, PASSED, ModuleResult, Outcome
+from alpypy.suites.plan import EXTRA
 from alpypy.verify.findings import Finding
 
 FOLDER = "ledger"
