@@ -22,6 +22,7 @@ from alpypy.core.folders import ROOT, cache_folder
 from alpypy.core.unpack import unpack
 from alpypy.destination import destination
 from alpypy.engine import registry
+from alpypy.images.runtime import Wanted, make, understand
 from alpypy.offline.kit import prepare
 from alpypy.pipeline.request import Order
 from alpypy.proxy import serve
@@ -30,7 +31,6 @@ from alpypy.recipes import patch_docs as patch_overview
 from alpypy.recipes.recipe import load_catalog
 from alpypy.recipes.spec import RUNTIME_REPOSITORY, Target, alpine_of, arch_of
 from alpypy.release_index import load_settings
-from alpypy.runtime_image import Wanted, make, understand
 from alpypy.verify import receipt as verdict
 from alpypy.verify.run import own_alpine, require_tarball
 from alpypy.verify.run import verify as verify_tarball

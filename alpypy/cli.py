@@ -17,7 +17,6 @@ import requests
 import urllib3
 from docker.errors import APIError, DockerException
 
-from alpypy import image_sizes
 from alpypy.build.plan import Stage
 from alpypy.build.translate import default_jobs
 from alpypy.core.errors import AlpypyError, EngineError, ResourceError, SpecError
@@ -26,6 +25,7 @@ from alpypy.core.folders import ROOT, cache_folder
 from alpypy.core.progress import clock
 from alpypy.core.redact import without_passwords
 from alpypy.engine.docker import Engine, connect
+from alpypy.images import sizes as image_sizes
 from alpypy.pipeline.bootstrap import Builder
 from alpypy.pipeline.request import Order, understand
 from alpypy.proxy import Wanted as WantedProxy

@@ -23,7 +23,6 @@ import pytest
 import requests
 from docker.errors import ContainerError
 
-from alpypy import image_sizes
 from alpypy.build import image
 from alpypy.core import elf, folders
 from alpypy.core.errors import DigestError, ImageError, PushError
@@ -31,18 +30,19 @@ from alpypy.core.fetch import Fetcher
 from alpypy.core.files import file_digest
 from alpypy.engine import registry
 from alpypy.engine.docker import Engine, Job
+from alpypy.images import sizes as image_sizes
+from alpypy.images.runtime import Wanted, make, understand
 from alpypy.offline import kit
 from alpypy.recipes.manifest import Manifest, Need
 from alpypy.recipes.recipe import load_catalog
 from alpypy.recipes.spec import Target
-from alpypy.runtime_image import Wanted, make, understand
 from alpypy.verify import receipt as verdict
 from alpypy.verify.probes import read_system
 from alpypy.verify.run import Report
 from tests.manifests import MANIFEST, pack
 
 pytestmark = pytest.mark.timeout(3600)
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 VARIABLE = "ALPYPY_TEST_TARBALLS"
 RELEASE = "2.7-7.3.22"
 # Large parts of the library that no test here needs.

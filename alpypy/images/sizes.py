@@ -20,7 +20,7 @@ from typing import IO
 
 from alpypy.core.errors import ImageError
 from alpypy.engine.docker import Engine
-from alpypy.runtime_image import FOLDER, is_runtime_image
+from alpypy.images.runtime import FOLDER, is_runtime_image
 
 PARTS = ("Alpine", "run-time libraries", "interpreter", "stdlib", "pip")
 _HEADERS = "headers"  # a part of -dev images alone

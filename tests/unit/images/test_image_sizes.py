@@ -10,7 +10,7 @@ import zlib
 
 import pytest
 
-from alpypy.image_sizes import (
+from alpypy.images.sizes import (
     _KIND,
     _UNREADABLE,
     Weighed,

@@ -14,17 +14,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from alpypy import runtime_image
 from alpypy.core.errors import ArchiveError, DataError, SpecError, UnverifiedError
 from alpypy.core.files import file_digest
+from alpypy.images import runtime as runtime_image
+from alpypy.images.runtime import Plan, Wanted, libraries, load_settings, understand
 from alpypy.recipes.manifest import Manifest, Need
 from alpypy.recipes.spec import Target
-from alpypy.runtime_image import Plan, Wanted, libraries, load_settings, understand
 from alpypy.verify import receipt as verdict
 from alpypy.verify.run import Report
 from tests.manifests import MANIFEST, TARGET, pack
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 
 
 def script() -> ModuleType:
