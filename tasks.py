@@ -34,9 +34,9 @@ from alpypy.release_index import load_settings
 from alpypy.verify import receipt as verdict
 from alpypy.verify.run import own_alpine, require_tarball
 from alpypy.verify.run import verify as verify_tarball
-from alpypy.wheel_recipe import load_wheel_data
-from alpypy.wheel_spec import Request, read_interpreter, read_wanted
-from alpypy.wheels import WheelMaker, kept_lines
+from alpypy.wheels.maker import WheelMaker, kept_lines
+from alpypy.wheels.recipe import load_wheel_data
+from alpypy.wheels.request import Request, read_interpreter, read_wanted
 
 _HELP = {
     "pypy": "what to build: 3.11-7.3.22, or rpython-0.2.1 for the quickstart",

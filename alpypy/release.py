@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from alpypy import release_simple, wheel_record
+from alpypy import release_simple
 from alpypy.core.archive import copy_verified
 from alpypy.core.errors import AlpypyError, DigestError, ReleaseError, SpecError, UnverifiedError
 from alpypy.core.files import file_digest, new_file, whole_file
@@ -24,7 +24,8 @@ from alpypy.release_index import (
 )
 from alpypy.release_page import PAGE, release_page
 from alpypy.verify import receipt as verdict
-from alpypy.wheel_record import requires_python, wheel_name
+from alpypy.wheels import record as wheel_record
+from alpypy.wheels.record import requires_python, wheel_name
 
 WHEELS = "wheels"
 PAGES = (PAGE, SUMS, release_simple.FOLDER)  # beside the index

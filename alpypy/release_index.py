@@ -12,13 +12,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from alpypy import wheel_record
 from alpypy.core.errors import ArchiveError, DigestError, ReleaseError, SpecError
 from alpypy.core.tables import read_table
 from alpypy.recipes.manifest import Manifest, from_values, to_values
 from alpypy.recipes.spec import PypyVersion, Target
 from alpypy.verify.run import Report
-from alpypy.wheel_record import DATE, WheelName, WheelRecord, wheel_name
+from alpypy.wheels import record as wheel_record
+from alpypy.wheels.record import DATE, WheelName, WheelRecord, wheel_name
 
 FILE_NAME = "index.json"
 SUMS = "SHA256SUMS"

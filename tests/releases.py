@@ -6,14 +6,14 @@ import zipfile
 from dataclasses import replace
 from pathlib import Path
 
-from alpypy import wheel_record
 from alpypy.core.files import file_digest
 from alpypy.recipes.manifest import Manifest, ProgramCheck
 from alpypy.recipes.spec import Target
 from alpypy.verify import receipt as verdict
 from alpypy.verify.findings import Finding
 from alpypy.verify.run import Report
-from alpypy.wheel_record import Bundled, Trial, WheelRecord
+from alpypy.wheels import record as wheel_record
+from alpypy.wheels.record import Bundled, Trial, WheelRecord
 from tests.manifests import MANIFEST, pack
 
 DATE = "2026-11-21T14:05:00Z"

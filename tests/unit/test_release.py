@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-from alpypy import release, release_simple, wheel_record
+from alpypy import release, release_simple
 from alpypy.core.errors import (
     AlpypyError,
     ArchiveError,
@@ -31,6 +31,7 @@ from alpypy.recipes.spec import Target
 from alpypy.release import gather, read
 from alpypy.release_index import Index, parse
 from alpypy.verify import receipt as verdict
+from alpypy.wheels import record as wheel_record
 from tests.loopback import serve
 from tests.manifests import MANIFEST
 from tests.releases import manifest_of, rpython, tarball, verified, wheel, with_record

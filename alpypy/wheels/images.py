@@ -28,8 +28,8 @@ from alpypy.recipes.spec import PypyVersion, alpine_of
 from alpypy.verify import probes as verify_inside
 from alpypy.verify import receipt as verdict
 from alpypy.verify.probes import System
-from alpypy.wheel_pip import newer_pip
-from alpypy.wheel_spec import Interpreter
+from alpypy.wheels.pip import newer_pip
+from alpypy.wheels.request import Interpreter
 
 INSIDE = "/alpypy"  # where containers see dockerfiles/wheels/inside
 _CPYTHON = "/usr/local/bin/python3"

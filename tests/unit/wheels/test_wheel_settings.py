@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from alpypy.wheel_settings import Settings, of_person
+from alpypy.wheels.settings import Settings, of_person
 
 SECRET = "hunter2"
 PIP_VARIABLES = ("INDEX_URL", "EXTRA_INDEX_URL", "FIND_LINKS", "CERT", "DEFAULT_TIMEOUT", "PROXY")

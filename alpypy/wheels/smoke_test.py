@@ -12,11 +12,11 @@ from typing import Any
 from alpypy.core.errors import WheelError
 from alpypy.engine.docker import Job, Mount
 from alpypy.verify.findings import Policy
-from alpypy.wheel_build import Bench
-from alpypy.wheel_file import Wheel
-from alpypy.wheel_finish import Finished
-from alpypy.wheel_images import INSIDE, system_of
-from alpypy.wheel_record import Trial
+from alpypy.wheels.build import Bench
+from alpypy.wheels.file import Wheel
+from alpypy.wheels.images import INSIDE, system_of
+from alpypy.wheels.record import Trial
+from alpypy.wheels.repair import Finished
 
 _WHEELS = "/wheels"
 _TIME = 600.0  # seconds

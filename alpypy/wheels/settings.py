@@ -14,7 +14,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from alpypy.engine.docker import Mount, proxy_environment
-from alpypy.wheel_requirements import index_folder, local_path, written_out
+from alpypy.wheels.requirements import index_folder, local_path, written_out
 
 HOME = "/tmp"  # noqa: S108 - the container's
 _CONF = f"{HOME}/pip.conf"

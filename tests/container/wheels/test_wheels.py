@@ -42,15 +42,15 @@ from alpypy.offline import kit
 from alpypy.recipes.spec import PypyVersion, Target
 from alpypy.verify import receipt as verdict
 from alpypy.verify.run import Report
-from alpypy.wheel_pip import newer_pip
-from alpypy.wheel_recipe import load_wheel_data
-from alpypy.wheel_spec import Request, read_interpreter, read_wanted
-from alpypy.wheels import Kept, WheelMaker
+from alpypy.wheels.maker import Kept, WheelMaker
+from alpypy.wheels.pip import newer_pip
+from alpypy.wheels.recipe import load_wheel_data
+from alpypy.wheels.request import Request, read_interpreter, read_wanted
 from tests.manifests import MANIFEST, pack
 
 pytestmark = pytest.mark.timeout(1800)
 DATE = "2026-11-21T14:05:00Z"
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 RELEASE = "2.7-2.7.18"
 SECRET = "hunter2-is-secret"
 BOTH = "musllinux_1_2_x86_64.linux_x86_64"

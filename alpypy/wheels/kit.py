@@ -23,7 +23,7 @@ from alpypy.offline import kit
 from alpypy.offline import packages as kit_packages
 from alpypy.offline.apk import Package, write_index
 from alpypy.offline.packages import ARCH, Library
-from alpypy.wheel_images import INSIDE, Python, Workshop, with_packages
+from alpypy.wheels.images import INSIDE, Python, Workshop, with_packages
 
 FILE_NAME = "kit-wheels.toml"
 _PLACE = "repository"

@@ -14,11 +14,11 @@ import _cffi_backend
 import pytest
 
 from alpypy.core.errors import WheelError
-from alpypy.wheel_file import Wheel, read_wheel
-from alpypy.wheel_try import what_to_try
+from alpypy.wheels.file import Wheel, read_wheel
+from alpypy.wheels.smoke_test import what_to_try
 from tests import elf_editing
 
-PROGRAM = Path(__file__).parents[2] / "dockerfiles/wheels/inside/try.py"
+PROGRAM = Path(__file__).parents[3] / "dockerfiles/wheels/inside/try.py"
 COMPILED = Path(_cffi_backend.__file__)
 FALLBACK = "try:\n    from pkg import _cffi_backend\nexcept ImportError:\n    pass\n"
 

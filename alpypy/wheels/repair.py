@@ -19,10 +19,10 @@ from alpypy.core import elf
 from alpypy.core.errors import WheelError
 from alpypy.engine.docker import Job, Mount
 from alpypy.verify.probes import System
-from alpypy.wheel_build import EPOCH, Bench, Built
-from alpypy.wheel_file import Wheel, read_wheel, with_platforms
-from alpypy.wheel_images import INSIDE, Workshop, musl_of, system_of
-from alpypy.wheel_record import Bundled, Kind
+from alpypy.wheels.build import EPOCH, Bench, Built
+from alpypy.wheels.file import Wheel, read_wheel, with_platforms
+from alpypy.wheels.images import INSIDE, Workshop, musl_of, system_of
+from alpypy.wheels.record import Bundled, Kind
 
 _FOLDERS = ("lib", "usr/local/lib", "usr/lib")  # as musl's loader and libraries.sh have them
 

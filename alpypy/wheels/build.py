@@ -14,18 +14,18 @@ from pathlib import Path
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import InvalidSdistFilename, canonicalize_name, parse_sdist_filename
 
-from alpypy import wheel_failure
 from alpypy.core.errors import AlpypyError, SpecError, WheelError
 from alpypy.core.redact import without_passwords
 from alpypy.core.store import key_of
 from alpypy.engine.docker import Completed, Job, Mount
-from alpypy.wheel_file import Wheel, read_wheel, write_stand_in
-from alpypy.wheel_images import INSIDE, Python, Workshop, with_packages
-from alpypy.wheel_kit import MorePackages
-from alpypy.wheel_recipe import Module, WheelData
-from alpypy.wheel_requirements import Copies, copy_files, in_effect
-from alpypy.wheel_settings import Settings, of_person
-from alpypy.wheel_spec import Interpreter, Request
+from alpypy.wheels import diagnostics as wheel_failure
+from alpypy.wheels.file import Wheel, read_wheel, write_stand_in
+from alpypy.wheels.images import INSIDE, Python, Workshop, with_packages
+from alpypy.wheels.kit import MorePackages
+from alpypy.wheels.recipe import Module, WheelData
+from alpypy.wheels.request import Interpreter, Request
+from alpypy.wheels.requirements import Copies, copy_files, in_effect
+from alpypy.wheels.settings import Settings, of_person
 
 _TIME = 7200.0  # seconds that one build may take: a large module on a core that others use too
 _FOUND, _WHEELS, _SOURCE = "/found", "/wheels", "/source"

@@ -9,7 +9,7 @@ from pathlib import PurePosixPath
 
 from alpypy.core.errors import AlpypyError, DigestError, DownloadError, SpecError, WheelError
 from alpypy.core.redact import without_passwords
-from alpypy.wheel_recipe import WheelData
+from alpypy.wheels.recipe import WheelData
 
 # What is asked of an index of packages, and its answers: names of packages.
 Search = Callable[[Sequence[str]], Sequence[str]]

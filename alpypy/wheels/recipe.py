@@ -12,8 +12,8 @@ from packaging.utils import canonicalize_name
 
 from alpypy.core.errors import SpecError
 from alpypy.core.tables import Table, read_table
-from alpypy.wheel_spec import Interpreter
-from alpypy.wheel_versions import probes
+from alpypy.wheels.request import Interpreter
+from alpypy.wheels.versions import probes
 
 FILE_NAME = "wheels.toml"
 _IMPLEMENTATIONS = ("pypy", "cpython")

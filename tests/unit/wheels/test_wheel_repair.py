@@ -12,9 +12,9 @@ import pytest
 
 from alpypy.core.errors import WheelError
 from alpypy.verify.probes import System
-from alpypy.wheel_file import read_wheel
-from alpypy.wheel_finish import _packages, _repair
-from alpypy.wheel_record import Kind
+from alpypy.wheels.file import read_wheel
+from alpypy.wheels.record import Kind
+from alpypy.wheels.repair import _packages, _repair
 
 # With a function of the C library each: by that auditwheel knows which one it is.
 DEEP = "#include <stdlib.h>\nint deep(void) { return rand(); }\n"

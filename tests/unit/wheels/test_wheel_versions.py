@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from packaging.specifiers import SpecifierSet
 
-from alpypy.wheel_versions import probes
+from alpypy.wheels.versions import probes
 
 SIGNS = ("==", "!=", "<", "<=", ">", ">=", "~=")
 RELEASES = ("0.1", "1.0", "1.9", "2.0", "2.0.1", "2.1", "10.0")

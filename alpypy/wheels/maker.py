@@ -11,7 +11,6 @@ from pathlib import Path
 
 from packaging.utils import canonicalize_name, canonicalize_version
 
-from alpypy import wheel_record
 from alpypy.core.errors import SpecError, UnverifiedError
 from alpypy.core.fetch import Fetcher
 from alpypy.core.files import file_digest, whole_file
@@ -19,15 +18,16 @@ from alpypy.core.store import Store
 from alpypy.engine.docker import Engine
 from alpypy.recipes.recipe import load_catalog
 from alpypy.verify.findings import load_policy
-from alpypy.wheel_build import Bench, Collected, collect
-from alpypy.wheel_file import Wheel
-from alpypy.wheel_finish import Finished, finish
-from alpypy.wheel_images import Workshop, python_of
-from alpypy.wheel_kit import MorePackages
-from alpypy.wheel_recipe import WheelData
-from alpypy.wheel_record import Trial, WheelRecord
-from alpypy.wheel_spec import Request, image_tag
-from alpypy.wheel_try import try_all
+from alpypy.wheels import record as wheel_record
+from alpypy.wheels.build import Bench, Collected, collect
+from alpypy.wheels.file import Wheel
+from alpypy.wheels.images import Workshop, python_of
+from alpypy.wheels.kit import MorePackages
+from alpypy.wheels.recipe import WheelData
+from alpypy.wheels.record import Trial, WheelRecord
+from alpypy.wheels.repair import Finished, finish
+from alpypy.wheels.request import Request, image_tag
+from alpypy.wheels.smoke_test import try_all
 
 
 @dataclass(frozen=True)

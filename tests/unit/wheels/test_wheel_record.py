@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from alpypy import wheel_record
 from alpypy.core.errors import ArchiveError, UnverifiedError
-from alpypy.wheel_record import requires_python, wheel_name
+from alpypy.wheels import record as wheel_record
+from alpypy.wheels.record import requires_python, wheel_name
 from tests.releases import DATE, wheel, with_record
 
 MUSL = "pp311-pypy311_pp73-musllinux_1_2_x86_64"

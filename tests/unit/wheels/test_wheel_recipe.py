@@ -8,10 +8,10 @@ import pytest
 from packaging.specifiers import SpecifierSet
 
 from alpypy.core.errors import DataError, SpecError
-from alpypy.wheel_recipe import FILE_NAME, WheelData, load_wheel_data
-from alpypy.wheel_spec import read_interpreter
+from alpypy.wheels.recipe import FILE_NAME, WheelData, load_wheel_data
+from alpypy.wheels.request import read_interpreter
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 DATA = load_wheel_data(ROOT)
 PYPY = read_interpreter("pypy3.11-7.3.22", "3.23", "x86_64")
 PYPY2 = read_interpreter("pypy2.7-7.3.22", "3.23", "x86_64")

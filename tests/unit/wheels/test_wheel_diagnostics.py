@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from alpypy.core.errors import DigestError, DownloadError, SpecError
-from alpypy.wheel_failure import Missing, build_error, first_error, hint, missing, pip_error
-from alpypy.wheel_recipe import load_wheel_data
+from alpypy.wheels.diagnostics import Missing, build_error, first_error, hint, missing, pip_error
+from alpypy.wheels.recipe import load_wheel_data
 
-DATA = load_wheel_data(Path(__file__).parents[2])
+DATA = load_wheel_data(Path(__file__).parents[3])
 GCC = """\
   running build_ext
   gcc -c src/thing.c -o thing.o

@@ -11,7 +11,7 @@ import _cffi_backend
 import pytest
 
 from alpypy.core.errors import WheelError
-from alpypy.wheel_file import read_wheel, with_platforms, write_stand_in
+from alpypy.wheels.file import read_wheel, with_platforms, write_stand_in
 
 COMPILED = Path(_cffi_backend.__file__)
 METADATA = "Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n"

@@ -11,9 +11,9 @@ from packaging.version import Version
 from alpypy.core.errors import DataError
 from alpypy.recipes.recipe import load_catalog
 from alpypy.recipes.spec import PypyVersion
-from alpypy.wheel_pip import FILE_NAME, newer_pip
+from alpypy.wheels.pip import FILE_NAME, newer_pip
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 ROW = re.compile(
     r"\| (?P<language>\d\.\d+)-(?P<first>[\d.]+)(?: to (?P<last>[\d.]+))? \| (?P<pip>[\d.]+) \|"
 )

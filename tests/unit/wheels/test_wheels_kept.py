@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from alpypy import wheel_record
 from alpypy.core.errors import SpecError
-from alpypy.wheel_file import Wheel, read_wheel
-from alpypy.wheels import belonging, refuse_other_alpine
+from alpypy.wheels import record as wheel_record
+from alpypy.wheels.file import Wheel, read_wheel
+from alpypy.wheels.maker import belonging, refuse_other_alpine
 from tests.releases import wheel, with_record
 
 

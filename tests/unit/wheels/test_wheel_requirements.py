@@ -12,10 +12,10 @@ from packaging.markers import default_environment
 from packaging.requirements import Requirement
 
 from alpypy.core.errors import SpecError
-from alpypy.wheel_file import write_stand_in
-from alpypy.wheel_requirements import Copies, copy_files, in_effect
+from alpypy.wheels.file import write_stand_in
+from alpypy.wheels.requirements import Copies, copy_files, in_effect
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 PYPY = {"platform_python_implementation": "PyPy", "python_version": "3.11"}
 
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from alpypy.core.errors import SpecError
 from alpypy.recipes.spec import Target
-from alpypy.wheel_spec import Interpreter, image_tag, read_interpreter, read_wanted
+from alpypy.wheels.request import Interpreter, image_tag, read_interpreter, read_wanted
 
 
 def test_a_pypy() -> None:
