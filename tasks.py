@@ -25,7 +25,7 @@ from alpypy.engine import registry
 from alpypy.images.runtime import Wanted, make, understand
 from alpypy.offline.kit import prepare
 from alpypy.pipeline.request import Order
-from alpypy.proxy import serve
+from alpypy.proxy.server import serve
 from alpypy.recipes import patch_check
 from alpypy.recipes import patch_docs as patch_overview
 from alpypy.recipes.recipe import load_catalog

@@ -28,8 +28,8 @@ from alpypy.engine.docker import Engine, connect
 from alpypy.images import sizes as image_sizes
 from alpypy.pipeline.bootstrap import Builder
 from alpypy.pipeline.request import Order, understand
-from alpypy.proxy import Wanted as WantedProxy
-from alpypy.proxy_config import load_settings as load_proxy_settings
+from alpypy.proxy.config import load_settings as load_proxy_settings
+from alpypy.proxy.server import Wanted as WantedProxy
 from alpypy.recipes.spec import Target
 from alpypy.release_index import Settings, public_address
 from alpypy.suites.checker import Checker, Scope

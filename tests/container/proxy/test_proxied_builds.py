@@ -24,12 +24,12 @@ import requests
 from alpypy.core.errors import ProxyError
 from alpypy.engine.docker import Engine, Job
 from alpypy.offline import kit
-from alpypy.proxy import Wanted, find_listen, running
-from alpypy.proxy_config import Listen, load_settings
-from alpypy.proxy_squid import find_squid, installed
+from alpypy.proxy.config import Listen, load_settings
+from alpypy.proxy.server import Wanted, find_listen, running
+from alpypy.proxy.squid import find_squid, installed
 from tests.loopback import CONTENT, Handler, Site
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY")
 SQUID = shutil.which("squid", path=f"{os.environ['PATH']}:/usr/sbin")
 

@@ -21,11 +21,11 @@ from docker.errors import APIError
 from alpypy.core.errors import ProxyError, ResourceError
 from alpypy.core.files import disk
 from alpypy.engine.docker import Engine, proxy_environment
-from alpypy.proxy_authority import BUNDLE, write_authority
-from alpypy.proxy_config import Listen, Settings, Upstream, configuration
-from alpypy.proxy_files import hand_over, no_link, write_new
-from alpypy.proxy_log import Traffic, traffic
-from alpypy.proxy_squid import Process, Squid, find_squid
+from alpypy.proxy.authority import BUNDLE, write_authority
+from alpypy.proxy.config import Listen, Settings, Upstream, configuration
+from alpypy.proxy.files import hand_over, no_link, write_new
+from alpypy.proxy.log import Traffic, traffic
+from alpypy.proxy.squid import Process, Squid, find_squid
 
 _CONFIGURATION, _LOG, _ANSWERS, _STORE = "squid.conf", "squid.log", "access.log", "store"
 _START_SECONDS = 60

@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from alpypy.proxy_files import Owner, write_new
+from alpypy.proxy.files import Owner, write_new
 
 KEY = "ca.pem"  # private: with the key
 BUNDLE = "bundle.pem"  # for clients: the authority, and those that they trust anyway

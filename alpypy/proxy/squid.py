@@ -16,7 +16,7 @@ from typing import Protocol
 
 from alpypy.core.errors import ProxyError
 from alpypy.engine.docker import Engine, Job, Mount
-from alpypy.proxy_files import Owner, no_link
+from alpypy.proxy.files import Owner, no_link
 
 _INSTALL = (
     "install it: apt-get install -y --no-install-recommends squid-openssl   (or name an image that"

@@ -25,17 +25,17 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from alpypy import proxy as proxies
 from alpypy.core.errors import DataError, ProxyError, ResourceError, SpecError
-from alpypy.proxy import Wanted, hints, running, upstream_of
-from alpypy.proxy_authority import BUNDLE
-from alpypy.proxy_config import Listen, Upstream, configuration, load_settings
-from alpypy.proxy_files import hand_over
-from alpypy.proxy_log import Traffic, traffic
-from alpypy.proxy_squid import installed
+from alpypy.proxy import server as proxies
+from alpypy.proxy.authority import BUNDLE
+from alpypy.proxy.config import Listen, Upstream, configuration, load_settings
+from alpypy.proxy.files import hand_over
+from alpypy.proxy.log import Traffic, traffic
+from alpypy.proxy.server import Wanted, hints, running, upstream_of
+from alpypy.proxy.squid import installed
 from tests.loopback import CONTENT, Handler, Site, serve
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 SQUID = shutil.which("squid", path=f"{os.environ['PATH']}:/usr/sbin")
 LOGIN = ("user%", "pa:ss/w@rd é")
 IN_URL = "user%25:pa%3Ass%2Fw%40rd%20%C3%A9"
