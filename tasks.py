@@ -13,24 +13,25 @@ from typing import Any
 
 from invoke import Context, Task, task
 
-from alpypy import cli, download, publish, release
+from alpypy import cli
 from alpypy.build.image import find_base
 from alpypy.cli import say
 from alpypy.core.errors import SpecError
 from alpypy.core.fetch import Fetcher
 from alpypy.core.folders import ROOT, cache_folder
 from alpypy.core.unpack import unpack
-from alpypy.destination import destination
 from alpypy.engine import registry
 from alpypy.images.runtime import Wanted, make, understand
 from alpypy.offline.kit import prepare
 from alpypy.pipeline.request import Order
 from alpypy.proxy.server import serve
+from alpypy.publish import download, publish, release
+from alpypy.publish.destination import destination
+from alpypy.publish.index import load_settings
 from alpypy.recipes import patch_check
 from alpypy.recipes import patch_docs as patch_overview
 from alpypy.recipes.recipe import load_catalog
 from alpypy.recipes.spec import RUNTIME_REPOSITORY, Target, alpine_of, arch_of
-from alpypy.release_index import load_settings
 from alpypy.verify import receipt as verdict
 from alpypy.verify.run import own_alpine, require_tarball
 from alpypy.verify.run import verify as verify_tarball

@@ -30,8 +30,8 @@ from alpypy.pipeline.bootstrap import Builder
 from alpypy.pipeline.request import Order, understand
 from alpypy.proxy.config import load_settings as load_proxy_settings
 from alpypy.proxy.server import Wanted as WantedProxy
+from alpypy.publish.index import Settings, public_address
 from alpypy.recipes.spec import Target
-from alpypy.release_index import Settings, public_address
 from alpypy.suites.checker import Checker, Scope
 
 ARTIFACTS = ROOT / "artifacts"

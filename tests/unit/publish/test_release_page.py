@@ -16,10 +16,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from alpypy.publish.index import Index, Tarball, Wheel
+from alpypy.publish.page import notes, release_page
+from alpypy.publish.release import pages, write_pages
 from alpypy.recipes.spec import Target
-from alpypy.release import pages, write_pages
-from alpypy.release_index import Index, Tarball, Wheel
-from alpypy.release_page import notes, release_page
 from alpypy.verify.findings import Finding
 from alpypy.verify.run import Report
 from tests.loopback import serve

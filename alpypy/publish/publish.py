@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from alpypy import release
 from alpypy.core.errors import SpecError
-from alpypy.destination import Destination
-from alpypy.release_index import FILE_NAME, Artifact, Index, never_replaced, parse
+from alpypy.publish import release
+from alpypy.publish.destination import Destination
+from alpypy.publish.index import FILE_NAME, Artifact, Index, never_replaced, parse
 
 
 def publish(folder: Path, there: Destination, say: Callable[[str], None]) -> Index:

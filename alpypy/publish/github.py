@@ -19,11 +19,11 @@ import requests
 from requests.auth import AuthBase
 from tqdm import tqdm
 
-from alpypy import github_answers as answers
 from alpypy.core.errors import ReleaseError, SpecError
 from alpypy.core.fetch import brief
-from alpypy.github_answers import Asset, Release
-from alpypy.release_index import never_replaced
+from alpypy.publish import github_answers as answers
+from alpypy.publish.github_answers import Asset, Release
+from alpypy.publish.index import never_replaced
 
 _API = "https://api.github.com"
 _VERSION = "2022-11-28"

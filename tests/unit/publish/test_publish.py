@@ -10,15 +10,15 @@ from pathlib import Path
 
 import pytest
 
-from alpypy import github, release
 from alpypy.core import fetch as sources
 from alpypy.core.errors import DigestError, ReleaseError, SpecError
-from alpypy.destination import Destination, GitHubRelease, destination
-from alpypy.download import Place, download
-from alpypy.publish import publish
+from alpypy.publish import github, release
+from alpypy.publish.destination import Destination, GitHubRelease, destination
+from alpypy.publish.download import Place, download
+from alpypy.publish.index import Index, Wheel, parse
+from alpypy.publish.publish import publish
+from alpypy.publish.release import gather
 from alpypy.recipes.spec import Target
-from alpypy.release import gather
-from alpypy.release_index import Index, Wheel, parse
 from tests.github_server import REPOSITORY, TOKEN, Hub
 from tests.github_server import github as serve_github
 from tests.manifests import TARGET

@@ -13,8 +13,8 @@ from alpypy.core.fetch import Fetcher, fetch_unverified
 from alpypy.core.files import disk, file_digest
 from alpypy.core.redact import without_login
 from alpypy.core.source import Source
+from alpypy.publish.index import FILE_NAME, Index, Tarball, parse
 from alpypy.recipes.spec import PypyVersion, Target
-from alpypy.release_index import FILE_NAME, Index, Tarball, parse
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,6 @@ from pathlib import Path
 
 import pytest
 
-from alpypy import release, release_simple
 from alpypy.core.errors import (
     AlpypyError,
     ArchiveError,
@@ -27,9 +26,11 @@ from alpypy.core.errors import (
     UnverifiedError,
 )
 from alpypy.core.files import file_digest
+from alpypy.publish import release
+from alpypy.publish import simple as release_simple
+from alpypy.publish.index import Index, parse
+from alpypy.publish.release import gather, read
 from alpypy.recipes.spec import Target
-from alpypy.release import gather, read
-from alpypy.release_index import Index, parse
 from alpypy.verify import receipt as verdict
 from alpypy.wheels import record as wheel_record
 from tests.loopback import serve

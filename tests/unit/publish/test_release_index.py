@@ -11,8 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from alpypy.core.errors import DataError, ReleaseError, SpecError
-from alpypy.recipes.spec import Target
-from alpypy.release_index import (
+from alpypy.publish.index import (
     Index,
     Tarball,
     Wheel,
@@ -21,11 +20,12 @@ from alpypy.release_index import (
     parse,
     public_address,
 )
+from alpypy.recipes.spec import Target
 from alpypy.verify.run import Report
 from tests.manifests import DIGEST, TARGET
 from tests.releases import ACCEPTED, DATE, manifest_of, wheel_record_of
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 MUSL = "tiny-1.0-pp311-pypy311_pp73-musllinux_1_2_x86_64.whl"
 
 

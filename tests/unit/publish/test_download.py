@@ -23,10 +23,10 @@ from alpypy.core.errors import (
     SpecError,
 )
 from alpypy.core.unpack import unpack
-from alpypy.download import Place, download, next_steps, read_index
+from alpypy.publish.download import Place, download, next_steps, read_index
+from alpypy.publish.index import Settings
+from alpypy.publish.release import gather
 from alpypy.recipes.spec import Target
-from alpypy.release import gather
-from alpypy.release_index import Settings
 from tests.loopback import Handler, Site, serve
 from tests.manifests import MANIFEST, TARGET
 from tests.releases import manifest_of, verified

@@ -6,12 +6,11 @@ import contextlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from alpypy import release_simple
 from alpypy.core.archive import copy_verified
 from alpypy.core.errors import AlpypyError, DigestError, ReleaseError, SpecError, UnverifiedError
 from alpypy.core.files import file_digest, new_file, whole_file
-from alpypy.recipes.manifest import Manifest
-from alpypy.release_index import (
+from alpypy.publish import simple as release_simple
+from alpypy.publish.index import (
     FILE_NAME,
     SUMS,
     Artifact,
@@ -22,7 +21,8 @@ from alpypy.release_index import (
     never_replaced,
     parse,
 )
-from alpypy.release_page import PAGE, release_page
+from alpypy.publish.page import PAGE, release_page
+from alpypy.recipes.manifest import Manifest
 from alpypy.verify import receipt as verdict
 from alpypy.wheels import record as wheel_record
 from alpypy.wheels.record import requires_python, wheel_name

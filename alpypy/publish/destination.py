@@ -9,13 +9,13 @@ import tempfile
 from pathlib import Path
 from typing import Protocol
 
-from alpypy import release
 from alpypy.core.errors import DigestError, SpecError
 from alpypy.core.files import file_digest
-from alpypy.github import Repository, token_of_environment
-from alpypy.github_answers import Asset, Release, overtaken
-from alpypy.release_index import FILE_NAME, Index
-from alpypy.release_page import TITLE, notes
+from alpypy.publish import release
+from alpypy.publish.github import Repository, token_of_environment
+from alpypy.publish.github_answers import Asset, Release, overtaken
+from alpypy.publish.index import FILE_NAME, Index
+from alpypy.publish.page import TITLE, notes
 
 _GITHUB = "github:"
 _NAME = re.compile(r"[0-9A-Za-z][0-9A-Za-z-]{0,38}/[0-9A-Za-z._-]{1,100}", re.ASCII)

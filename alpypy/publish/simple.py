@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 from urllib.parse import quote
 
-from alpypy.release_index import Index, Wheel
+from alpypy.publish.index import Index, Wheel
 
 FOLDER = "simple"
 JSON_NAME = "index.v1_json"

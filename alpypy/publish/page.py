@@ -12,9 +12,9 @@ from itertools import accumulate
 from urllib.parse import quote
 
 from alpypy.core.web_page import page
+from alpypy.publish.index import FILE_NAME, SUMS, Artifact, Index, Tarball, Wheel
+from alpypy.publish.simple import FOLDER
 from alpypy.recipes.spec import PypyVersion
-from alpypy.release_index import FILE_NAME, SUMS, Artifact, Index, Tarball, Wheel
-from alpypy.release_simple import FOLDER
 
 TITLE = "PyPy for Alpine Linux"
 PAGE = "index.html"
