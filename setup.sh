@@ -41,7 +41,7 @@ setup_kit() { # Alpine version
 # 0: nothing is missing, 1: it is; an error has been printed and ends the script.
 needs() {
     code=0
-    .venv/bin/python -m alpypy.needs "$@" || code=$?
+    .venv/bin/python -m alpypy.cli.needs "$@" || code=$?
     [ "$code" -le 1 ] || exit "$code"
     return "$code"
 }

@@ -13,9 +13,9 @@ from typing import Any
 
 from invoke import Context, Task, task
 
-from alpypy import cli
 from alpypy.build.image import find_base
-from alpypy.cli import say
+from alpypy.cli import common as cli
+from alpypy.cli.common import say
 from alpypy.core.errors import SpecError
 from alpypy.core.fetch import Fetcher
 from alpypy.core.folders import ROOT, cache_folder

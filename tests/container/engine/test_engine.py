@@ -17,7 +17,7 @@ import pytest
 from docker.errors import NotFound
 from docker.models.containers import Container
 
-from alpypy import cli
+from alpypy.cli import common as cli
 from alpypy.core.errors import EngineError
 from alpypy.engine.docker import LEASE_LABEL, Engine, Job, Mount, connect
 

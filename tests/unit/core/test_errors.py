@@ -15,7 +15,8 @@ from pathlib import Path
 import docker
 import pytest
 
-from alpypy import cli, needs
+from alpypy.cli import common as cli
+from alpypy.cli import needs
 from alpypy.core import errors
 from alpypy.core.errors import AlpypyError, ImageError
 
@@ -317,7 +318,7 @@ def test_a_fault_of_alpypy_keeps_its_traceback() -> None:
     ],
 )
 def test_a_reader_that_leaves_ends_the_command_quietly(body: str, errors_to: int) -> None:
-    code = f"import sys\nfrom alpypy import cli\nwith cli.command():\n    {body}"
+    code = f"import sys\nfrom alpypy.cli import common as cli\nwith cli.command():\n    {body}"
     running = subprocess.Popen(
         [sys.executable, "-c", code],
         cwd=ROOT,

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-SCRIPT = Path(__file__).parents[2] / "setup.sh"
+SCRIPT = Path(__file__).parents[3] / "setup.sh"
 
 
 @pytest.mark.timeout(600)

@@ -1,5 +1,5 @@
-"""What this machine still needs, asked by setup.sh: ``python -m alpypy.needs engine`` and
-``python -m alpypy.needs kit 3.23`` end with 0 when nothing is missing."""
+"""What this machine still needs, asked by setup.sh: ``python -m alpypy.cli.needs engine`` and
+``python -m alpypy.cli.needs kit 3.23`` end with 0 when nothing is missing."""
 
 from __future__ import annotations
 
