@@ -287,7 +287,6 @@ def check(
         "dev": "with headers, so that extension modules can be compiled in it",
         "fresh": "make it anew where it is there, with the packages that Alpine has now",
         "push": "push it to its registry when it is built",
-        "sizes": "what it weighs, by part; without another option, every such image in the engine",
     },
     auto_shortflags=False,
 )
@@ -302,25 +301,17 @@ def image(
     dev: bool = False,
     fresh: bool = False,
     push: bool = False,
-    sizes: bool = False,
 ) -> None:
-    """Make the image to run programs on out of a verified tarball, and push or weigh it."""
+    """Make the image to run programs on out of a verified tarball, and push it."""
     with cli.command():
-        usual = (arch, repository) == ("x86_64", RUNTIME_REPOSITORY)
-        of_one = release_version or base_image or dev or fresh or push or not usual
-        target = cli.image_target(pypy, alpine, arch, release_version, sizes=sizes and not of_one)
-        wanted = target and Wanted(target, repository, dev, base_image or None, fresh)
-        plan = wanted and understand(ROOT, wanted)
+        target = cli.image_target(pypy, alpine, arch, release_version)
+        plan = understand(ROOT, Wanted(target, repository, dev, base_image or None, fresh))
         with cli.engine() as engine:
-            if plan:
-                cache = cache_folder()
-                make(engine, Fetcher(cache), ROOT, cache, plan, say)
-                say(f"{plan.reference} is ready")
-            if plan and push:
+            cache = cache_folder()
+            make(engine, Fetcher(cache), ROOT, cache, plan, say)
+            say(f"{plan.reference} is ready")
+            if push:
                 registry.push(engine, plan.reference, say)
-            if sizes:
-                for line in cli.size_lines(engine, plan and plan.reference):
-                    say(line)
 
 
 @task(

@@ -8,8 +8,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from docker.models.images import Image
-
 from alpypy.core.errors import DownloadError, ImageError, KitError, SpecError
 from alpypy.core.fetch import Fetcher
 from alpypy.core.folders import ROOT
@@ -178,18 +176,8 @@ def _texts(folder: Path) -> Mapping[str, str]:
 
 
 def built(engine: Engine, key: str) -> str | None:
-    """ID of the image that was built with this key, if the engine still has it.
-
-    What users make from it inherits the label; it has more layers, or is younger. ``all``: the
-    image is still there under such a one when its name is gone.
-    """
-    images = engine.client.images.list(all=True, filters={"label": f"{KEY_LABEL}={key}"})
-    first = min(images, key=_age, default=None)
-    return str(first.id) if first else None
-
-
-def _age(image: Image) -> tuple[int, str]:
-    return len(image.attrs["RootFS"]["Layers"]), image.attrs["Created"]
+    """ID of the image that was built with this key, if the engine still has it."""
+    return engine.first_labelled(KEY_LABEL, key)
 
 
 def translator_in(engine: Engine, image: str) -> Translator | None:

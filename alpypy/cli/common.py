@@ -13,19 +13,13 @@ from pathlib import Path
 from types import FrameType
 from typing import NoReturn
 
-import requests
-import urllib3
-from docker.errors import APIError, DockerException
-
 from alpypy.build.plan import Stage
 from alpypy.build.translate import default_jobs
-from alpypy.core.errors import AlpypyError, EngineError, ResourceError, SpecError
+from alpypy.core.errors import AlpypyError, ResourceError, SpecError
 from alpypy.core.fetch import Fetcher
 from alpypy.core.folders import ROOT, cache_folder
 from alpypy.core.progress import clock
-from alpypy.core.redact import without_passwords
-from alpypy.engine.docker import Engine, connect
-from alpypy.images import sizes as image_sizes
+from alpypy.engine.docker import ENGINE_FAILURES, Engine, connect, engine_error
 from alpypy.pipeline.bootstrap import Builder
 from alpypy.pipeline.request import Order, understand
 from alpypy.proxy.config import load_settings as load_proxy_settings
@@ -82,23 +76,10 @@ def _as_errors() -> Iterator[None]:
         yield
     except BrokenPipeError:
         raise
-    except (DockerException, requests.RequestException, urllib3.exceptions.HTTPError) as error:
-        raise _engine_error(error) from error
+    except ENGINE_FAILURES as error:
+        raise engine_error(error) from error
     except OSError as error:
         raise _system_error(error) from error
-
-
-def _engine_error(error: Exception) -> EngineError:
-    """Files are fetched by a module that makes its own errors, so this one is the engine's."""
-    if isinstance(error, APIError) and error.response is not None:
-        return EngineError(
-            f"the engine refused: {error.explanation or error}",
-            remedy="correct what it names; the engine's log may say more",
-        )
-    return EngineError(
-        f"the connection to the engine failed: {without_passwords(str(error))}",
-        remedy="see that it runs, then run the command again: finished stages are kept",
-    )
 
 
 def _system_error(error: OSError) -> ResourceError:
@@ -201,34 +182,18 @@ def release_url(url: str, settings: Settings) -> str | None:
     return public_address(url or settings.url) if url or settings.url else None
 
 
-def image_target(
-    pypy: str, alpine: str, arch: str, release_version: str, *, sizes: bool
-) -> Target | None:
-    """Which tarball an image is to be made of; None when only ``sizes`` are asked for.
+def image_target(pypy: str, alpine: str, arch: str, release_version: str) -> Target:
+    """Which tarball an image is to be made of.
 
     Raises:
-        SpecError: it was not named, or by half.
+        SpecError: --pypy or --alpine is missing.
     """
-    if sizes and not (pypy or alpine):
-        return None
     if not (pypy and alpine):
         raise SpecError(
             "invoke image needs --pypy and --alpine",
-            remedy="name a verified tarball of artifacts/: --pypy 3.11-7.3.22 --alpine 3.23"
-            " (--sizes needs neither, without another option)",
+            remedy="name a verified tarball of artifacts/: --pypy 3.11-7.3.22 --alpine 3.23",
         )
     return Target(pypy, alpine, arch, release_version or None)
-
-
-def size_lines(engine: Engine, own: str | None) -> Iterator[str]:
-    """The table of ``invoke image --sizes``: one image by part, or all of this project, and others
-    to compare with."""
-    found = image_sizes.same_kind(engine)
-    weighed = []
-    for name in (own, *(one for one in found if one != own)) if own else found:
-        print(f"weighing {name}", file=sys.stderr, flush=True)
-        weighed.append(image_sizes.weigh(engine, name, by_part=own in (None, name)))
-    yield from image_sizes.table(weighed)
 
 
 def stage_lines(stages: tuple[Stage, ...]) -> Iterator[str]:

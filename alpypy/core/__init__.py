@@ -1,0 +1,1 @@
+"""What every package uses: errors, files, downloads, archives, stages. It knows no PyPy."""

@@ -1,0 +1,1 @@
+"""The container engine: the one package that speaks to Docker's API."""

@@ -23,11 +23,14 @@ from typing import Any
 import docker
 import docker.types
 import requests
+import urllib3
 from docker.errors import APIError, BuildError, DockerException, ImageNotFound, NotFound
 from docker.models.containers import Container
+from docker.models.images import Image
 
 from alpypy.core.errors import EngineError, ImageError
 from alpypy.core.locks import one_at_a_time
+from alpypy.core.redact import without_passwords
 from alpypy.engine.private import SOCKETS, private_engine, refusal
 
 LEASE_LABEL = "org.alpypy.lease"
@@ -43,6 +46,8 @@ _ARCHITECTURES = {"amd64": "x86_64", "arm64": "aarch64"}
 # refuses a container that asks for it.
 _IPV6 = Path("/proc/sys/net/ipv6/conf/all/disable_ipv6")
 _WITH_IPV6 = {"net.ipv6.conf.all.disable_ipv6": "0"}
+# What the SDK and the libraries below it raise.
+ENGINE_FAILURES = (DockerException, requests.RequestException, urllib3.exceptions.HTTPError)
 _PROXY_NAMES = ("HTTP_PROXY", "HTTPS_PROXY", "FTP_PROXY", "NO_PROXY")
 
 
@@ -164,6 +169,38 @@ class Engine:
             return self.client.images.get(reference).labels.get(name)
         except ImageNotFound:
             return None
+
+    def facts(self, reference: str) -> Mapping[str, Any]:
+        """All that the engine tells of an image that it holds, as `docker image inspect` does."""
+        return dict(self.client.images.get(reference).attrs)
+
+    def tag(self, image: str, reference: str) -> None:
+        """Give an image that the engine holds one more name."""
+        repository, _, tag = reference.rpartition(":")
+        self.client.images.get(image).tag(repository, tag)
+
+    def first_labelled(self, label: str, value: str) -> str | None:
+        """ID of the image that was built with a label, if the engine still has it.
+
+        What users make from it inherits the label; it has more layers, or is younger. ``all``: the
+        image is still there under such a one when its name is gone.
+        """
+        images = self.client.images.list(all=True, filters={"label": f"{label}={value}"})
+        first = min(images, key=_age, default=None)
+        return str(first.id) if first else None
+
+    def dangling(self, label: str, value: str) -> tuple[str, ...]:
+        """IDs of the images with a label that have no name."""
+        filters = {"dangling": True, "label": f"{label}={value}"}
+        return tuple(str(image.id) for image in self.client.images.list(filters=filters))
+
+    def bridges(self) -> tuple[Mapping[str, str], ...]:
+        """Address (``Gateway``) and network (``Subnet``) of the default bridge, if there is one."""
+        try:
+            configs = self.client.networks.get("bridge").attrs["IPAM"]["Config"] or []
+        except APIError:
+            return ()
+        return tuple(configs)
 
     def build(
         self,
@@ -309,6 +346,10 @@ class Engine:
         }
 
 
+def _age(image: Image) -> tuple[int, str]:
+    return len(image.attrs["RootFS"]["Layers"]), image.attrs["Created"]
+
+
 class Running:
     """A container at work: its lines, its memory, its end."""
 
@@ -371,6 +412,22 @@ class Running:
                 self._container.kill(self._last_words)
                 stop.wait(_LAST_WORDS_TIME)
             self._container.kill()
+
+
+def engine_error(error: Exception) -> EngineError:
+    """One of ENGINE_FAILURES as an error with a remedy.
+
+    Files are fetched by a module that makes its own errors, so this one is the engine's.
+    """
+    if isinstance(error, APIError) and error.response is not None:
+        return EngineError(
+            f"the engine refused: {error.explanation or error}",
+            remedy="correct what it names; the engine's log may say more",
+        )
+    return EngineError(
+        f"the connection to the engine failed: {without_passwords(str(error))}",
+        remedy="see that it runs, then run the command again: finished stages are kept",
+    )
 
 
 @contextlib.contextmanager

@@ -1,0 +1,1 @@
+"""Run-time images: a verified PyPy on Alpine."""

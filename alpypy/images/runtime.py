@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from docker.models.images import Image
 from packaging.specifiers import SpecifierSet
 
 from alpypy.build.image import find_base
@@ -33,7 +32,6 @@ from alpypy.verify import receipt as verdict
 
 FILE_NAME = "image.toml"
 FOLDER = "opt/pypy"  # where PyPy is in the image, as in docker-library's
-LAYERS_LABEL = "org.alpypy.layers"  # how many; an image made from this one inherits it and has more
 _TARBALL_LABEL = "org.alpypy.tarball"  # SHA-256 of what the image was made of
 _MADE = "images"  # the folder of IDs
 _STAGE_LABEL = "org.alpypy.stage"  # of what is built on the way and thrown away: the key
@@ -99,7 +97,6 @@ class Ground:
     id: str
     name: str
     digest: str
-    layers: int
     packages: str
     identity: str
     network: bool
@@ -186,8 +183,7 @@ def make(
             made = _build(engine, root, plan, ground, key, say)
             _keep(cache / _MADE / key[:24], made)
         else:
-            repository, _, tag = plan.reference.rpartition(":")
-            engine.client.images.get(made).tag(repository, tag)
+            engine.tag(made, plan.reference)
     return made
 
 
@@ -217,13 +213,12 @@ def find_ground(engine: Engine, fetcher: Fetcher, plan: Plan, say: Callable[[str
     base = packages.id
     if packages.id == engine.image_id(kits.reference(recipe.alpine.version)):
         base = kits.made_on(engine, recipe.alpine.version)
-    facts = engine.client.images.get(base).attrs
+    facts = engine.facts(base)
     name, digest = name_and_digest(facts, (wanted.base_image, f"alpine:{recipe.alpine.version}"))
     return Ground(
         id=base,
         name=name,
         digest=digest,
-        layers=len(facts["RootFS"]["Layers"]),
         packages=packages.reference,
         identity=packages.identity,
         network=not packages.kit,
@@ -283,9 +278,8 @@ def _build(
                 on_line=tell,
             )
         finally:
-            filters = {"dangling": True, "label": f"{_STAGE_LABEL}={key}"}
-            for stage in engine.client.images.list(filters=filters):
-                engine.remove_image(str(stage.id))
+            for stage in engine.dangling(_STAGE_LABEL, key):
+                engine.remove_image(stage)
 
 
 def _arguments(plan: Plan, ground: Ground) -> dict[str, str]:
@@ -336,10 +330,4 @@ def _labels(plan: Plan, ground: Ground) -> Mapping[str, str]:
         "base.digest": ground.digest,
     }
     named = {f"org.opencontainers.image.{name}": value for name, value in oci.items()}
-    return {**named, _TARBALL_LABEL: plan.sha256, LAYERS_LABEL: str(ground.layers + 2)}
-
-
-def is_runtime_image(image: Image) -> bool:
-    """Whether an image of the engine has the layers of one that ``make`` made, and no other: what
-    users made from one and has a layer more has other parts."""
-    return image.labels.get(LAYERS_LABEL) == str(len(image.attrs["RootFS"]["Layers"]))
+    return {**named, _TARBALL_LABEL: plan.sha256}

@@ -114,7 +114,7 @@ def import_tarball(engine: Engine, tarball: Path, alpine: str) -> str:
         engine.remove_image(name)
         raise
     if engine.image_id(usual) is None:
-        engine.client.images.get(name).tag(*usual.split(":"))
+        engine.tag(name, usual)
     return name
 
 

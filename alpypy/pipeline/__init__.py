@@ -1,0 +1,1 @@
+"""A build from what was asked for to a verified tarball."""

@@ -1,0 +1,1 @@
+"""A caching proxy for what builds download."""

@@ -16,8 +16,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from docker.errors import APIError
-
 from alpypy.core.errors import ProxyError, ResourceError
 from alpypy.core.files import disk
 from alpypy.engine.docker import Engine, proxy_environment
@@ -138,13 +136,9 @@ def find_listen(engine: Engine, port: int) -> Listen:
 
 def _bridge(engine: Engine) -> tuple[str, str]:
     """Address and network of the bridge that containers are on by default."""
-    try:
-        configs = engine.client.networks.get("bridge").attrs["IPAM"]["Config"] or []
-    except APIError:
-        configs = []
-    for one in configs:
-        if one.get("Gateway") and "." in one["Gateway"]:
-            return one["Gateway"], one["Subnet"]
+    for bridge in engine.bridges():
+        if "." in bridge.get("Gateway", ""):
+            return bridge["Gateway"], bridge["Subnet"]
     raise ProxyError(
         "the engine has no bridge network that its containers reach this machine by",
         remedy="use an engine with Docker's usual network; rootless ones have none",

@@ -1,0 +1,1 @@
+"""Releases: their index, pages, upload and download."""

@@ -1,0 +1,1 @@
+"""The checks of a tarball, apart from the code that builds it."""

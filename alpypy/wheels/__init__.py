@@ -1,0 +1,1 @@
+"""Wheels for musl: built, repaired and tried in a clean Alpine."""

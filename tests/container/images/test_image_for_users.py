@@ -30,7 +30,6 @@ from alpypy.core.fetch import Fetcher
 from alpypy.core.files import file_digest
 from alpypy.engine import registry
 from alpypy.engine.docker import Engine, Job
-from alpypy.images import sizes as image_sizes
 from alpypy.images.runtime import Wanted, make, understand
 from alpypy.offline import kit
 from alpypy.recipes.manifest import Manifest, Need
@@ -430,29 +429,6 @@ def test_an_extension_is_compiled_in_dev_and_runs_in_the_other(
         engine.remove_image(str(stage.id))
     said = project.run(tag, *python("import probe; print(probe.__name__)"), working_dir="/srv")
     assert said == "probe"
-    assert not image_sizes.is_runtime_image(engine.client.images.get(tag))
-
-
-def test_its_weight(project: Project, runtime: str, dev: str, engine: Engine) -> None:
-    like = f"python:{uuid.uuid4().hex}-alpine"
-    repository, _, tag = like.partition(":")
-    engine.client.images.get(kit_base(project)).tag(repository, tag)
-    try:
-        names = image_sizes.same_kind(engine)
-        assert {runtime, dev, like} <= set(names)
-        own = image_sizes.weigh(engine, runtime, by_part=True)
-        other = image_sizes.weigh(engine, like, by_part=True)
-    finally:
-        engine.remove_image(like)
-    assert tuple(own.parts) == image_sizes.PARTS
-    assert all(weight.compressed > 10_000 for weight in own.parts.values())
-    # The engine counts what it unpacked.
-    size = engine.client.images.get(runtime).attrs["Size"]
-    assert own.whole.uncompressed == pytest.approx(size, rel=0.01)
-    assert own.parts["Alpine"] == other.whole
-    with_headers = image_sizes.weigh(engine, dev, by_part=True)
-    assert with_headers.parts["headers"].uncompressed > 100_000
-    assert with_headers.parts["pip"].uncompressed == own.parts["pip"].uncompressed
 
 
 def test_an_image_that_fails_its_check_is_not_made(
@@ -553,10 +529,7 @@ def test_a_push_and_what_the_registry_keeps(
         digest = registry.push(engine, name, said.append)
         assert said[-1] == f"pushed {open_registry.address}/team/alpine-pypy@{digest}"
         kept = open_registry.manifest("team/alpine-pypy", digest)
-        weighed = image_sizes.weigh(engine, name, by_part=True)
-        sent = sum(layer["size"] for layer in kept["layers"])
-        # Docker's gzip is Go's, whose output differs a little.
-        assert weighed.whole.compressed == pytest.approx(sent, rel=0.03)
+        assert len(kept["layers"]) == len(engine.facts(name)["RootFS"]["Layers"])
         assert registry.push(engine, name, said.append) == digest
     finally:
         engine.remove_image(name)

@@ -89,7 +89,7 @@ def test_jobs_are_the_processors_that_this_process_may_use() -> None:
     first = min(os.sched_getaffinity(0))
     code = (
         f"import os; os.sched_setaffinity(0, {{{first}}});"
-        "from alpypy.translate import default_jobs; print(default_jobs())"
+        "from alpypy.build.translate import default_jobs; print(default_jobs())"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "1\n"

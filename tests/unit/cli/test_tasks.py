@@ -97,14 +97,6 @@ def test_build_needs_a_pypy(capsys: pytest.CaptureFixture[str], restored: None) 
     [
         ([], 2, "invoke image needs --pypy and --alpine"),
         (["--pypy", "3.11-7.3.22"], 2, "invoke image needs --pypy and --alpine"),
-        (["--alpine", "3.23", "--sizes"], 2, "invoke image needs --pypy and --alpine"),
-        (["--sizes", "--push"], 2, "invoke image needs --pypy and --alpine"),
-        (["--sizes", "--dev"], 2, "invoke image needs --pypy and --alpine"),
-        (["--sizes", "--fresh"], 2, "invoke image needs --pypy and --alpine"),
-        (["--sizes", "--arch", "aarch64"], 2, "invoke image needs --pypy and --alpine"),
-        (["--sizes", "--repository", "a"], 2, "invoke image needs --pypy and --alpine"),
-        (["--sizes", "--base-image", "a"], 2, "invoke image needs --pypy and --alpine"),
-        (["--sizes", "--release-version", "1"], 2, "(--sizes needs neither, without another"),
         ([*BOTH, "--repository", "a;reboot"], 2, "'a;reboot' is not the name"),
         (["--pypy", "3.6-7.0.0", "--alpine", "3.9;id"], 2, "'3.9;id' is not an Alpine"),
         (["--pypy", "$(id)", "--alpine", "3.9"], 2, "no release '$(id)'"),
@@ -154,13 +146,6 @@ def test_a_wrong_check_is_told_before_anything_runs(
 ) -> None:
     monkeypatch.setenv("DOCKER_HOST", "unix:///nowhere")
     assert says in refusal(capsys, "check", *words)
-
-
-def test_sizes_need_an_engine(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, restored: None
-) -> None:
-    monkeypatch.setenv("DOCKER_HOST", "unix:///nowhere")
-    assert "no container engine answers" in refusal(capsys, "image", "--sizes", code=8)
 
 
 @pytest.mark.parametrize("words", [["--bogus", "x"], ["3.6-7.0.0", "3.9"], [*BOTH, "--jobs"]])

@@ -134,7 +134,7 @@ def test_two_runs_publish_one_tarball(tmp_path: Path) -> None:
     source.write_bytes(os.urandom(1 << 20))
     digest = hashlib.sha256(source.read_bytes()).hexdigest()
     code = (
-        "from pathlib import Path; from alpypy.archive import publish\n"
+        "from pathlib import Path; from alpypy.core.archive import publish\n"
         f"for _ in range(50): publish(Path({str(source)!r}), Path('artifacts'), {digest!r})\n"
     )
     command = [sys.executable, "-c", code]

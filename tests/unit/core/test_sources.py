@@ -169,8 +169,8 @@ def test_the_next_run_goes_on_where_one_was_killed(tmp_path: Path) -> None:
         site.address = address
         source = site.source()
         code = (
-            "import sys; from pathlib import Path; from alpypy.recipe import Source;"
-            " from alpypy.sources import Fetcher;"
+            "import sys; from pathlib import Path; from alpypy.core.source import Source;"
+            " from alpypy.core.fetch import Fetcher;"
             " Fetcher(Path(sys.argv[1])).fetch(Source(*sys.argv[2:]))"
         )
         command = [sys.executable, "-c", code, str(tmp_path), source.url, source.sha256]

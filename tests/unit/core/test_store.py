@@ -81,7 +81,7 @@ def test_one_run_at_a_time_makes_a_stage(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     code = (
-        "import sys; from pathlib import Path; from alpypy.store import Store\n"
+        "import sys; from pathlib import Path; from alpypy.core.store import Store\n"
         f"store = Store(Path({str(tmp_path)!r}))\n"
         f"with store.making({KEY!r}, keep=False):\n"
         "    print('making', flush=True)\n"
@@ -146,7 +146,7 @@ def test_finishing_takes_the_place_of_a_finished_stage(tmp_path: Path) -> None:
 
 def test_records_can_be_read_while_another_run_finishes_stages(tmp_path: Path) -> None:
     code = (
-        "from pathlib import Path; from alpypy.store import Store, key_of\n"
+        "from pathlib import Path; from alpypy.core.store import Store, key_of\n"
         f"store = Store(Path({str(tmp_path)!r}))\n"
         "print('making', flush=True)\n"
         "for number in range(100):\n"

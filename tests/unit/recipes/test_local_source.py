@@ -61,7 +61,8 @@ def test_an_answer_that_was_half_kept_is_found_again(text: str, tmp_path: Path) 
 def test_an_answer_that_cannot_be_kept_leaves_nothing(tmp_path: Path) -> None:
     path, cache = write_archive(tmp_path / "mine.tar.bz2", FILES), tmp_path / "cache"
     code = (
-        "import resource, sys; from pathlib import Path; from alpypy.local import identify\n"
+        "import resource, sys; from pathlib import Path\n"
+        "from alpypy.recipes.local_source import identify\n"
         f"resource.setrlimit(resource.RLIMIT_FSIZE, ({len(TEXT)}, {len(TEXT)}))\n"
         "identify(*map(Path, sys.argv[1:]))\n"
     )
