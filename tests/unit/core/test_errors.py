@@ -21,14 +21,15 @@ from alpypy.core import errors
 from alpypy.core.errors import AlpypyError, ImageError
 
 ROOT = Path(__file__).parents[3]
-MODULES = sorted((ROOT / "alpypy").glob("*.py"))
+MODULES = sorted((ROOT / "alpypy").rglob("*.py"))
 Ends = Callable[[Callable[[], object]], str]
 CLASSES = [one for one in vars(errors).values() if isinstance(one, type)]
 MAKERS = (
-    "tables.py",
-    "private_engine.py",
-    "release_index.py",
-    "github_answers.py",
+    "core/tables.py",
+    "engine/docker.py",
+    "engine/private.py",
+    "publish/index.py",
+    "publish/github_answers.py",
 )  # their functions make errors for other modules
 # Signals between functions of one module, which turns them into errors, and impossible states.
 INTERNAL = {
