@@ -10,6 +10,7 @@ from pathlib import Path
 
 from alpypy.core.errors import DownloadError, ImageError, KitError, SpecError
 from alpypy.core.fetch import Fetcher
+from alpypy.core.files import copy_data, data_files
 from alpypy.core.folders import ROOT
 from alpypy.core.store import key_of
 from alpypy.engine.docker import Engine
@@ -171,8 +172,7 @@ def self_hosted_key(root: Path, recipe: Recipe, base: Base, pypy: str) -> str:
 
 
 def _texts(folder: Path) -> Mapping[str, str]:
-    files = sorted(path for path in folder.iterdir() if path.is_file())
-    return {path.name: path.read_text(encoding="utf-8") for path in files}
+    return {path.name: path.read_text(encoding="utf-8") for path in data_files(folder)}
 
 
 def built(engine: Engine, key: str) -> str | None:
@@ -262,7 +262,7 @@ def build_self_hosted(
 
 
 def _context(dockerfiles: Path, folder: Path) -> Path:
-    return Path(shutil.copytree(dockerfiles, folder / "context"))
+    return copy_data(dockerfiles, folder / "context")
 
 
 def _arguments(recipe: Recipe, base: Base) -> dict[str, str]:

@@ -17,7 +17,7 @@ from alpypy.build.plan import Stage
 from alpypy.build.translate import default_jobs
 from alpypy.core.errors import AlpypyError, ResourceError, SpecError
 from alpypy.core.fetch import Fetcher
-from alpypy.core.folders import ROOT, cache_folder
+from alpypy.core.folders import ROOT, artifacts_folder, cache_folder
 from alpypy.core.progress import clock
 from alpypy.engine.docker import ENGINE_FAILURES, Engine, connect, engine_error
 from alpypy.pipeline.bootstrap import Builder
@@ -28,7 +28,7 @@ from alpypy.publish.index import Settings, public_address
 from alpypy.recipes.spec import Target
 from alpypy.suites.checker import Checker, Scope
 
-ARTIFACTS = ROOT / "artifacts"
+ARTIFACTS = artifacts_folder()
 RELEASE = ARTIFACTS / "release"
 _CONTROL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")  # colours and the like, of tools that are quoted
 

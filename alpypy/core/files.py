@@ -6,12 +6,15 @@ import contextlib
 import errno
 import hashlib
 import os
+import shutil
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from alpypy.core.errors import ResourceError
+
+COMPILED = "__pycache__"
 
 
 @contextlib.contextmanager
@@ -56,6 +59,20 @@ def file_digest(path: Path, algorithm: str = "sha256") -> str:
     """Hexadecimal digest of a file."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, algorithm).hexdigest()
+
+
+def data_files(folder: Path) -> list[Path]:
+    """The files of a folder of the project's data and of those in it, sorted.
+
+    What pip compiles of the programs in it when it installs alpypy is not among them.
+    """
+    files = (path for path in folder.rglob("*") if path.is_file())
+    return sorted(path for path in files if path.parent.name != COMPILED)
+
+
+def copy_data(folder: Path, to: Path) -> Path:
+    """Copy a folder of the project's data, as ``data_files`` sees it; the copy's path."""
+    return Path(shutil.copytree(folder, to, ignore=shutil.ignore_patterns(COMPILED)))
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""Where the project's data is, and where the cache is."""
+"""Where the project's data is, where what is made goes, and where the cache is."""
 
 from __future__ import annotations
 
@@ -9,8 +9,20 @@ import platformdirs
 
 from alpypy.core.errors import SpecError
 
+_PACKAGE = Path(__file__).resolve().parents[1]
+_INSTALLED = _PACKAGE / "data"  # where a wheel has the folders that a checkout has at its top
+CHECKOUT = None if _INSTALLED.is_dir() else _PACKAGE.parent
 # The one place that knows it: versions/, patches/, dockerfiles/ and templates/ are below it.
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = CHECKOUT or _INSTALLED
+
+
+def artifacts_folder() -> Path:
+    """Folder for tarballs, wheels and reports: ``artifacts`` of the checkout.
+
+    An installed alpypy has no folder of its own that may be written to: it is ``artifacts`` of the
+    folder where the command is run.
+    """
+    return (CHECKOUT or Path.cwd()) / "artifacts"
 
 
 def cache_folder() -> Path:

@@ -7,7 +7,6 @@ what of the tarball is left out stands in versions/image.toml.
 from __future__ import annotations
 
 import json
-import shutil
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -20,7 +19,7 @@ from alpypy.build.image import find_base
 from alpypy.core.archive import copy_verified
 from alpypy.core.errors import ArchiveError
 from alpypy.core.fetch import Fetcher
-from alpypy.core.files import whole_file
+from alpypy.core.files import copy_data, data_files, whole_file
 from alpypy.core.store import key_of
 from alpypy.core.tables import Table, read_table
 from alpypy.engine.docker import Engine
@@ -241,7 +240,7 @@ def name_and_digest(facts: Mapping[str, Any], wished: Sequence[str | None]) -> t
 def _key(root: Path, plan: Plan, ground: Ground) -> str:
     folder = root / _CONTEXT
     return key_of(
-        files={path.name: path.read_text(encoding="utf-8") for path in sorted(folder.iterdir())},
+        files={path.name: path.read_text(encoding="utf-8") for path in data_files(folder)},
         settings=_settings(plan),
         tarball=plan.sha256,
         base=ground.id,
@@ -263,7 +262,7 @@ def _build(
             say(f"  {line.removeprefix(_SAID)}")
 
     with tempfile.TemporaryDirectory(prefix="alpypy-image-") as name:
-        context = Path(shutil.copytree(root / _CONTEXT, Path(name) / "context"))
+        context = copy_data(root / _CONTEXT, Path(name) / "context")
         copy_verified(plan.tarball, context / "pypy.tar.bz2", plan.sha256)
         (context / "settings.json").write_text(json.dumps(_settings(plan)), encoding="utf-8")
         try:

@@ -12,7 +12,7 @@ from alpypy.build import image
 from alpypy.build.image import Base
 from alpypy.core.errors import ArchiveError
 from alpypy.core.fetch import Fetcher
-from alpypy.core.files import file_digest, whole_file
+from alpypy.core.files import data_files, file_digest, whole_file
 from alpypy.core.store import Store, key_of
 from alpypy.engine.docker import Engine
 from alpypy.recipes.local_source import identify, open_source, refuse_unused
@@ -207,7 +207,7 @@ class Checker:
     def _folder_of(self, place: Place) -> Callable[[TestModule], Path]:
         """Where the result of a module is kept: by all that it depends on."""
         context = self._root / _CONTEXT
-        files = {path.name: file_digest(path) for path in sorted(context.iterdir())}
+        files = {path.name: file_digest(path) for path in data_files(context)}
         limits = asdict(self._limits)
         own = {"files": files, "limits": limits, "environment": ENVIRONMENT}
         whole = replace(place, common={**place.common, **own})

@@ -40,6 +40,7 @@ INTERNAL = {
     "BuildError",
     "KeyboardInterrupt",
     "AssertionError",
+    "AttributeError",
     "ValueError",
 }
 
