@@ -8,7 +8,8 @@ from pathlib import Path
 
 from alpypy.build.translate import Translation
 from alpypy.core.errors import PackageError
-from alpypy.engine.docker import Completed, Engine, Job, Mount
+from alpypy.engine.docker import Engine
+from alpypy.engine.job import Completed, Job, Mount
 from alpypy.recipes import patches
 from alpypy.recipes.recipe import Recipe
 

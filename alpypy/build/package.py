@@ -16,7 +16,8 @@ from alpypy.core.errors import PackageError
 from alpypy.core.files import file_digest
 from alpypy.core.progress import Phase, Stopwatch
 from alpypy.core.store import Store, key_of
-from alpypy.engine.docker import Engine, Job
+from alpypy.engine.docker import Engine
+from alpypy.engine.job import Job
 from alpypy.recipes.manifest import (
     FILE_NAME,
     AppliedPatch,

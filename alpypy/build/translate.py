@@ -17,7 +17,9 @@ from alpypy.core.fetch import Fetcher
 from alpypy.core.progress import Display, Phase, Phases, Stopwatch, stamped
 from alpypy.core.store import Store, key_of
 from alpypy.core.unpack import unpack_wheel
-from alpypy.engine.docker import Engine, Job, Mount, Running
+from alpypy.engine.container import Running
+from alpypy.engine.docker import Engine
+from alpypy.engine.job import Job, Mount
 from alpypy.recipes import patches
 from alpypy.recipes.recipe import Program, Recipe
 

@@ -19,7 +19,8 @@ from alpypy.core.errors import AlpypyError, ResourceError, SpecError
 from alpypy.core.fetch import Fetcher
 from alpypy.core.folders import ROOT, artifacts_folder, cache_folder
 from alpypy.core.progress import clock
-from alpypy.engine.docker import ENGINE_FAILURES, Engine, connect, engine_error
+from alpypy.engine.connection import ENGINE_FAILURES, connect, engine_error
+from alpypy.engine.docker import Engine
 from alpypy.pipeline.bootstrap import Builder
 from alpypy.pipeline.request import Order, understand
 from alpypy.proxy.config import load_settings as load_proxy_settings

@@ -11,8 +11,9 @@ import urllib3
 
 from alpypy.core.errors import AlpypyError
 from alpypy.core.folders import ROOT
-from alpypy.engine.docker import engine_answers
-from alpypy.engine.private import SOCKETS, nothing_to_start, refusal
+from alpypy.engine.address import default_sockets, refusal
+from alpypy.engine.connection import engine_answers
+from alpypy.engine.private import nothing_to_start
 from alpypy.recipes.recipe import load_catalog
 
 _TIMEOUT = (5, 10)  # seconds: until connected, between two pieces
@@ -27,7 +28,7 @@ def engine_missing() -> bool:
     """
     if engine_answers() or shutil.which("dockerd") or shutil.which("podman"):
         return False
-    if any(map(refusal, SOCKETS())):
+    if any(map(refusal, default_sockets())):
         raise nothing_to_start()
     return True
 

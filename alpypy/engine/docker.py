@@ -1,4 +1,4 @@
-"""The container engine: find or start one, build images, run commands in containers.
+"""The container engine: its images, and containers that run commands.
 
 Any daemon with Docker's API serves. Containers get no capability and no privilege, and no network
 unless a job says so; each holds on to a lease of the process that started it: when that process is
@@ -8,94 +8,26 @@ gone, whatever way it went, the container ends by itself.
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import io
 import os
 import tarfile
-import tempfile
-import threading
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import docker
-import docker.types
 import requests
-import urllib3
-from docker.errors import APIError, BuildError, DockerException, ImageNotFound, NotFound
+from docker.errors import APIError, BuildError, ImageNotFound, NotFound
 from docker.models.containers import Container
 from docker.models.images import Image
 
 from alpypy.core.errors import EngineError, ImageError
 from alpypy.core.locks import one_at_a_time
-from alpypy.core.redact import without_passwords
-from alpypy.engine.private import SOCKETS, private_engine, refusal
+from alpypy.engine.container import Running, container_options
+from alpypy.engine.job import Completed, Job, proxy_environment
 
-LEASE_LABEL = "org.alpypy.lease"
-_LEASE = "/run/alpypy.lease"
-# Blocks until the lease's owner is gone, then ends all that runs beside the init process. It is a
-# child of that one: the command would wait for it, where it waits for any child of its own.
-_GUARD = ("sh", "-c", '(flock "$0" kill -KILL -1 &); exec "$@"', _LEASE)
-_LAST_WORDS_TIME = 5  # seconds
 _CONFLICT = 409  # HTTP: another run's container uses the image
-_ENDED = ("exited", "dead")
 _ARCHITECTURES = {"amd64": "x86_64", "arm64": "aarch64"}
-# Docker leaves ::1 out of a container that has no network. Where the kernel has no IPv6, the engine
-# refuses a container that asks for it.
-_IPV6 = Path("/proc/sys/net/ipv6/conf/all/disable_ipv6")
-_WITH_IPV6 = {"net.ipv6.conf.all.disable_ipv6": "0"}
-# What the SDK and the libraries below it raise.
-ENGINE_FAILURES = (DockerException, requests.RequestException, urllib3.exceptions.HTTPError)
-_PROXY_NAMES = ("HTTP_PROXY", "HTTPS_PROXY", "FTP_PROXY", "NO_PROXY")
-
-
-@dataclass(frozen=True)
-class Mount:
-    """A folder or file of the host and where the container sees it."""
-
-    source: Path
-    target: str
-    writable: bool = False
-
-
-@dataclass(frozen=True)
-class Job:
-    """One command in one container. ``timeout`` is in seconds; None waits for ever.
-
-    ``last_words`` is a signal that the command gets at the timeout, some seconds before its end.
-    ``network`` is none, bridge or host, as Docker calls them.
-    """
-
-    image: str
-    command: Sequence[str]
-    mounts: Sequence[Mount] = ()
-    environment: Mapping[str, str] | None = None
-    user: str | None = None
-    workdir: str | None = None
-    timeout: float | None = 600
-    memory_mib: int | None = None
-    last_words: str | None = None
-    network: str = "none"
-
-
-@dataclass(frozen=True)
-class Completed:
-    """How a command ended. ``exit_code`` is 124 after a timeout, as with timeout(1)."""
-
-    exit_code: int
-    output: str
-
-
-def proxy_environment() -> dict[str, str]:
-    """The proxy settings of whoever runs alpypy, for image builds (never kept in an image)."""
-    found = {}
-    for name in _PROXY_NAMES:
-        value = os.environ.get(name) or os.environ.get(name.lower())
-        if value:
-            found[name] = found[name.lower()] = value
-    return found
 
 
 class Engine:
@@ -151,7 +83,7 @@ class Engine:
 
     def _read_release(self, reference: str) -> str | None:
         """Read it of a container that is made and never started."""
-        container = self.client.containers.create(**self._options(Job(reference, ["true"])))
+        container = self._create(Job(reference, ["true"]))
         try:
             pieces, _ = container.get_archive("/etc/alpine-release")
             with tarfile.open(fileobj=io.BytesIO(b"".join(pieces))) as archive:
@@ -297,7 +229,7 @@ class Engine:
             EngineError: the engine refused to start it.
         """
         try:
-            container = self.client.containers.create(**self._options(job))
+            container = self._create(job)
         except (APIError, ImageNotFound) as error:
             raise EngineError(
                 f"the engine refused a container of {job.image}: {error.explanation or error}",
@@ -317,212 +249,12 @@ class Engine:
             with contextlib.suppress(NotFound):
                 container.remove(force=True)
 
-    def _options(self, job: Job) -> dict[str, Any]:
-        mounts = [*job.mounts, Mount(self._lease, _LEASE)]
-        memory = f"{job.memory_mib}m" if job.memory_mib else None
-        return {
-            "image": job.image,
-            "command": [*_GUARD, *job.command],
-            "entrypoint": [],
-            "mounts": [
-                docker.types.Mount(
-                    mount.target, str(mount.source), type="bind", read_only=not mount.writable
-                )
-                for mount in mounts
-            ],
-            "environment": dict(job.environment or {}),
-            "user": job.user or self.user,
-            "working_dir": job.workdir,
-            "mem_limit": memory,
-            "memswap_limit": memory,  # the same: no swap beyond it
-            "network_mode": job.network,
-            "sysctls": _WITH_IPV6 if job.network == "none" and _IPV6.exists() else {},
-            "cap_drop": ["ALL"],
-            "security_opt": ["no-new-privileges"],
-            "init": True,
-            # The core file of a translator would be gigabytes.
-            "ulimits": [docker.types.Ulimit(name="core", soft=0, hard=0)],
-            "labels": {LEASE_LABEL: str(self._lease)},
-        }
+    def _create(self, job: Job) -> Container:
+        return self.client.containers.create(**container_options(job, self._lease, self.user))
 
 
 def _age(image: Image) -> tuple[int, str]:
     return len(image.attrs["RootFS"]["Layers"]), image.attrs["Created"]
-
-
-class Running:
-    """A container at work: its lines, its memory, its end."""
-
-    def __init__(
-        self,
-        container: Container,
-        pieces: Iterator[tuple[bytes | None, bytes | None]],
-        job: Job,
-    ) -> None:
-        self._container = container
-        self._pieces = pieces
-        self._deadline = None if job.timeout is None else time.monotonic() + job.timeout
-        self._last_words = job.last_words
-        self.memory = 0
-        self._timed_out = False
-
-    def lines(self) -> Iterator[str]:
-        """Each line of output as it comes, without its end."""
-        stop = threading.Event()
-        watcher = threading.Thread(target=self._watch_deadline, args=(stop,), daemon=True)
-        watcher.start()
-        pending = [b"", b""]  # of stdout and stderr
-        try:
-            for pair in self._pieces:
-                for number, piece in enumerate(pair):
-                    *whole, pending[number] = (pending[number] + (piece or b"")).split(b"\n")
-                    yield from (line.decode(errors="replace") for line in whole)
-        finally:
-            stop.set()
-        yield from (rest.decode(errors="replace") for rest in pending if rest)
-
-    def wait(self) -> int:
-        """The command's exit code."""
-        code = int(self._container.wait()["StatusCode"])
-        return 124 if self._timed_out else code
-
-    def signal(self, name: str) -> None:
-        """Send it a signal, TERM for one."""
-        with contextlib.suppress(APIError, NotFound):
-            self._container.kill(name)
-
-    def kill(self) -> None:
-        """End it now, whatever it does."""
-        with contextlib.suppress(APIError, NotFound):
-            self._container.kill()
-
-    def sample_memory(self) -> None:
-        """Follow the container's own memory (without page cache), in bytes, until it ends."""
-        with contextlib.suppress(APIError, NotFound, requests.RequestException):
-            for sample in self._container.stats(stream=True, decode=True):
-                if isinstance(sample, dict):
-                    self.memory = _own_memory(sample.get("memory_stats") or {})
-
-    def _watch_deadline(self, stop: threading.Event) -> None:
-        if self._deadline is None or stop.wait(max(0.0, self._deadline - time.monotonic())):
-            return
-        self._timed_out = True
-        with contextlib.suppress(APIError, NotFound):
-            if self._last_words:
-                self._container.kill(self._last_words)
-                stop.wait(_LAST_WORDS_TIME)
-            self._container.kill()
-
-
-def engine_error(error: Exception) -> EngineError:
-    """One of ENGINE_FAILURES as an error with a remedy.
-
-    Files are fetched by a module that makes its own errors, so this one is the engine's.
-    """
-    if isinstance(error, APIError) and error.response is not None:
-        return EngineError(
-            f"the engine refused: {error.explanation or error}",
-            remedy="correct what it names; the engine's log may say more",
-        )
-    return EngineError(
-        f"the connection to the engine failed: {without_passwords(str(error))}",
-        remedy="see that it runs, then run the command again: finished stages are kept",
-    )
-
-
-@contextlib.contextmanager
-def connect(cache: Path) -> Iterator[Engine]:
-    """An engine: ``DOCKER_HOST``, Docker's socket, Podman's, or a private one for this run.
-
-    Args:
-        cache: where leases and a private engine's data are kept.
-
-    Raises:
-        EngineError: none answers and none can be started.
-    """
-    with contextlib.ExitStack() as stack:
-        client = _answering() or _client(stack.enter_context(private_engine(cache / "engine")))
-        stack.callback(client.close)
-        lease = stack.enter_context(_lease(cache / "leases"))
-        _sweep(client)
-        yield Engine(client, lease)
-
-
-def engine_answers() -> bool:
-    """Whether an engine is running already.
-
-    Raises:
-        EngineError: ``DOCKER_HOST`` names one that does not answer or that this user may not use.
-    """
-    client = _answering()
-    if client:
-        client.close()
-    return client is not None
-
-
-def _answering() -> docker.DockerClient | None:
-    host = os.environ.get("DOCKER_HOST")
-    if host:
-        try:
-            return _client(host)
-        except DockerException as error:
-            raise _no_answer(host) from error
-    for socket in SOCKETS():
-        with contextlib.suppress(DockerException, requests.RequestException):
-            return _client(f"unix://{socket}")
-    return None
-
-
-def _no_answer(host: str) -> EngineError:
-    return refusal(Path(host.removeprefix("unix://"))) or EngineError(
-        f"no container engine answers at DOCKER_HOST={host}",
-        remedy="start that engine, or unset DOCKER_HOST to let alpypy find or start one",
-    )
-
-
-def _client(host: str) -> docker.DockerClient:
-    client = docker.DockerClient(base_url=host, version="auto", timeout=600)
-    client.ping()
-    return client
-
-
-@contextlib.contextmanager
-def _lease(folder: Path) -> Iterator[Path]:
-    folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile(dir=folder, prefix="run-") as lease:
-        os.chmod(lease.name, 0o644)
-        fcntl.flock(lease, fcntl.LOCK_EX)
-        yield Path(lease.name)
-
-
-def _sweep(client: docker.DockerClient) -> None:
-    """Remove what the containers of killed runs left behind.
-
-    A lease that is not here may be one of another machine, or container, that uses the engine too.
-    Of those only what has ended goes: the rest ends by itself with its owner.
-    """
-    left = set[Path]()
-    for container in client.containers.list(
-        all=True, filters={"label": LEASE_LABEL}, ignore_removed=True
-    ):
-        lease = Path(container.labels[LEASE_LABEL])
-        if not _held(lease) and (lease.exists() or container.status in _ENDED):
-            with contextlib.suppress(APIError, NotFound):
-                container.remove(force=True)
-            left.add(lease)
-    for lease in left:
-        lease.unlink(missing_ok=True)
-
-
-def _held(lease: Path) -> bool:
-    try:
-        with lease.open() as stream:
-            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except FileNotFoundError:
-        return False
-    except (BlockingIOError, PermissionError):  # the latter: another user's
-        return True
-    return False
 
 
 def _follow(stream: Iterator[Any], lines: list[str], on_line: Callable[[str], None] | None) -> str:
@@ -551,10 +283,3 @@ def _image_error(tag: str, reason: str, lines: Sequence[str]) -> ImageError:
         f"image {tag} could not be built: {reason}\n{tail}",
         remedy="the last lines above name the step; run the command again once its cause is gone",
     )
-
-
-def _own_memory(stats: Mapping[str, Any]) -> int:
-    """Anonymous memory: ``anon`` (cgroup v2), ``total_rss`` (v1), else all that is counted."""
-    detail = stats.get("stats") or {}
-    own = detail.get("anon") or detail.get("total_rss") or stats.get("usage") or 0
-    return int(own)

@@ -19,40 +19,11 @@ from docker.errors import DockerException
 from filelock import FileLock
 
 from alpypy.core.errors import EngineError
+from alpypy.engine.address import default_sockets, refusal
 
 _START_SECONDS = 60
 _LONGEST_SOCKET = 107  # bytes; unix(7)
 _INSTALL = "install one: apt-get install -y docker.io iptables   (or podman, or Docker Desktop)"
-
-
-def SOCKETS() -> tuple[Path, ...]:  # noqa: N802 - reads the environment at each call
-    """Where engines listen by default: Docker's, then Podman's as root and as a user."""
-    runtime = Path(os.environ.get("XDG_RUNTIME_DIR", f"/run/user/{os.getuid()}"))
-    known = (
-        Path("/var/run/docker.sock"),
-        Path("/run/podman/podman.sock"),
-        runtime / "docker.sock",
-        runtime / "podman/podman.sock",
-    )
-    return tuple(path for path in known if _is_socket(path))
-
-
-def _is_socket(path: Path) -> bool:
-    try:
-        return path.is_socket()
-    except PermissionError:  # its folder is closed to this user
-        return False
-
-
-def refusal(socket: Path) -> EngineError | None:
-    """What to tell a user who may not use an engine's socket; None when that is not so."""
-    if not _is_socket(socket) or os.access(socket, os.R_OK | os.W_OK):
-        return None
-    return EngineError(
-        f"permission denied: this user may not use the container engine at {socket}",
-        remedy="join the group that owns it and log in again (Docker's:"
-        " sudo usermod -aG docker USER), or run as root",
-    )
 
 
 @contextlib.contextmanager
@@ -127,7 +98,7 @@ def _command(folder: Path, address: str) -> Sequence[str]:
 
 def nothing_to_start() -> EngineError:
     """Why no engine can be started: the error that says so."""
-    refusals = filter(None, map(refusal, SOCKETS()))
+    refusals = filter(None, map(refusal, default_sockets()))
     if shutil.which("dockerd"):
         other = EngineError(
             "no container engine answers, and only root can start the dockerd that is installed",

@@ -21,7 +21,8 @@ from alpypy.core.errors import KitError, SpecError
 from alpypy.core.fetch import Fetcher
 from alpypy.core.files import file_digest
 from alpypy.core.unpack import unpack
-from alpypy.engine.docker import Engine, Job, Mount
+from alpypy.engine.docker import Engine
+from alpypy.engine.job import Job, Mount
 from alpypy.offline import packages as kit_packages
 from alpypy.offline.apk import KEY_NAME, Package, write_index
 from alpypy.offline.packages import ARCH, Contents, Library, Openssl

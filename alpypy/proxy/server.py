@@ -18,7 +18,8 @@ from typing import IO
 
 from alpypy.core.errors import ProxyError, ResourceError
 from alpypy.core.files import disk
-from alpypy.engine.docker import Engine, proxy_environment
+from alpypy.engine.docker import Engine
+from alpypy.engine.job import proxy_environment
 from alpypy.proxy.authority import BUNDLE, write_authority
 from alpypy.proxy.config import Listen, Settings, Upstream, configuration
 from alpypy.proxy.files import hand_over, no_link, write_new

@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import Protocol
 
 from alpypy.core.errors import ProxyError
-from alpypy.engine.docker import Engine, Job, Mount
+from alpypy.engine.docker import Engine
+from alpypy.engine.job import Job, Mount
 from alpypy.proxy.files import Owner, no_link
 
 _INSTALL = (

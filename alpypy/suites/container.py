@@ -9,7 +9,8 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from alpypy.engine.docker import Engine, Job, Mount
+from alpypy.engine.docker import Engine
+from alpypy.engine.job import Job, Mount
 from alpypy.suites.plan import Limits, TestModule
 from alpypy.suites.prepare import WHEELS, Images, Tree
 from alpypy.suites.run import ENVIRONMENT, LAST_WORDS, Attempt, Runner, request_for, tail

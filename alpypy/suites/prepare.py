@@ -17,7 +17,8 @@ from alpypy.core.files import file_digest
 from alpypy.core.source import Source
 from alpypy.core.store import Store, key_of
 from alpypy.core.unpack import unpack, unpack_wheel
-from alpypy.engine.docker import Engine, Job, Mount
+from alpypy.engine.docker import Engine
+from alpypy.engine.job import Job, Mount
 from alpypy.recipes.local_source import Opened
 from alpypy.recipes.manifest import FILE_NAME, Manifest
 from alpypy.recipes.recipe import Recipe

@@ -18,7 +18,8 @@ from typing import Any
 
 from alpypy.core import elf
 from alpypy.core.errors import ImageError
-from alpypy.engine.docker import Completed, Engine, Job, Mount
+from alpypy.engine.docker import Engine
+from alpypy.engine.job import Completed, Job, Mount
 from alpypy.recipes.manifest import Manifest, ProgramCheck
 from alpypy.recipes.spec import PypyVersion
 from alpypy.verify.findings import Ledger

@@ -17,7 +17,7 @@ from packaging.utils import InvalidSdistFilename, canonicalize_name, parse_sdist
 from alpypy.core.errors import AlpypyError, SpecError, WheelError
 from alpypy.core.redact import without_passwords
 from alpypy.core.store import key_of
-from alpypy.engine.docker import Completed, Job, Mount
+from alpypy.engine.job import Completed, Job, Mount
 from alpypy.wheels import diagnostics as wheel_failure
 from alpypy.wheels.file import Wheel, read_wheel, write_stand_in
 from alpypy.wheels.images import INSIDE, Python, Workshop, with_packages

@@ -20,7 +20,8 @@ from alpypy.core.errors import ArchiveError, ImageError, SpecError, WheelError
 from alpypy.core.fetch import Fetcher
 from alpypy.core.files import file_digest
 from alpypy.core.store import Store, key_of
-from alpypy.engine.docker import Engine, Job, Mount
+from alpypy.engine.docker import Engine
+from alpypy.engine.job import Job, Mount
 from alpypy.offline import kit
 from alpypy.recipes.manifest import Manifest
 from alpypy.recipes.recipe import Alpine

@@ -18,7 +18,7 @@ from alpypy.core.errors import KitError, SpecError
 from alpypy.core.fetch import Fetcher
 from alpypy.core.store import key_of
 from alpypy.core.unpack import unpack
-from alpypy.engine.docker import Job, Mount
+from alpypy.engine.job import Job, Mount
 from alpypy.offline import kit
 from alpypy.offline import packages as kit_packages
 from alpypy.offline.apk import Package, write_index

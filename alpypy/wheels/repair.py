@@ -17,7 +17,7 @@ from pathlib import Path
 
 from alpypy.core import elf
 from alpypy.core.errors import WheelError
-from alpypy.engine.docker import Job, Mount
+from alpypy.engine.job import Job, Mount
 from alpypy.verify.probes import System
 from alpypy.wheels.build import EPOCH, Bench, Built
 from alpypy.wheels.file import Wheel, read_wheel, with_platforms

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from alpypy.engine.docker import Mount, proxy_environment
+from alpypy.engine.job import Mount, proxy_environment
 from alpypy.wheels.requirements import index_folder, local_path, written_out
 
 HOME = "/tmp"  # noqa: S108 - the container's

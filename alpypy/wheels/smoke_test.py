@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from alpypy.core.errors import WheelError
-from alpypy.engine.docker import Job, Mount
+from alpypy.engine.job import Job, Mount
 from alpypy.verify.findings import Policy
 from alpypy.wheels.build import Bench
 from alpypy.wheels.file import Wheel

@@ -11,7 +11,9 @@ import pytest
 from alpypy.build import image
 from alpypy.core import folders
 from alpypy.core.fetch import Fetcher
-from alpypy.engine.docker import Engine, Job, Mount, connect
+from alpypy.engine.connection import connect
+from alpypy.engine.docker import Engine
+from alpypy.engine.job import Job, Mount
 from alpypy.offline import kit
 from alpypy.recipes.recipe import load_catalog
 from alpypy.recipes.spec import Target

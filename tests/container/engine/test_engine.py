@@ -19,7 +19,10 @@ from docker.models.containers import Container
 
 from alpypy.cli import common as cli
 from alpypy.core.errors import EngineError
-from alpypy.engine.docker import LEASE_LABEL, Engine, Job, Mount, connect
+from alpypy.engine.connection import connect
+from alpypy.engine.container import LEASE_LABEL
+from alpypy.engine.docker import Engine
+from alpypy.engine.job import Job, Mount
 
 pytestmark = pytest.mark.timeout(300)
 Shell = Callable[[str], str]
@@ -221,8 +224,8 @@ def test_an_image_in_use_is_not_removed_and_that_is_no_error(
 # Runs a container that never ends by itself, as a task does.
 OWNER = """\
 import sys
-from alpypy import cli
-from alpypy.engine import Job
+from alpypy.cli import common as cli
+from alpypy.engine.job import Job
 image, token = sys.argv[1:]
 with cli.command(), cli.engine() as engine:
     with engine.started(Job(image, ["sh", "-c", "echo up; sleep 500", token])) as running:

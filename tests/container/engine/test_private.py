@@ -28,7 +28,7 @@ pytestmark = pytest.mark.timeout(300)
 USER = """\
 import sys
 from pathlib import Path
-from alpypy.private_engine import private_engine
+from alpypy.engine.private import private_engine
 with private_engine(Path(sys.argv[1])) as address:
     print(address, flush=True)
     sys.stdin.read()
@@ -37,9 +37,9 @@ with private_engine(Path(sys.argv[1])) as address:
 STRANGER = """\
 import os, sys, tempfile
 from pathlib import Path
-from alpypy import cli
-from alpypy.engine import connect
-from alpypy.needs import main
+from alpypy.cli import common as cli
+from alpypy.engine.connection import connect
+from alpypy.cli.needs import main
 os.setgroups([])
 os.setgid(65534)
 os.setuid(65534)

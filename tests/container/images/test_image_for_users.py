@@ -29,7 +29,8 @@ from alpypy.core.errors import DigestError, ImageError, PushError
 from alpypy.core.fetch import Fetcher
 from alpypy.core.files import file_digest
 from alpypy.engine import registry
-from alpypy.engine.docker import Engine, Job
+from alpypy.engine.docker import Engine
+from alpypy.engine.job import Job
 from alpypy.images.runtime import Wanted, make, understand
 from alpypy.offline import kit
 from alpypy.recipes.manifest import Manifest, Need

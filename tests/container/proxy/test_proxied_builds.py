@@ -22,7 +22,8 @@ import pytest
 import requests
 
 from alpypy.core.errors import ProxyError
-from alpypy.engine.docker import Engine, Job
+from alpypy.engine.docker import Engine
+from alpypy.engine.job import Job
 from alpypy.offline import kit
 from alpypy.proxy.config import Listen, load_settings
 from alpypy.proxy.server import Wanted, find_listen, running

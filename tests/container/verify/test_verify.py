@@ -20,7 +20,8 @@ import pytest
 
 from alpypy.core import elf
 from alpypy.core.errors import ArchiveError
-from alpypy.engine.docker import Engine, Job
+from alpypy.engine.docker import Engine
+from alpypy.engine.job import Job
 from alpypy.recipes.manifest import Manifest, Need, ProgramCheck
 from alpypy.recipes.spec import Target
 from alpypy.verify.findings import Finding, Ledger, load_policy

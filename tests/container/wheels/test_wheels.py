@@ -37,7 +37,8 @@ from alpypy.core.errors import (
 )
 from alpypy.core.fetch import Fetcher
 from alpypy.core.files import file_digest
-from alpypy.engine.docker import Engine, Job
+from alpypy.engine.docker import Engine
+from alpypy.engine.job import Job
 from alpypy.offline import kit
 from alpypy.recipes.spec import PypyVersion, Target
 from alpypy.verify import receipt as verdict

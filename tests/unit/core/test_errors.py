@@ -26,6 +26,8 @@ Ends = Callable[[Callable[[], object]], str]
 CLASSES = [one for one in vars(errors).values() if isinstance(one, type)]
 MAKERS = (
     "core/tables.py",
+    "engine/address.py",
+    "engine/connection.py",
     "engine/docker.py",
     "engine/private.py",
     "publish/index.py",

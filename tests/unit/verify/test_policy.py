@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from alpypy.core.errors import DataError
-from alpypy.engine.docker import Completed
+from alpypy.engine.job import Completed
 from alpypy.recipes.recipe import load_catalog
 from alpypy.recipes.spec import Target
 from alpypy.verify.findings import Finding, Ledger, Policy, load_policy

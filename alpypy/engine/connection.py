@@ -1,0 +1,137 @@
+"""Connecting to an engine: which one, the lease of this run, and what killed runs left behind."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import docker
+import requests
+import urllib3
+from docker.errors import APIError, DockerException, NotFound
+
+from alpypy.core.errors import EngineError
+from alpypy.core.redact import without_passwords
+from alpypy.engine.address import default_sockets, refusal
+from alpypy.engine.container import LEASE_LABEL
+from alpypy.engine.docker import Engine
+from alpypy.engine.private import private_engine
+
+# What the SDK and the libraries below it raise.
+ENGINE_FAILURES = (DockerException, requests.RequestException, urllib3.exceptions.HTTPError)
+_ENDED = ("exited", "dead")
+
+
+def engine_error(error: Exception) -> EngineError:
+    """One of ENGINE_FAILURES as an error with a remedy.
+
+    Files are fetched by a module that makes its own errors, so this one is the engine's.
+    """
+    if isinstance(error, APIError) and error.response is not None:
+        return EngineError(
+            f"the engine refused: {error.explanation or error}",
+            remedy="correct what it names; the engine's log may say more",
+        )
+    return EngineError(
+        f"the connection to the engine failed: {without_passwords(str(error))}",
+        remedy="see that it runs, then run the command again: finished stages are kept",
+    )
+
+
+@contextlib.contextmanager
+def connect(cache: Path) -> Iterator[Engine]:
+    """An engine: ``DOCKER_HOST``, Docker's socket, Podman's, or a private one for this run.
+
+    Args:
+        cache: where leases and a private engine's data are kept.
+
+    Raises:
+        EngineError: none answers and none can be started.
+    """
+    with contextlib.ExitStack() as stack:
+        client = _answering() or _client(stack.enter_context(private_engine(cache / "engine")))
+        stack.callback(client.close)
+        lease = stack.enter_context(_lease(cache / "leases"))
+        _sweep(client)
+        yield Engine(client, lease)
+
+
+def engine_answers() -> bool:
+    """Whether an engine is running already.
+
+    Raises:
+        EngineError: ``DOCKER_HOST`` names one that does not answer or that this user may not use.
+    """
+    client = _answering()
+    if client:
+        client.close()
+    return client is not None
+
+
+def _answering() -> docker.DockerClient | None:
+    host = os.environ.get("DOCKER_HOST")
+    if host:
+        try:
+            return _client(host)
+        except DockerException as error:
+            raise _no_answer(host) from error
+    for socket in default_sockets():
+        with contextlib.suppress(DockerException, requests.RequestException):
+            return _client(f"unix://{socket}")
+    return None
+
+
+def _no_answer(host: str) -> EngineError:
+    return refusal(Path(host.removeprefix("unix://"))) or EngineError(
+        f"no container engine answers at DOCKER_HOST={host}",
+        remedy="start that engine, or unset DOCKER_HOST to let alpypy find or start one",
+    )
+
+
+def _client(host: str) -> docker.DockerClient:
+    client = docker.DockerClient(base_url=host, version="auto", timeout=600)
+    client.ping()
+    return client
+
+
+@contextlib.contextmanager
+def _lease(folder: Path) -> Iterator[Path]:
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.NamedTemporaryFile(dir=folder, prefix="run-") as lease:
+        os.chmod(lease.name, 0o644)
+        fcntl.flock(lease, fcntl.LOCK_EX)
+        yield Path(lease.name)
+
+
+def _sweep(client: docker.DockerClient) -> None:
+    """Remove what the containers of killed runs left behind.
+
+    A lease that is not here may be one of another machine, or container, that uses the engine too.
+    Of those only what has ended goes: the rest ends by itself with its owner.
+    """
+    left = set[Path]()
+    for container in client.containers.list(
+        all=True, filters={"label": LEASE_LABEL}, ignore_removed=True
+    ):
+        lease = Path(container.labels[LEASE_LABEL])
+        if not _held(lease) and (lease.exists() or container.status in _ENDED):
+            with contextlib.suppress(APIError, NotFound):
+                container.remove(force=True)
+            left.add(lease)
+    for lease in left:
+        lease.unlink(missing_ok=True)
+
+
+def _held(lease: Path) -> bool:
+    try:
+        with lease.open() as stream:
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except FileNotFoundError:
+        return False
+    except (BlockingIOError, PermissionError):  # the latter: another user's
+        return True
+    return False

@@ -1,0 +1,134 @@
+"""A container at work, and the options that every container gets."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import docker.types
+import requests
+from docker.errors import APIError, NotFound
+from docker.models.containers import Container
+
+from alpypy.engine.job import Job, Mount
+
+LEASE_LABEL = "org.alpypy.lease"
+_LEASE = "/run/alpypy.lease"
+# Blocks until the lease's owner is gone, then ends all that runs beside the init process. It is a
+# child of that one: the command would wait for it, where it waits for any child of its own.
+_GUARD = ("sh", "-c", '(flock "$0" kill -KILL -1 &); exec "$@"', _LEASE)
+_LAST_WORDS_TIME = 5  # seconds
+# Docker leaves ::1 out of a container that has no network. Where the kernel has no IPv6, the engine
+# refuses a container that asks for it.
+_IPV6 = Path("/proc/sys/net/ipv6/conf/all/disable_ipv6")
+_WITH_IPV6 = {"net.ipv6.conf.all.disable_ipv6": "0"}
+
+
+def container_options(job: Job, lease: Path, user: str) -> dict[str, Any]:
+    """What the engine is asked for: no capability, no privilege, and an end with its owner.
+
+    Args:
+        lease: the file that the process which starts the container keeps locked.
+        user: the user and group to run as, where the job names none.
+    """
+    memory = f"{job.memory_mib}m" if job.memory_mib else None
+    return {
+        "image": job.image,
+        "command": [*_GUARD, *job.command],
+        "entrypoint": [],
+        "mounts": [_bind(mount) for mount in (*job.mounts, Mount(lease, _LEASE))],
+        "environment": dict(job.environment or {}),
+        "user": job.user or user,
+        "working_dir": job.workdir,
+        "mem_limit": memory,
+        "memswap_limit": memory,  # the same: no swap beyond it
+        "network_mode": job.network,
+        "sysctls": _WITH_IPV6 if job.network == "none" and _IPV6.exists() else {},
+        "cap_drop": ["ALL"],
+        "security_opt": ["no-new-privileges"],
+        "init": True,
+        # The core file of a translator would be gigabytes.
+        "ulimits": [docker.types.Ulimit(name="core", soft=0, hard=0)],
+        "labels": {LEASE_LABEL: str(lease)},
+    }
+
+
+def _bind(mount: Mount) -> docker.types.Mount:
+    return docker.types.Mount(
+        mount.target, str(mount.source), type="bind", read_only=not mount.writable
+    )
+
+
+class Running:
+    """A container at work: its lines, its memory, its end."""
+
+    def __init__(
+        self,
+        container: Container,
+        pieces: Iterator[tuple[bytes | None, bytes | None]],
+        job: Job,
+    ) -> None:
+        self._container = container
+        self._pieces = pieces
+        self._deadline = None if job.timeout is None else time.monotonic() + job.timeout
+        self._last_words = job.last_words
+        self.memory = 0
+        self._timed_out = False
+
+    def lines(self) -> Iterator[str]:
+        """Each line of output as it comes, without its end."""
+        stop = threading.Event()
+        watcher = threading.Thread(target=self._watch_deadline, args=(stop,), daemon=True)
+        watcher.start()
+        pending = [b"", b""]  # of stdout and stderr
+        try:
+            for pair in self._pieces:
+                for number, piece in enumerate(pair):
+                    *whole, pending[number] = (pending[number] + (piece or b"")).split(b"\n")
+                    yield from (line.decode(errors="replace") for line in whole)
+        finally:
+            stop.set()
+        yield from (rest.decode(errors="replace") for rest in pending if rest)
+
+    def wait(self) -> int:
+        """The command's exit code."""
+        code = int(self._container.wait()["StatusCode"])
+        return 124 if self._timed_out else code
+
+    def signal(self, name: str) -> None:
+        """Send it a signal, TERM for one."""
+        with contextlib.suppress(APIError, NotFound):
+            self._container.kill(name)
+
+    def kill(self) -> None:
+        """End it now, whatever it does."""
+        with contextlib.suppress(APIError, NotFound):
+            self._container.kill()
+
+    def sample_memory(self) -> None:
+        """Follow the container's own memory (without page cache), in bytes, until it ends."""
+        with contextlib.suppress(APIError, NotFound, requests.RequestException):
+            for sample in self._container.stats(stream=True, decode=True):
+                if isinstance(sample, dict):
+                    self.memory = _own_memory(sample.get("memory_stats") or {})
+
+    def _watch_deadline(self, stop: threading.Event) -> None:
+        if self._deadline is None or stop.wait(max(0.0, self._deadline - time.monotonic())):
+            return
+        self._timed_out = True
+        with contextlib.suppress(APIError, NotFound):
+            if self._last_words:
+                self._container.kill(self._last_words)
+                stop.wait(_LAST_WORDS_TIME)
+            self._container.kill()
+
+
+def _own_memory(stats: Mapping[str, Any]) -> int:
+    """Anonymous memory: ``anon`` (cgroup v2), ``total_rss`` (v1), else all that is counted."""
+    detail = stats.get("stats") or {}
+    own = detail.get("anon") or detail.get("total_rss") or stats.get("usage") or 0
+    return int(own)

@@ -1,0 +1,57 @@
+"""One command in one container: what is asked for, and how it ended."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+_PROXY_NAMES = ("HTTP_PROXY", "HTTPS_PROXY", "FTP_PROXY", "NO_PROXY")
+
+
+@dataclass(frozen=True)
+class Mount:
+    """A folder or file of the host and where the container sees it."""
+
+    source: Path
+    target: str
+    writable: bool = False
+
+
+@dataclass(frozen=True)
+class Job:
+    """One command in one container. ``timeout`` is in seconds; None waits for ever.
+
+    ``last_words`` is a signal that the command gets at the timeout, some seconds before its end.
+    ``network`` is none, bridge or host, as Docker calls them.
+    """
+
+    image: str
+    command: Sequence[str]
+    mounts: Sequence[Mount] = ()
+    environment: Mapping[str, str] | None = None
+    user: str | None = None
+    workdir: str | None = None
+    timeout: float | None = 600
+    memory_mib: int | None = None
+    last_words: str | None = None
+    network: str = "none"
+
+
+@dataclass(frozen=True)
+class Completed:
+    """How a command ended. ``exit_code`` is 124 after a timeout, as with timeout(1)."""
+
+    exit_code: int
+    output: str
+
+
+def proxy_environment() -> dict[str, str]:
+    """The proxy settings of whoever runs alpypy, for image builds (never kept in an image)."""
+    found = {}
+    for name in _PROXY_NAMES:
+        value = os.environ.get(name) or os.environ.get(name.lower())
+        if value:
+            found[name] = found[name.lower()] = value
+    return found
