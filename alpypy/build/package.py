@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from alpypy.build.image import Base
 from alpypy.build.layout import Layout, lay_out
 from alpypy.build.translate import Translation
-from alpypy.core import elf
+from alpypy.core import apkdb, elf
+from alpypy.core.apkdb import Installed
 from alpypy.core.archive import write_tarball
 from alpypy.core.errors import PackageError
 from alpypy.core.files import file_digest
@@ -32,7 +33,6 @@ from alpypy.recipes.manifest import (
 from alpypy.recipes.recipe import Program, Recipe
 
 _REVISION = "1"  # part of the key: raise it when this code or layout.py makes other tarballs
-_INSTALLED = "/lib/apk/db/installed"
 
 
 @dataclass(frozen=True)
@@ -125,7 +125,7 @@ def _manifest(
     engine: Engine, recipe: Recipe, made: Made, phases: Sequence[Phase], folder: Path
 ) -> Manifest:
     files = [elf.read(path, str(path.relative_to(folder))) for path in elf.find(folder)]
-    packages = _packages_of(_read(engine, made.image, ["cat", _INSTALLED]))
+    packages = apkdb.read(_read(engine, made.image, ["cat", apkdb.PATH]))
     needed = tuple(_need(name, packages) for name in sorted(elf.outside_needs(files)))
     programs = tuple(one.name for one in files if one.name.startswith("bin/") and one.interpreter)
     return Manifest(
@@ -170,33 +170,11 @@ def _read(engine: Engine, image: str, command: Sequence[str]) -> str:
     return done.output
 
 
-@dataclass(frozen=True)
-class _Installed:
-    versions: Mapping[str, str]
-    providers: Mapping[str, str]
-
-
-def _packages_of(database: str) -> _Installed:
-    """Versions of the installed packages, and which one provides a soname.
-
-    The database is apk's own: https://wiki.alpinelinux.org/wiki/Apk_spec
-    """
-    versions: dict[str, str] = {}
-    providers: dict[str, str] = {}
-    for entry in database.split("\n\n"):
-        fields = dict(line.split(":", 1) for line in entry.splitlines() if line[1:2] == ":")
-        versions[fields.get("P", "")] = fields.get("V", "")
-        for word in fields.get("p", "").split():
-            if word.startswith("so:"):
-                providers[word[3:].partition("=")[0]] = fields["P"]
-    return _Installed(versions, providers)
-
-
-def _musl_version(installed: _Installed) -> str:
+def _musl_version(installed: Installed) -> str:
     return installed.versions["musl"].partition("-")[0]
 
 
-def _need(soname: str, installed: _Installed) -> Need:
+def _need(soname: str, installed: Installed) -> Need:
     if soname not in installed.providers:
         raise PackageError(
             f"{soname} is needed and no Alpine package in the build image provides it",

@@ -14,9 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from elftools.elf.elffile import ELFFile
-from elftools.elf.sections import SymbolTableSection
-
+from alpypy.core import apkdb, elf
 from alpypy.core.errors import KitError, SpecError
 from alpypy.core.fetch import Fetcher
 from alpypy.core.files import file_digest
@@ -304,8 +302,7 @@ class _Making:
             shutil.move(top, sources / library.name)
 
     def _write_libraries(self, built: Path, repository: Path) -> list[Package]:
-        installed = self._read("/lib/apk/db/installed").decode()
-        owned = kit_packages.owned_sonames(installed)
+        owned = apkdb.read(self._read(apkdb.PATH).decode()).places
         packages: list[Package] = []
         for library in self._contents.libraries:
             tree = built / library.name
@@ -331,7 +328,7 @@ class _Making:
             self._scratch / "openssl",
             repository,
             owned,
-            _exported(library),
+            elf.exported(library, crypto),
         )
 
     def _read(self, path: str) -> bytes:
@@ -348,14 +345,6 @@ class _Making:
                 remedy="pass an Alpine image with --base-image",
             )
         return (out / "file").read_bytes()
-
-
-def _exported(library: Path) -> frozenset[str]:
-    with library.open("rb") as stream:
-        section = ELFFile(stream).get_section_by_name(".dynsym")
-        if not isinstance(section, SymbolTableSection):
-            return frozenset()
-        return frozenset(symbol.name for symbol in section.iter_symbols())
 
 
 def _import_wheel(

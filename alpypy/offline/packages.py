@@ -441,37 +441,3 @@ def _link(path: Path, target: str) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.unlink(missing_ok=True)
     path.symlink_to(target)
-
-
-def owned_sonames(installed: str) -> Mapping[str, str]:
-    """Which sonames an Alpine has, and at what path, from its ``/lib/apk/db/installed``.
-
-    Only the libraries that packages say to provide (``p:so:...``) count.
-    """
-    owned: dict[str, str] = {}
-    for package in installed.split("\n\n"):
-        lines = package.splitlines()
-        provided = {
-            word[3:].partition("=")[0]
-            for line in lines
-            if line.startswith("p:")
-            for word in line[2:].split()
-            if word.startswith("so:")
-        }
-        owned.update(
-            {
-                place.rpartition("/")[2]: place
-                for place in _paths(lines)
-                if place.rpartition("/")[2] in provided
-            }
-        )
-    return owned
-
-
-def _paths(lines: Sequence[str]) -> Iterator[str]:
-    folder = ""
-    for line in lines:
-        if line.startswith("F:"):
-            folder = line[2:]
-        elif line.startswith("R:"):
-            yield f"{folder}/{line[2:]}"

@@ -16,8 +16,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from alpypy.core import elf
+from alpypy.core import apkdb, elf
 from alpypy.core.errors import ImageError
+from alpypy.core.system import System, read_system, sections
 from alpypy.engine.docker import Engine
 from alpypy.engine.job import Completed, Job, Mount
 from alpypy.recipes.manifest import Manifest, ProgramCheck
@@ -63,18 +64,6 @@ _ENVIRONMENT = {
 _TIMED_OUT = 124
 _HEAD, _TAIL = 400, 1000  # characters of an output that a message repeats
 _LOOPS = re.compile(r"Total # of loops:\s+[1-9]")
-_PACKAGE_FILE = re.compile(r"so:(?P<soname>[^=]+)(=.*)?")
-
-
-@dataclass(frozen=True)
-class System:
-    """What the verify image has: its Alpine, libraries' names, packages and what they provide."""
-
-    release: str
-    arch: str
-    libraries: frozenset[str]
-    packages: frozenset[str]
-    providers: Mapping[str, str]
 
 
 @dataclass(frozen=True)
@@ -151,23 +140,13 @@ def _build_image(
             network=True,
         )
     except ImageError as error:
-        unknown = unknown_packages(error.what)
+        unknown = apkdb.unknown_packages(error.what)
         if not unknown:
             raise
         for name in unknown:
             message = "Alpine has no such package (nothing was run)"
             ledger.check(False, "manifest.runtime_packages", name, message)
         return None
-
-
-def unknown_packages(apk_output: str) -> tuple[str, ...]:
-    """Packages that apk says do not exist; none when it could not read a repository.
-
-    apk says of every package that it does not exist when it has no index to look in.
-    """
-    if re.search(r"(WARNING: (Ignoring|fetching|opening|updating)|temporary error)", apk_output):
-        return ()
-    return tuple(re.findall(r"(\S+) \(no such package\)", apk_output))
 
 
 def check(inside: Inside, unpacked: Unpacked, manifest: Manifest, ledger: Ledger) -> None:
@@ -181,36 +160,6 @@ def check(inside: Inside, unpacked: Unpacked, manifest: Manifest, ledger: Ledger
         _check_pypy(inside, unpacked.folder, manifest, ledger)
     else:
         _check_programs(inside, unpacked.folder, manifest, ledger)
-
-
-def read_system(output: str) -> System:
-    """Read what ``system.sh`` prints."""
-    sections = dict(_sections(output))
-    names, providers = set(), {}
-    for record in "\n".join(sections.get("installed", ())).split("\n\n"):
-        fields = dict(line.split(":", 1) for line in record.splitlines() if line[1:2] == ":")
-        names.add(fields.get("P", ""))
-        for provided in fields.get("p", "").split():
-            if match := _PACKAGE_FILE.fullmatch(provided):
-                providers[match["soname"]] = fields.get("P", "")
-    return System(
-        release="".join(sections.get("release", ())).strip(),
-        arch="".join(sections.get("arch", ())).strip(),
-        libraries=frozenset(line.rpartition("/")[2] for line in sections.get("libraries", ())),
-        packages=frozenset(names - {""}),
-        providers=providers,
-    )
-
-
-def _sections(output: str) -> Iterator[tuple[str, list[str]]]:
-    """Each part after a line ``== <name>``, as its lines."""
-    lines: list[str] = []
-    for line in output.splitlines():
-        if line.startswith("== "):
-            lines = []
-            yield line.removeprefix("== "), lines
-        else:
-            lines.append(line)
 
 
 def _check_system(system: System, manifest: Manifest, ledger: Ledger) -> None:
@@ -238,7 +187,7 @@ def _check_loading(inside: Inside, unpacked: Unpacked, manifest: Manifest, ledge
     paths = [f"{PLACES[0]}/{name}" for name in names]
     loader = elf.loader(manifest.target.arch)
     done = inside.run(unpacked.folder, ["sh", f"{_PROBES_PLACE}/load.sh", loader, *paths])
-    said = dict(_sections(done.output))
+    said = dict(sections(done.output))
     for name, path in zip(names, paths, strict=True):
         lines = said.get(path, ["musl's loader was not asked"])
         wrong = [line for line in lines if name in programs or "Error relocating" not in line]

@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from alpypy.core import elf
+from alpypy.core import apkdb, elf, system
 from alpypy.core.errors import ArchiveError
 from alpypy.core.files import file_digest
 from alpypy.core.folders import ROOT
@@ -128,7 +128,7 @@ def own_alpine(tarball: Path, engine: Engine, version: str) -> str | None:
 
 def digest_of_checks() -> str:
     """Digest of all that decides what is checked: code, probes, policy."""
-    modules = (elf, findings, manifest, materials, verify_inside, verify_outside)
+    modules = (apkdb, elf, findings, manifest, materials, system, verify_inside, verify_outside)
     code = (Path(module.__file__ or "") for module in modules)
     probes = (path for path in _CONTEXT.rglob("*") if path.suffix in (".py", ".sh", ""))
     files = [Path(__file__), *code, ROOT / "versions" / FILE_NAME, *probes]

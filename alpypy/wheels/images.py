@@ -15,20 +15,19 @@ from pathlib import Path
 from typing import Any
 
 from alpypy.build.image import KEY_LABEL, Base, built, find_base
-from alpypy.core import elf
+from alpypy.core import apkdb, elf
 from alpypy.core.errors import ArchiveError, ImageError, SpecError, WheelError
 from alpypy.core.fetch import Fetcher
 from alpypy.core.files import file_digest
 from alpypy.core.store import Store, key_of
+from alpypy.core.system import System, read_system
 from alpypy.engine.docker import Engine
 from alpypy.engine.job import Job, Mount
 from alpypy.offline import kit
 from alpypy.recipes.manifest import Manifest
 from alpypy.recipes.recipe import Alpine
 from alpypy.recipes.spec import PypyVersion, alpine_of
-from alpypy.verify import probes as verify_inside
 from alpypy.verify import receipt as verdict
-from alpypy.verify.probes import System
 from alpypy.wheels.pip import newer_pip
 from alpypy.wheels.request import Interpreter
 
@@ -283,7 +282,7 @@ def with_packages(
     try:
         return shop.build("packages", tag, arguments, {"repository": repository})
     except ImageError as error:
-        unknown = verify_inside.unknown_packages(error.what)
+        unknown = apkdb.unknown_packages(error.what)
         if not unknown:
             raise
         raise WheelError(
@@ -296,7 +295,7 @@ def system_of(shop: Workshop, image: str) -> System:
     """Packages of an image and the libraries that they provide."""
     probes = Mount(shop.dockerfiles.parent / "verify/probes", "/probes")
     done = shop.engine.run(Job(image, ["sh", "/probes/system.sh"], mounts=(probes,)))
-    return verify_inside.read_system(done.output)
+    return read_system(done.output)
 
 
 def musl_of(shop: Workshop, image: str, arch: str) -> tuple[int, int]:

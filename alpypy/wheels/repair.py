@@ -17,8 +17,8 @@ from pathlib import Path
 
 from alpypy.core import elf
 from alpypy.core.errors import WheelError
+from alpypy.core.system import System
 from alpypy.engine.job import Job, Mount
-from alpypy.verify.probes import System
 from alpypy.wheels.build import EPOCH, Bench, Built
 from alpypy.wheels.file import Wheel, read_wheel, with_platforms
 from alpypy.wheels.images import INSIDE, Workshop, musl_of, system_of

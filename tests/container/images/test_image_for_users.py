@@ -28,6 +28,7 @@ from alpypy.core import elf, folders
 from alpypy.core.errors import DigestError, ImageError, PushError
 from alpypy.core.fetch import Fetcher
 from alpypy.core.files import file_digest
+from alpypy.core.system import read_system
 from alpypy.engine import registry
 from alpypy.engine.docker import Engine
 from alpypy.engine.job import Job
@@ -37,7 +38,6 @@ from alpypy.recipes.manifest import Manifest, Need
 from alpypy.recipes.recipe import load_catalog
 from alpypy.recipes.spec import Target
 from alpypy.verify import receipt as verdict
-from alpypy.verify.probes import read_system
 from alpypy.verify.run import Report
 from tests.manifests import MANIFEST, pack
 

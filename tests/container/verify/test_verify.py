@@ -20,12 +20,13 @@ import pytest
 
 from alpypy.core import elf
 from alpypy.core.errors import ArchiveError
+from alpypy.core.system import read_system
 from alpypy.engine.docker import Engine
 from alpypy.engine.job import Job
 from alpypy.recipes.manifest import Manifest, Need, ProgramCheck
 from alpypy.recipes.spec import Target
 from alpypy.verify.findings import Finding, Ledger, load_policy
-from alpypy.verify.probes import image_for, read_system
+from alpypy.verify.probes import image_for
 from alpypy.verify.run import Report, own_alpine, verify
 from tests import elf_editing
 from tests.manifests import MANIFEST

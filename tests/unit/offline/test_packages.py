@@ -14,53 +14,13 @@ import pytest
 from alpypy.core.errors import DataError
 from alpypy.core.source import Source
 from alpypy.offline.apk import Package
-from alpypy.offline.packages import Library, load_contents, owned_sonames, write_library
+from alpypy.offline.packages import Library, load_contents, write_library
 
 VERSIONS = Path(__file__).parents[3] / "versions"
 KIT = VERSIONS / "kit.toml"
 DATA = "kit-data.toml"
 PROGRAM = Path(str(shutil.which("true"))).resolve()
 LIBRARY = Library("zlib", "1.2.13-r0", "zlib-libs", "compression", "Zlib", Source("", "0" * 64))
-# Out of /lib/apk/db/installed of Alpine 3.23: of each package what counts here.
-INSTALLED = """\
-C:Q1aLuX6lJV53qpdOZUdtZIMq1WKIo=
-P:zlib
-V:1.3.2-r0
-A:x86_64
-D:so:libc.musl-x86_64.so.1
-p:so:libz.so.1=1.3.2
-F:usr
-F:usr/lib
-R:libz.so.1
-a:0:0:777
-Z:Q1tB+V0rGZ237TINW/WVwfykixU6w=
-R:libz.so.1.3.2
-a:0:0:755
-Z:Q1WbBYB/VjxCEYKB5G0DnNnR3P7L8=
-
-P:musl
-V:1.2.5-r23
-p:so:libc.musl-x86_64.so.1=1
-F:lib
-R:ld-musl-x86_64.so.1
-a:0:0:755
-R:libc.musl-x86_64.so.1
-a:0:0:777
-
-P:busybox-binsh
-V:1.37.0-r30
-p:/bin/sh cmd:sh=1.37.0-r30
-F:bin
-R:sh
-a:0:0:777
-
-P:libapk
-V:3.0.8-r0
-p:libapk2=3.0.8-r0 so:libapk.so.3.0.0=3.0.0
-F:usr
-F:usr/lib
-R:libapk.so.3.0.0
-"""
 
 
 def test_the_kit_s_list_loads_and_every_file_is_pinned() -> None:
@@ -129,15 +89,6 @@ def test_a_list_that_is_not_there_is_refused(tmp_path: Path) -> None:
 
 def test_not_toml_is_refused(tmp_path: Path) -> None:
     assert "line 1" in refusal(tmp_path, "[wheel\n")
-
-
-def test_owned_sonames_are_those_that_packages_provide_and_where() -> None:
-    assert owned_sonames(INSTALLED) == {
-        "libz.so.1": "usr/lib/libz.so.1",
-        "libc.musl-x86_64.so.1": "lib/libc.musl-x86_64.so.1",
-        "libapk.so.3.0.0": "usr/lib/libapk.so.3.0.0",
-    }
-    assert owned_sonames("") == {}
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from alpypy.engine.job import Completed
 from alpypy.recipes.recipe import load_catalog
 from alpypy.recipes.spec import Target
 from alpypy.verify.findings import Finding, Ledger, Policy, load_policy
-from alpypy.verify.probes import PLACES, _take_probe, read_system, unknown_packages
+from alpypy.verify.probes import PLACES, _take_probe
 from alpypy.verify.run import Report
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -160,47 +160,6 @@ def test_a_report_fails_only_for_what_is_not_accepted() -> None:
     assert "is good" in good.to_text()
     assert "made for Windows" in good.to_text()
     assert bad.to_text().startswith("FAIL  elf.textrel")
-
-
-APK = "ERROR: unable to select packages:\n  libnope (no such package):\n    required by: world"
-
-
-def test_unknown_packages_are_told_from_a_repository_out_of_reach() -> None:
-    assert unknown_packages(APK) == ("libnope",)
-    unreachable = "WARNING: opening https://mirror/APKINDEX.tar.gz: temporary error\n"
-    assert unknown_packages(unreachable + APK) == ()
-
-
-SYSTEM = """\
-== release
-3.23.6
-== arch
-x86_64
-== libraries
-/lib/libc.musl-x86_64.so.1
-/usr/lib/libz.so.1
-/usr/lib/libz.so.1.3.1
-== installed
-C:Q1abc=
-P:musl
-V:1.2.5-r21
-p:so:libc.musl-x86_64.so.1=1
-F:lib
-R:libc.musl-x86_64.so.1
-
-C:Q1def=
-P:zlib
-V:1.3.1-r2
-p:so:libz.so.1=1.3.1 cmd:nothing=1
-"""
-
-
-def test_what_the_image_says_of_itself() -> None:
-    system = read_system(SYSTEM)
-    assert (system.release, system.arch) == ("3.23.6", "x86_64")
-    assert "libz.so.1" in system.libraries
-    assert system.packages == {"musl", "zlib"}
-    assert system.providers == {"libc.musl-x86_64.so.1": "musl", "libz.so.1": "zlib"}
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from alpypy.core.errors import WheelError
-from alpypy.verify.probes import System
+from alpypy.core.system import System
 from alpypy.wheels.file import read_wheel
 from alpypy.wheels.record import Kind
 from alpypy.wheels.repair import _packages, _repair
