@@ -13,7 +13,6 @@ from packaging.utils import canonicalize_name
 from alpypy.core.errors import SpecError
 from alpypy.core.tables import Table, read_table
 from alpypy.wheels.request import Interpreter
-from alpypy.wheels.versions import probes
 
 FILE_NAME = "wheels.toml"
 _IMPLEMENTATIONS = ("pypy", "cpython")
@@ -113,15 +112,20 @@ class WheelData:
     def entries(
         self, name: str, interpreter: Interpreter, versions: SpecifierSet = _ALL
     ) -> tuple[Module, ...]:
-        """Entries of a module that are for this version of Python, and for one of ``versions``."""
-        found = self._entries(name, interpreter)
-        tried = probes(versions, *(one.versions for one in found))
-        used = [_first(found, one) for one in tried if versions.contains(one, True)]
-        return tuple(one for one in found if one in used)
+        """Entries of a module for this version of Python that some of ``versions`` is built by."""
+        used, left = list[Module](), versions.to_range()
+        for module in self._entries(name, interpreter):
+            own = module.versions.to_range()
+            if not left.intersection(own).is_empty:
+                used.append(module)
+            left = left.difference(own)
+        return tuple(used)
 
     def entry(self, name: str, version: str, interpreter: Interpreter) -> Module | None:
         """The first entry for this version of a module."""
-        return _first(self._entries(name, interpreter), version)
+        modules = self._entries(name, interpreter)
+        # A pre-release is a version like any other here.
+        return next((module for module in modules if module.versions.contains(version, True)), None)
 
     def _entries(self, name: str, interpreter: Interpreter) -> tuple[Module, ...]:
         wanted = canonicalize_name(name)
@@ -183,11 +187,6 @@ class WheelData:
             ),
             None,
         )
-
-
-def _first(modules: Iterable[Module], version: str) -> Module | None:
-    # A pre-release is a version like any other here.
-    return next((one for one in modules if one.versions.contains(version, True)), None)
 
 
 def load_wheel_data(root: Path) -> WheelData:
