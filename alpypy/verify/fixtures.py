@@ -1,18 +1,14 @@
-"""What the probes work with, made anew for each run: a certificate for loopback and a wheel."""
+"""What the probes work with, new for each run: a certificate for loopback, and a wheel."""
 
 from __future__ import annotations
 
 import base64
-import datetime
 import hashlib
-import ipaddress
 import zipfile
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import rsa
-from cryptography.x509.oid import NameOID
+import trustme
 
 _WHEEL = "alpypy_probe-1.0"
 _MODULE = "ANSWER = 42\n\n\ndef main():\n    print(ANSWER)\n"
@@ -36,35 +32,16 @@ def write(folder: Path) -> None:
 
 
 def _write_certificate(folder: Path) -> None:
-    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
-    certificate = _certificate(key)
-    (folder / "certificate.pem").write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
-    (folder / "key.pem").write_bytes(
-        key.private_bytes(
-            serialization.Encoding.PEM,
-            serialization.PrivateFormat.TraditionalOpenSSL,
-            serialization.NoEncryption(),
-        )
+    """RSA for both: old OpenSSLs of old Alpines know it. The file is read by the server as its
+    chain and by the client as what it trusts."""
+    authority = trustme.CA(key_type=trustme.KeyType.RSA)
+    tomorrow = datetime.now(UTC) + timedelta(days=1)
+    issued = authority.issue_cert(
+        "localhost", "127.0.0.1", not_after=tomorrow, key_type=trustme.KeyType.RSA
     )
-
-
-def _certificate(key: rsa.RSAPrivateKey) -> x509.Certificate:
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
-    names = [x509.DNSName("localhost"), x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]
-    now = datetime.datetime.now(datetime.UTC)
-    day = datetime.timedelta(days=1)
-    return (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - day)
-        .not_valid_after(now + day)
-        .add_extension(x509.SubjectAlternativeName(names), critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
-        .sign(key, hashes.SHA256())
-    )
+    chain = [blob.bytes() for blob in (*issued.cert_chain_pems, authority.cert_pem)]
+    (folder / "certificate.pem").write_bytes(b"".join(chain))
+    issued.private_key_pem.write_to_path(folder / "key.pem")
 
 
 def _write_wheel(path: Path) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import contextlib
-import datetime
 import os
 import re
 import shutil
@@ -20,10 +19,7 @@ from pathlib import Path
 
 import pytest
 import requests
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
+import trustme
 
 from alpypy.core.errors import DataError, ProxyError, ResourceError, SpecError
 from alpypy.proxy import server as proxies
@@ -206,23 +202,10 @@ class Secure:
 
 @pytest.fixture
 def secure(tmp_path: Path) -> Iterator[Secure]:
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, HOST)])
-    now = datetime.datetime.now(datetime.UTC)
-    certificate = (
-        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
-        .not_valid_before(now - datetime.timedelta(days=1))
-        .not_valid_after(now + datetime.timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName(HOST)]), critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .sign(key, hashes.SHA256())
-    ).public_bytes(serialization.Encoding.PEM)
-    authorities, both = tmp_path / "authorities.pem", tmp_path / "both.pem"
-    authorities.write_bytes(certificate)
-    form, plain = serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    both.write_bytes(certificate + key.private_bytes(serialization.Encoding.PEM, form, plain))
+    authority, authorities = trustme.CA(), tmp_path / "authorities.pem"
+    authority.cert_pem.write_to_path(authorities)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(both)
+    authority.issue_cert(HOST).configure_cert(context)
     site = Site({"/six-1.17.tar.gz": CONTENT})
 
     class Encrypted(Handler):

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import datetime
 import subprocess
 import sys
+from datetime import datetime
 from pathlib import Path
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
+import trustme
 
 DRIVER = Path(__file__).parents[3] / "dockerfiles/check"
 HANDSHAKE = """
@@ -38,26 +35,13 @@ print(client.version())
 @pytest.fixture(scope="module")
 def ended(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A certificate for localhost, with its key, that ended in 2020."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(1)
-        .not_valid_before(datetime.datetime(2010, 1, 1))
-        .not_valid_after(datetime.datetime(2020, 1, 1))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
-        .sign(key, hashes.SHA256())
+    authority = trustme.CA()
+    issued = authority.issue_cert(
+        "localhost", not_before=datetime(2010, 1, 1), not_after=datetime(2020, 1, 1)
     )
     path = tmp_path_factory.mktemp("ended") / "certificate.pem"
-    plain = serialization.NoEncryption()
-    text = serialization.Encoding.PEM
-    path.write_bytes(
-        key.private_bytes(text, serialization.PrivateFormat.PKCS8, plain)
-        + certificate.public_bytes(text)
-    )
+    issued.private_key_and_cert_chain_pem.write_to_path(path)
+    authority.cert_pem.write_to_path(path, append=True)
     return path
 
 
