@@ -253,7 +253,7 @@ def test_a_report_can_be_printed_whatever_the_names_are(tmp_path: Path) -> None:
 WHOLE = tar(with_header("mtime", "1.5"))
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.dictionaries(st.integers(0, len(WHOLE) - 1), st.integers(0, 255), min_size=1, max_size=4))
 def test_damage_anywhere_is_no_traceback(changes: dict[int, int]) -> None:
     whole = bytearray(WHOLE)
