@@ -23,7 +23,7 @@ from alpypy.core.errors import AlpypyError, ImageError
 ROOT = Path(__file__).parents[3]
 MODULES = sorted((ROOT / "alpypy").rglob("*.py"))
 Ends = Callable[[Callable[[], object]], str]
-CLASSES: list[type[AlpypyError]] = [one for one in vars(errors).values() if isinstance(one, type)]
+CLASSES = [one for one in vars(errors).values() if isinstance(one, type)]
 MAKERS = (
     "core/tables.py",
     "engine/address.py",
@@ -40,6 +40,7 @@ INTERNAL = {
     "_TroubleError",
     "KeyError",
     "BuildError",
+    "MismatchError",
     "KeyboardInterrupt",
     "AssertionError",
     "AttributeError",
@@ -75,8 +76,8 @@ def makers(tree: ast.Module) -> dict[str, ast.FunctionDef]:
 
 
 def makes_error(function: ast.FunctionDef) -> bool:
-    """Whether a function says that it gives one of alpypy's errors."""
-    names = {one.__name__ for one in CLASSES}
+    """Whether a function says that it gives one of alpypy's errors, or a signal between them."""
+    names = {one.__name__ for one in CLASSES} | INTERNAL
     words = ast.unparse(function.returns).split(" | ") if function.returns else []
     return bool(words) and set(words) <= names
 
