@@ -15,8 +15,9 @@ from alpypy.core.folders import ROOT
 from alpypy.core.store import key_of
 from alpypy.engine.docker import Engine
 from alpypy.offline import kit as kits
+from alpypy.recipes.data import Alpine
 from alpypy.recipes.manifest import Translator
-from alpypy.recipes.recipe import Alpine, Recipe
+from alpypy.recipes.recipe import Recipe
 
 KEY_LABEL = "org.alpypy.key"
 _TRANSLATOR_LABEL = "org.alpypy.translator"  # name and SHA-256 of the tarball inside

@@ -19,6 +19,7 @@ from alpypy.core.progress import Phase, Stopwatch
 from alpypy.core.store import Store, key_of
 from alpypy.engine.docker import Engine
 from alpypy.engine.job import Job
+from alpypy.recipes.data import Program
 from alpypy.recipes.manifest import (
     FILE_NAME,
     AppliedPatch,
@@ -30,7 +31,7 @@ from alpypy.recipes.manifest import (
     ProgramCheck,
     Translator,
 )
-from alpypy.recipes.recipe import Program, Recipe
+from alpypy.recipes.recipe import Recipe
 
 _REVISION = "1"  # part of the key: raise it when this code or layout.py makes other tarballs
 

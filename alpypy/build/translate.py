@@ -21,7 +21,8 @@ from alpypy.engine.container import Running
 from alpypy.engine.docker import Engine
 from alpypy.engine.job import Job, Mount
 from alpypy.recipes import patches
-from alpypy.recipes.recipe import Program, Recipe
+from alpypy.recipes.data import Program
+from alpypy.recipes.recipe import Recipe
 
 # PyPy's own starter finds its tree by itself; the PyPI release has only the program behind it.
 _STARTER = "/work/tree/rpython/bin/rpython"

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from alpypy.core.fields import FileUrl, PublishedSha256, PublishedSha512, Record
 
 
-@dataclass(frozen=True)
-class Source:
+class Source(Record, frozen=True):
     """A file to fetch: its address, its digest, and where else the same bytes are found.
 
     ``pypi`` is a requirement that pip downloads, ``debian`` a path below a Debian repository.
     ``url`` is empty when the file is found only there, and ``name`` then names it.
     """
 
-    url: str
-    sha256: str
+    url: FileUrl
+    sha256: PublishedSha256
     pypi: str | None = None
     debian: str | None = None
     name: str | None = None
@@ -25,12 +24,11 @@ class Source:
         return self.name or (self.url or self.debian or "").rpartition("/")[2]
 
 
-@dataclass(frozen=True)
-class Rootfs:
+class Rootfs(Record, frozen=True):
     """Alpine's root file system as a tarball."""
 
-    url: str
-    sha512: str
+    url: FileUrl
+    sha512: PublishedSha512
 
     @property
     def file_name(self) -> str:

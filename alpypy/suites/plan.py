@@ -8,27 +8,18 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Literal
 
+from msgspec import field
 from packaging.specifiers import SpecifierSet
 
 from alpypy.core.errors import SpecError
+from alpypy.core.fields import Record
 from alpypy.core.source import Source
-from alpypy.core.tables import Table, read_table
-from alpypy.recipes.recipe import load_source
+from alpypy.core.structs import read_toml
 
 FILE_NAME = "check.toml"
 EXTRA = "extra_tests"
 _WEAK_KEYS = "/etc/ssl/weak-keys.cnf"  # in the images of dockerfiles/check
 _ANY_DATE = "ALPYPY_ANY_DATE"  # read by dockerfiles/check/drive.py
-_FIELDS = (
-    "resources",
-    "memory_mib",
-    "timeout",
-    "weak_keys",
-    "ended_certificates",
-    "not_tests",
-    "compiler",
-    "wheels",
-)
 Kind = Literal["stdlib", "pytest"]
 
 
@@ -53,32 +44,37 @@ class TestModule:
     file: str = ""
 
 
-@dataclass(frozen=True)
-class Compiler:
+class Compiler(Record, frozen=True):
     """Patterns of test modules that need a compiler, in a range of Python's languages."""
 
     tests: tuple[str, ...]
-    language: SpecifierSet
+    language: SpecifierSet = field(default_factory=SpecifierSet)
 
 
-@dataclass(frozen=True)
-class Wheel:
+class TestWheel(Source, frozen=True):
     """A wheel for pytest, in a range of Python's languages."""
 
-    source: Source
-    language: SpecifierSet
+    __test__ = False
+
+    language: SpecifierSet = field(default_factory=SpecifierSet)
 
 
-@dataclass(frozen=True)
-class Settings:
+class SuiteSettings(Record, frozen=True):
     """versions/check.toml."""
 
-    limits: Limits
+    resources: str
+    memory_mib: int
+    timeout: int
     weak_keys: SpecifierSet
     ended_certificates: SpecifierSet
     not_tests: tuple[str, ...]
     compiler: tuple[Compiler, ...]
-    wheels: tuple[Wheel, ...]
+    wheels: tuple[TestWheel, ...]
+
+    @property
+    def limits(self) -> Limits:
+        """What each module may take."""
+        return Limits(self.timeout, self.memory_mib, self.resources)
 
     def needs_compiler(self, name: str, language: str) -> bool:
         """Whether a test module compiles C itself."""
@@ -97,29 +93,21 @@ class Settings:
 
     def wheels_for(self, language: str) -> tuple[Source, ...]:
         """pytest and what it needs on a Python of this language."""
-        return tuple(wheel.source for wheel in self.wheels if language in wheel.language)
+        return tuple(wheel for wheel in self.wheels if language in wheel.language)
 
 
-def load_settings(root: Path) -> Settings:
+def load_settings(root: Path) -> SuiteSettings:
     """Read and check ``root``/versions/check.toml.
 
     Raises:
         DataError: an entry lacks a field, or has one that is unknown or not usable.
     """
-    file = read_table(root, FILE_NAME)
-    file.allow(*_FIELDS)
-    limits = Limits(file.number("timeout"), file.number("memory_mib"), file.text("resources"))
-    return Settings(
-        limits=limits,
-        weak_keys=file.range("weak_keys"),
-        ended_certificates=file.range("ended_certificates"),
-        not_tests=file.texts("not_tests"),
-        compiler=tuple(map(_load_compiler, file.tables("compiler"))),
-        wheels=tuple(map(_load_wheel, file.tables("wheels"))),
-    )
+    return read_toml(root / "versions" / FILE_NAME, SuiteSettings)
 
 
-def stdlib_modules(names: Iterable[str], language: str, settings: Settings) -> list[TestModule]:
+def stdlib_modules(
+    names: Iterable[str], language: str, settings: SuiteSettings
+) -> list[TestModule]:
     """The standard library's test modules, by the names that the interpreter gave."""
     return [
         TestModule(name, "stdlib", settings.needs_compiler(name, language))
@@ -127,7 +115,7 @@ def stdlib_modules(names: Iterable[str], language: str, settings: Settings) -> l
     ]
 
 
-def extra_modules(source: Path, language: str, settings: Settings) -> list[TestModule]:
+def extra_modules(source: Path, language: str, settings: SuiteSettings) -> list[TestModule]:
     """PyPy's own tests of a built PyPy, below ``source``/extra_tests."""
     found = []
     for path in sorted((source / EXTRA).rglob("test_*.py")):
@@ -154,12 +142,3 @@ def choose(modules: Sequence[TestModule], wanted: Sequence[str]) -> tuple[TestMo
     if not wanted:
         return tuple(modules)
     return tuple(one for one in modules if any(fnmatchcase(one.name, word) for word in wanted))
-
-
-def _load_compiler(entry: Table) -> Compiler:
-    entry.allow("tests", "language")
-    return Compiler(entry.texts("tests"), entry.range("language"))
-
-
-def _load_wheel(entry: Table) -> Wheel:
-    return Wheel(load_source(entry, "language"), entry.range("language"))

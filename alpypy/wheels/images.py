@@ -24,8 +24,8 @@ from alpypy.core.system import System, read_system
 from alpypy.engine.docker import Engine
 from alpypy.engine.job import Job, Mount
 from alpypy.offline import kit
+from alpypy.recipes.data import Alpine
 from alpypy.recipes.manifest import Manifest
-from alpypy.recipes.recipe import Alpine
 from alpypy.recipes.spec import PypyVersion, alpine_of
 from alpypy.verify import receipt as verdict
 from alpypy.wheels.pip import newer_pip

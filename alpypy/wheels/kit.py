@@ -10,8 +10,9 @@ import os
 import shutil
 import tempfile
 from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
+
+from msgspec import to_builtins
 
 from alpypy.core import elf
 from alpypy.core.errors import KitError, SpecError
@@ -69,7 +70,7 @@ class MorePackages:
         if self._python.kit is None or not wanted:
             return None
         script = (self._shop.dockerfiles / "inside/kit-libraries.sh").read_text(encoding="utf-8")
-        kit_, libraries = self._python.kit, [asdict(one) for one in wanted]
+        kit_, libraries = self._python.kit, [to_builtins(one) for one in wanted]
         key = key_of(step="kit for wheels", kit=kit_, libraries=libraries, script=script)
         if self._store.record(key) is None:
             with self._store.making(key, keep=False) as work:

@@ -2,26 +2,29 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 
 from packaging.specifiers import SpecifierSet
 
+from alpypy.core.fields import Record
 from alpypy.core.source import Source
-from alpypy.core.tables import Table, read_table
-from alpypy.recipes.recipe import load_source
+from alpypy.core.structs import read_toml
 from alpypy.recipes.spec import PypyVersion
 
 FILE_NAME = "pip.toml"
 
 
-@dataclass(frozen=True)
-class Pip:
+class Pip(Source, frozen=True, kw_only=True):
     """A wheel of pip, for some Pythons of some releases of PyPy."""
 
-    source: Source
-    languages: SpecifierSet
-    releases: SpecifierSet
+    python: SpecifierSet
+    pypy: SpecifierSet
+
+
+class PipData(Record, frozen=True):
+    """versions/pip.toml."""
+
+    pips: tuple[Pip, ...]
 
 
 def newer_pip(root: Path, version: PypyVersion) -> Source | None:
@@ -30,17 +33,6 @@ def newer_pip(root: Path, version: PypyVersion) -> Source | None:
     Raises:
         DataError: ``root``/versions/pip.toml lacks a field, or has one that is not usable.
     """
-    file = read_table(root, FILE_NAME)
-    file.allow("pips")
-    pips = map(_load, file.tables("pips"))
-    wanted = (
-        one.source
-        for one in pips
-        if version.language in one.languages and version.release in one.releases
-    )
+    pips = read_toml(root / "versions" / FILE_NAME, PipData).pips
+    wanted = (pip for pip in pips if version.language in pip.python and version.release in pip.pypy)
     return next(wanted, None)
-
-
-def _load(entry: Table) -> Pip:
-    source = load_source(entry, "python", "pypy")
-    return Pip(source, entry.range("python"), entry.range("pypy"))

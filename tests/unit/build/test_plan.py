@@ -10,14 +10,16 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import structs
 from packaging.specifiers import SpecifierSet
 
 from alpypy.build import plan
 from alpypy.build.image import Base
 from alpypy.build.plan import Plan, PypyTwo
 from alpypy.core.errors import SpecError
+from alpypy.recipes.data import Check
 from alpypy.recipes.patches import Patch
-from alpypy.recipes.recipe import Check, Recipe, load_catalog
+from alpypy.recipes.recipe import Recipe, load_catalog
 from alpypy.recipes.spec import Target
 
 ROOT = Path(__file__).parents[3]
@@ -92,7 +94,7 @@ def with_patch(which: str, *files: str) -> Callable[[Ingredients], Ingredients]:
     def add(parts: Ingredients) -> Ingredients:
         recipe = getattr(parts, which)
         more = replace(recipe, patches=(*recipe.patches, patch(*files)))
-        return replace(parts, **{which: more})
+        return replace(parts, **{which: more})  # type: ignore[arg-type]
 
     return add
 
@@ -258,7 +260,7 @@ def quickstart(tmp_path: Path) -> Recipe:
     programs = []
     for program in recipe.programs:
         inputs = tuple(Path(shutil.copy(path, tmp_path)) for path in program.inputs)
-        programs.append(replace(program, inputs=inputs))
+        programs.append(structs.replace(program, inputs=inputs))
     return replace(recipe, programs=tuple(programs))
 
 
@@ -269,7 +271,7 @@ def quickstart_plan(recipe: Recipe) -> Plan:
 def test_an_edited_check_redoes_the_package_alone(quickstart: Recipe) -> None:
     before = quickstart_plan(quickstart)
     first, *rest = quickstart.programs
-    other = replace(first, checks=(Check((), "other"),))
+    other = structs.replace(first, checks=(Check((), "other"),))
     after = quickstart_plan(replace(quickstart, programs=(other, *rest)))
     assert changed(before, after) == {"package"}
 

@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec import structs
 
 from alpypy.core.errors import ArchiveError, DigestError, DownloadError, SpecError
 from alpypy.core.fetch import Fetcher
@@ -169,11 +170,11 @@ def test_a_source_that_changed_since_is_not_laid_out(kind: str, tmp_path: Path) 
 def test_a_listed_source_can_be_fetched_before_it_is_laid_out(tmp_path: Path) -> None:
     path = write_archive(tmp_path / "mine.tar.bz2", FILES)
     (tmp_path / "cache" / "files" / file_digest(path)[:16]).mkdir(parents=True)
-    source = replace(RECIPE.source, url="https://localhost:9/mine.tar.bz2", sha256="0" * 64)
+    source = structs.replace(RECIPE.source, url="https://localhost:9/mine.tar.bz2", sha256="0" * 64)
     fetcher = Fetcher(tmp_path / "cache")
     with pytest.raises(DownloadError, match=r"mine\.tar\.bz2"):
         open_source(replace(RECIPE, source=source), [], fetcher).fetch()
-    source = replace(source, sha256=file_digest(path))
+    source = structs.replace(source, sha256=file_digest(path))
     path.rename(tmp_path / "cache/files" / source.sha256[:16] / path.name)
     opened = open_source(replace(RECIPE, source=source), [], fetcher)
     opened.fetch()

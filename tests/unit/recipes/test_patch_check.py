@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec import structs
 
 from alpypy.core.errors import ArchiveError, SpecError
 from alpypy.core.source import Source
@@ -87,8 +88,11 @@ def catalog(tmp_path: Path, archives: Mapping[str, Path]) -> Catalog:
     *pypys, rpython = (
         Source(f"https://example.org/{path.name}", digest(path)) for path in archives.values()
     )
-    quickstart = replace(
-        REAL.quickstarts["rpython-0.2.1"], source=replace(rpython, pypi="rpython==0.2.1")
+    quickstart = structs.replace(
+        REAL.quickstarts["rpython-0.2.1"],
+        url=rpython.url,
+        sha256=rpython.sha256,
+        pypi="rpython==0.2.1",
     )
     return replace(
         REAL,

@@ -1,0 +1,225 @@
+"""The files of versions/ that recipes are made of."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+from msgspec import field
+from msgspec.structs import replace
+from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
+from packaging.version import Version
+
+from alpypy.core.errors import DataError
+from alpypy.core.fields import Reason, Record, text
+from alpypy.core.source import Rootfs, Source
+from alpypy.core.structs import read_toml
+from alpypy.recipes.spec import ARCHITECTURES, PypyVersion
+
+_Arch = Annotated[str, text("|".join(ARCHITECTURES), " or ".join(ARCHITECTURES))]
+_AlpineName = Annotated[str, text(r"[0-9]+\.[0-9]+", "an Alpine release such as 3.9 or 3.23")]
+_PypyName = Annotated[
+    str, text(r"[23]\.[0-9]{1,4}-[0-9]{1,4}(\.[0-9]{1,4}){2}", "a PyPy version such as 3.11-7.3.22")
+]
+_RpythonName = Annotated[str, text(r"rpython-[0-9.]+", "a version such as rpython-0.2.1")]
+
+
+class AlpineEntry(Record, frozen=True):
+    """An Alpine release: the newest point release, and the digests of its root file systems."""
+
+    release: str
+    rootfs: Mapping[_Arch, Rootfs] = {}
+
+
+@dataclass(frozen=True)
+class Alpine:
+    """An Alpine release; ``rootfs`` by architecture, empty when no digest is known."""
+
+    version: str
+    release: str
+    rootfs: Mapping[_Arch, Rootfs]
+
+
+class Check(Record, frozen=True):
+    """One run of a translated program, and what is searched in its output and errors.
+
+    ``expect`` is a regular expression in which ^ and $ are the ends of a line (re.MULTILINE).
+    ``{name}`` in an argument stands for the path of the program's input of that file name.
+    """
+
+    arguments: tuple[str, ...]
+    expect: str
+    environment: Mapping[str, str] = {}
+
+
+class Program(Record, frozen=True):
+    """An RPython program to translate: goal below the source tree, and the file it becomes."""
+
+    name: str
+    goal: str
+    options: tuple[str, ...]
+    output: str
+    inputs: tuple[Path, ...]
+    checks: tuple[Check, ...]
+
+
+class Quickstart(Source, frozen=True, kw_only=True):
+    """RPython without PyPy: what it imports, what is translated with it, what that takes."""
+
+    requires: tuple[Source, ...]
+    programs: tuple[Program, ...]
+    memory_mib: int
+    disk_mib: int
+
+
+class Python2(Source, frozen=True, kw_only=True):
+    """CPython's source, and the wheels that translating imports."""
+
+    wheels: tuple[Source, ...]
+
+
+class BuildPackages(Record, frozen=True):
+    """Packages to build with, for a range of Alpines."""
+
+    why: Reason
+    names: tuple[str, ...]
+    alpine: SpecifierSet = field(default_factory=SpecifierSet)
+
+
+class PackageData(Record, frozen=True):
+    """versions/packages.toml."""
+
+    packages: tuple[BuildPackages, ...]
+
+
+class Tls(Record, frozen=True):
+    """A TLS library as some Alpines have it."""
+
+    name: str
+    version: Version
+    package: str
+    alpine: SpecifierSet = field(default_factory=SpecifierSet)
+
+
+class TlsNeed(Record, frozen=True):
+    """The TLS libraries that some PyPy releases can be built with, best first."""
+
+    language: str
+    takes: tuple[Requirement, ...]
+    why: Reason
+    releases: SpecifierSet = field(default_factory=SpecifierSet)
+
+    def covers(self, pypy: PypyVersion) -> bool:
+        """Whether the entry speaks of this release."""
+        return self.language == pypy.language and pypy.release in self.releases
+
+
+class TlsData(Record, frozen=True):
+    """versions/tls.toml."""
+
+    libraries: tuple[Tls, ...]
+    pypy: tuple[TlsNeed, ...]
+
+
+class Options(Record, frozen=True):
+    """Options of translate.py: before the goal, and after it."""
+
+    options: tuple[str, ...]
+    target_options: tuple[str, ...]
+
+
+class TranslatorOptions(Options, frozen=True):
+    """The same for the PyPy that translates the others, and the CPython that translates it."""
+
+    release: str
+    python2: str
+
+
+class Flag(Record, frozen=True):
+    """A flag for the C compiler or the linker, for a range of Alpines."""
+
+    flag: str
+    why: Reason
+    alpine: SpecifierSet = field(default_factory=SpecifierSet)
+
+
+class Need(Record, frozen=True):
+    """Memory and disk in MiB that translating a language takes."""
+
+    language: SpecifierSet
+    memory_mib: int
+    disk_mib: int
+
+
+class TranslationData(Record, frozen=True):
+    """versions/translation.toml."""
+
+    translator: TranslatorOptions
+    target: Options
+    cflags: tuple[Flag, ...]
+    ldflags: tuple[Flag, ...]
+    needs: tuple[Need, ...]
+
+
+AlpineData = dict[_AlpineName, AlpineEntry]
+PypyData = dict[_PypyName, Source]
+QuickstartData = dict[_RpythonName, Quickstart]
+Python2Data = dict[str, Python2]
+
+
+def load_pypys(folder: Path) -> dict[str, Source]:
+    """The PyPys of pypy.toml, oldest first.
+
+    Raises:
+        DataError: the file cannot be used.
+    """
+    pypys = read_toml(folder / "pypy.toml", PypyData)
+    return dict(sorted(pypys.items(), key=lambda item: PypyVersion.parse(item[0]).sort_key))
+
+
+def load_alpines(folder: Path) -> dict[str, Alpine]:
+    """The Alpines of alpine.toml, oldest first.
+
+    Raises:
+        DataError: the file cannot be used.
+    """
+    entries = read_toml(folder / "alpine.toml", AlpineData)
+    return {
+        name: Alpine(name, entries[name].release, entries[name].rootfs)
+        for name in sorted(entries, key=Version)
+    }
+
+
+def load_quickstarts(folder: Path) -> dict[str, Quickstart]:
+    """The releases of rpython.toml; the inputs of their programs are below ``folder``.
+
+    Raises:
+        DataError: the file cannot be used, or an input does not exist.
+    """
+    entries = read_toml(folder / "rpython.toml", QuickstartData)
+    return {
+        name: replace(entry, programs=tuple(_checked(one, name, folder) for one in entry.programs))
+        for name, entry in entries.items()
+    }
+
+
+def _checked(program: Program, release: str, folder: Path) -> Program:
+    """The program with its inputs below ``folder``, after a look at what no type checks."""
+    where = f"versions/rpython.toml [{release}] [programs] ({program.name})"
+    inputs = tuple(folder / path for path in program.inputs)
+    for path in inputs:
+        if not path.is_file():
+            raise DataError(f"{where}: {path} does not exist", remedy="correct inputs")
+    for check in program.checks:
+        try:
+            re.compile(check.expect, re.MULTILINE)
+        except re.error as error:
+            raise DataError(
+                f"{where}: expect is {check.expect!r}: {error}",
+                remedy="write a regular expression",
+            ) from error
+    return replace(program, inputs=inputs)
