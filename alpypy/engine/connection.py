@@ -7,6 +7,7 @@ import fcntl
 import os
 import tempfile
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 
 import docker
@@ -16,8 +17,15 @@ from docker.errors import APIError, DockerException, NotFound
 
 from alpypy.core.errors import EngineError
 from alpypy.core.redact import without_passwords
-from alpypy.engine.address import default_sockets, refusal
+from alpypy.engine.address import (
+    EngineAddress,
+    address_of_environment,
+    default_sockets,
+    refusal,
+)
+from alpypy.engine.client import open_client
 from alpypy.engine.container import LEASE_LABEL
+from alpypy.engine.context import address_of_context
 from alpypy.engine.docker import Engine
 from alpypy.engine.private import private_engine
 
@@ -44,16 +52,19 @@ def engine_error(error: Exception) -> EngineError:
 
 @contextlib.contextmanager
 def connect(cache: Path) -> Iterator[Engine]:
-    """An engine: ``DOCKER_HOST``, Docker's socket, Podman's, or a private one for this run.
+    """The engine of ``DOCKER_HOST`` or of Docker's current context, else one that listens at a
+    default socket, else a private one for this run.
 
     Args:
         cache: where leases and a private engine's data are kept.
 
     Raises:
-        EngineError: none answers and none can be started.
+        EngineError: the one that is named does not answer, or none does and none can be started.
     """
     with contextlib.ExitStack() as stack:
-        client = _answering() or _client(stack.enter_context(private_engine(cache / "engine")))
+        client = _answering()
+        if client is None:
+            client = open_client(stack.enter_context(private_engine(cache / "engine")))
         stack.callback(client.close)
         lease = stack.enter_context(_lease(cache / "leases"))
         _sweep(client)
@@ -64,7 +75,8 @@ def engine_answers() -> bool:
     """Whether an engine is running already.
 
     Raises:
-        EngineError: ``DOCKER_HOST`` names one that does not answer or that this user may not use.
+        EngineError: ``DOCKER_HOST`` or Docker's current context names one that does not answer or
+            that this user may not use.
     """
     client = _answering()
     if client:
@@ -73,29 +85,36 @@ def engine_answers() -> bool:
 
 
 def _answering() -> docker.DockerClient | None:
-    host = os.environ.get("DOCKER_HOST")
-    if host:
+    """An engine that runs. One that is named is the one to use, even if another answers."""
+    if address := address_of_environment() or address_of_context():
         try:
-            return _client(host)
-        except DockerException as error:
-            raise _no_answer(host) from error
+            return open_client(address.url, address.tls)
+        except ENGINE_FAILURES as error:
+            raise _no_answer(address, error) from error
     for socket in default_sockets():
-        with contextlib.suppress(DockerException, requests.RequestException):
-            return _client(f"unix://{socket}")
+        with contextlib.suppress(*ENGINE_FAILURES):
+            return open_client(f"unix://{socket}")
     return None
 
 
-def _no_answer(host: str) -> EngineError:
-    return refusal(Path(host.removeprefix("unix://"))) or EngineError(
-        f"no container engine answers at DOCKER_HOST={host}",
-        remedy="start that engine, or unset DOCKER_HOST to let alpypy find or start one",
+def _no_answer(address: EngineAddress, error: Exception) -> EngineError:
+    if address.url.startswith("ssh://") and find_spec("paramiko") is None:
+        return EngineError(
+            f"an engine is reached by ssh only with the Python package paramiko: {address.setting}",
+            remedy=f"install paramiko beside alpypy, or {address.other}",
+        )
+    return refusal(Path(address.url.removeprefix("unix://"))) or EngineError(
+        f"no container engine answers at {address.setting}: {_cause(error)}",
+        remedy=f"start that engine, or {address.other}",
     )
 
 
-def _client(host: str) -> docker.DockerClient:
-    client = docker.DockerClient(base_url=host, version="auto", timeout=600)
-    client.ping()
-    return client
+def _cause(error: BaseException) -> str:
+    """What went wrong below the SDK and the libraries that it goes through."""
+    while error.__context__:
+        error = error.__context__
+    reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+    return without_passwords(reason)
 
 
 @contextlib.contextmanager

@@ -1,0 +1,38 @@
+"""The docker SDK's client, with an engine's own certificates whatever the environment has."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import docker
+from docker.tls import TLSConfig
+
+_TIMEOUT = 600  # seconds: an engine that imports an image says nothing for minutes
+
+
+class _Connection(docker.APIClient):
+    def merge_environment_settings(
+        self, url: Any, proxies: Any, stream: Any, verify: Any, cert: Any
+    ) -> Any:
+        """requests prefers REQUESTS_CA_BUNDLE to the session's own authority, and an engine has one
+        (docker/docker-py#2433)."""
+        chosen = self.verify if verify is None else verify
+        return super().merge_environment_settings(url, proxies, stream, chosen, cert)
+
+
+class _Client(docker.DockerClient):
+    def __init__(self, url: str, tls: TLSConfig | None) -> None:
+        self.api = _Connection(
+            url, version="auto", timeout=_TIMEOUT, tls=tls or False, use_ssh_client=True
+        )
+
+
+def open_client(url: str, tls: TLSConfig | None = None) -> docker.DockerClient:
+    """A client of the engine at an address.
+
+    Raises:
+        DockerException: no engine answers there.
+    """
+    client = _Client(url, tls)
+    client.ping()
+    return client
