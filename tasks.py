@@ -39,6 +39,7 @@ from alpypy.wheels.maker import WheelMaker, kept_lines
 from alpypy.wheels.recipe import load_wheel_data
 from alpypy.wheels.request import Request, read_interpreter, read_wanted
 
+_Task = Task[Callable[..., None]]
 _HELP = {
     "pypy": "what to build: 3.11-7.3.22, or rpython-0.2.1 for the quickstart",
     "alpine": "for which Alpine: 3.23",
@@ -102,10 +103,10 @@ def _require(task: str, given: dict[str, Any], *names: str) -> None:
         )
 
 
-def _order_task(*own: str, required: str = "") -> Callable[[Callable[[Order], None]], Task[None]]:
+def _order_task(*own: str, required: str = "") -> Callable[[Callable[[Order], None]], _Task]:
     """A task that takes an order: its options are the positional ones of `_order`, and its own."""
 
-    def decorate(body: Callable[[Order], None]) -> Task[None]:
+    def decorate(body: Callable[[Order], None]) -> _Task:
         def run(context: Context, **given: Any) -> None:
             with cli.command():
                 _require(body.__name__, given, "pypy", "alpine", *filter(None, [required]))
@@ -122,7 +123,7 @@ def _order_task(*own: str, required: str = "") -> Callable[[Callable[[Order], No
         names = [one.name.replace("_", "-") for one in taken]
         texts = {name: _HELP[name] for name in names}
         # Not positional: Invoke would take a misspelt option for the value of a missing one.
-        made: Task[None] = task(
+        made: _Task = task(
             help=texts, iterable=["source", "mirror"], positional=[], auto_shortflags=False
         )(run)
         return made

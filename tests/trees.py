@@ -6,11 +6,18 @@ import io
 import tarfile
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Literal
+
+MODES: dict[str, Literal["w:bz2", "w:gz", "w:xz"]] = {
+    ".bz2": "w:bz2",
+    ".gz": "w:gz",
+    ".xz": "w:xz",
+}
 
 
 def write_archive(path: Path, files: Mapping[str, str]) -> Path:
     """An archive compressed as its name says, with the files below one folder."""
-    with tarfile.open(path, f"w:{path.suffix[1:]}") as tar:
+    with tarfile.open(path, MODES[path.suffix]) as tar:
         for name, text in files.items():
             member = tarfile.TarInfo(f"pypy-release/{name}")
             member.size = len(text)

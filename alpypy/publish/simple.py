@@ -6,13 +6,14 @@ chooses by the header Accept; the name is the one that bandersnatch's mirrors us
 
 from __future__ import annotations
 
-import html
 import json
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
+from alpypy.core.pages import render
 from alpypy.publish.index import Index, Wheel
 
 FOLDER = "simple"
@@ -21,43 +22,32 @@ JSON_TYPE = "application/vnd.pypi.simple.v1+json"
 _META = {"api-version": "1.1"}
 
 
+@dataclass(frozen=True)
+class _Link:
+    text: str
+    address: str
+    requires_python: str | None = None
+
+
 def pages(index: Index) -> dict[str, str]:
     """The files of the simple index, by their paths in the release's folder."""
     projects: dict[str, list[Wheel]] = defaultdict(list)
     for wheel in index.wheels:
         projects[wheel.name.project].append(wheel)
-    found = {
-        f"{FOLDER}/index.html": _page("Wheels", (_link(f"{name}/", name) for name in projects)),
+    links = [_Link(name, f"{name}/") for name in projects]
+    made = {
+        f"{FOLDER}/index.html": render("simple.html", title="Wheels", links=links),
         f"{FOLDER}/{JSON_NAME}": _document(projects=[{"name": name} for name in projects]),
     }
     for name, wheels in projects.items():
-        found[f"{FOLDER}/{name}/index.html"] = _page(name, map(_wheel_link, wheels))
-        found[f"{FOLDER}/{name}/{JSON_NAME}"] = _project(name, wheels)
-    return found
+        links = [_wheel_link(wheel) for wheel in wheels]
+        made[f"{FOLDER}/{name}/index.html"] = render("simple.html", title=name, links=links)
+        made[f"{FOLDER}/{name}/{JSON_NAME}"] = _project(name, wheels)
+    return made
 
 
-def _page(title: str, links: Iterator[str]) -> str:
-    shown = html.escape(title)
-    lines = (
-        "<!DOCTYPE html>",
-        '<html lang="en"><head><meta charset="utf-8">',
-        '<meta name="pypi:repository-version" content="1.0">',
-        f"<title>{shown}</title></head><body>",
-        f"<h1>{shown}</h1>",
-        *links,
-        "</body></html>",
-    )
-    return "\n".join(lines) + "\n"
-
-
-def _link(address: str, text: str, more: str = "") -> str:
-    return f'<a href="{html.escape(address)}"{more}>{html.escape(text)}</a><br>'
-
-
-def _wheel_link(wheel: Wheel) -> str:
-    asks = wheel.requires_python
-    more = f' data-requires-python="{html.escape(asks)}"' if asks else ""
-    return _link(f"{_address(wheel)}#sha256={wheel.sha256}", wheel.file, more)
+def _wheel_link(wheel: Wheel) -> _Link:
+    return _Link(wheel.file, f"{_address(wheel)}#sha256={wheel.sha256}", wheel.requires_python)
 
 
 def _address(wheel: Wheel) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 import json
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -11,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from alpypy.core.errors import SpecError
+from alpypy.core.pages import render
 from alpypy.core.progress import clock
-from alpypy.core.web_page import page
 from alpypy.suites.ledger import Judged
 from alpypy.suites.outcomes import PASSED, SKIPPED, ModuleResult, Outcome, shortened
 from alpypy.verify.findings import Finding
@@ -132,7 +131,8 @@ class Report:
 
     def to_html(self) -> str:
         """The report as a page that needs nothing but itself."""
-        return page(self.title, _body(self))
+        rows = list(_rows(self))
+        return render("check.html", title=self.title, report=self, rows=rows, cut=_cut)
 
 
 def compare(results: Sequence[ModuleResult], path: Path) -> Comparison:
@@ -208,91 +208,32 @@ def _cut(text: str, length: int = 200) -> str:
     return text if len(text) <= length else f"{text[:length]}..."
 
 
-def _body(report: Report) -> Iterator[str]:
-    yield f"<h1>{html.escape(report.title)}</h1>"
-    yield f"<p>{html.escape(report.summary())}</p>"
-    yield from _environment(report.environment)
-    yield from _findings(report)
-    if report.comparison:
-        yield from _comparison(report.comparison)
-    yield from _modules(report)
+@dataclass(frozen=True)
+class _Row:
+    """A module in the page's table. ``numbers``: tests that passed, failed and were skipped; and
+    seconds."""
+
+    module: str
+    failures: tuple[Judged, ...]
+    numbers: tuple[float, ...]
+    verdict: str
+    kind: str
 
 
-def _environment(environment: Mapping[str, Any]) -> Iterator[str]:
-    yield "<details><summary>Where this ran</summary><table>"
-    for name, value in environment.items():
-        shown = html.escape(str(value))
-        yield f"<tr><th>{html.escape(name)}</th><td><code>{shown}</code></td></tr>"
-    yield "</table></details>"
-
-
-def _findings(report: Report) -> Iterator[str]:
-    findings = report.findings
-    if report.reference:
-        yield "<p>A reference: its failures are there to be compared with, not judged.</p>"
-        return
-    if not findings:
-        yield '<p class="fine">No finding: every failure is explained in the ledger.</p>'
-        return
-    yield f'<h2 class="bad">Findings ({len(findings)})</h2><table>'
-    yield "<tr><th>what</th><th>test</th><th>message</th></tr>"
-    for one in findings:
-        cells = (one.check, f"<code>{html.escape(one.subject)}</code>")
-        message = html.escape(_cut(one.message))
-        yield f"<tr><td>{cells[0]}</td><td>{cells[1]}</td><td>{message}</td></tr>"
-    yield "</table>"
-
-
-def _comparison(other: Comparison) -> Iterator[str]:
-    against = html.escape(other.against)
-    yield f"<h2>Fails here and not in {against} ({len(other.failing)})</h2>"
-    yield from _differences(other.failing)
-    yield f"<h2>Passed in {against}, skipped or not run here ({len(other.left_out)})</h2>"
-    yield "<details><summary>Which</summary>"
-    yield from _differences(other.left_out)
-    yield "</details>"
-
-
-def _differences(differences: Sequence[Difference]) -> Iterator[str]:
-    yield "<table><tr><th>test</th><th>here</th><th>there</th></tr>"
-    for one in differences:
-        name, message = html.escape(one.test.id), html.escape(_cut(one.test.message))
-        here = f"{one.test.outcome}: {message}" if message else one.test.outcome
-        yield f"<tr><td><code>{name}</code></td><td>{here}</td><td>{one.there}</td></tr>"
-    yield "</table>"
-
-
-def _modules(report: Report) -> Iterator[str]:
+def _rows(report: Report) -> Iterator[_Row]:
     judged: dict[str, list[Judged]] = {}
-    for one in report.judged:
-        judged.setdefault(one.test.id, []).append(one)
-    yield f"<h2>Modules ({len(report.results)})</h2><table>"
-    numbers = "".join(
-        f'<th class="number">{word}</th>' for word in ("passed", "failed", "skipped", "seconds")
-    )
-    yield f"<tr><th>module</th>{numbers}<th>verdict</th></tr>"
+    for failure in report.judged:
+        judged.setdefault(failure.test.id, []).append(failure)
     for result in report.results:
-        yield from _module(result, judged)
-    yield "</table>"
+        failures = tuple(each for test in result.bad for each in judged.get(test.id, ()))
+        counts = result.counts
+        numbers = (counts.get(PASSED, 0), len(result.bad), counts.get(SKIPPED, 0), result.seconds)
+        yield _Row(result.name, failures, numbers, *_verdict(result, failures))
 
 
-def _module(result: ModuleResult, judged: Mapping[str, Sequence[Judged]]) -> Iterator[str]:
-    bad = [one for test in result.bad for one in judged.get(test.id, ())]
-    counts = result.counts
-    cells = (counts.get(PASSED, 0), len(result.bad), counts.get(SKIPPED, 0), result.seconds)
-    numbers = "".join(f'<td class="number">{cell}</td>' for cell in cells)
-    kind = "fine" if not bad else "known" if all(one.entry for one in bad) else "bad"
-    verdict = result.verdict if kind != "known" else f"{result.verdict}, explained"
-    if not result.finished:
-        kind, verdict = "bad", f"{verdict}, not finished"
-    yield f"<tr><td><code>{html.escape(result.name)}</code>"
-    yield from map(_failure, bad)
-    yield f'</td>{numbers}<td class="{kind}">{verdict}</td></tr>'
-
-
-def _failure(one: Judged) -> str:
-    kind = "known" if one.entry else "bad"
-    why = f"<p>{html.escape(one.finding.allowed or '')}</p>" if one.entry else ""
-    name = f'<code class="{kind}">{html.escape(one.test.id)}</code>'
-    trace = html.escape(one.test.trace or one.test.message)
-    return f"<details><summary>{name} {one.test.outcome}</summary>{why}<pre>{trace}</pre></details>"
+def _verdict(result: ModuleResult, failures: Sequence[Judged]) -> tuple[str, str]:
+    """How a module ended, and the class of the page's style for it."""
+    explained = all(failure.entry for failure in failures)
+    kind = "fine" if not failures else "known" if explained else "bad"
+    verdict = f"{result.verdict}, explained" if kind == "known" else result.verdict
+    return (verdict, kind) if result.finished else (f"{verdict}, not finished", "bad")

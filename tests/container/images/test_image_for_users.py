@@ -394,10 +394,10 @@ def test_docker_stop_reaches_the_interpreter(
         started = time.monotonic()
         container.stop(timeout=60 if handled else 2)
         took = time.monotonic() - started
-        code = container.wait()["StatusCode"]
+        exit_code = container.wait()["StatusCode"]
     finally:
         container.remove(force=True)
-    assert code == (7 if handled else 128 + signal.SIGKILL)
+    assert exit_code == (7 if handled else 128 + signal.SIGKILL)
     assert took < 45
 
 

@@ -17,6 +17,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import ThreadingHTTPServer
 from pathlib import Path
+from typing import cast
 
 import pytest
 import requests
@@ -69,8 +70,9 @@ def files_of(engine: Engine, image: str, path: str = "") -> Iterator[tarfile.Tar
     """A folder of an image, or all of it."""
     container = engine.client.containers.create(image, "true")
     try:
+        # types-docker says `str` of an export, which comes in pieces as well.
         pieces = container.get_archive(path)[0] if path else container.export()
-        with tarfile.open(fileobj=io.BytesIO(b"".join(pieces))) as tar:
+        with tarfile.open(fileobj=io.BytesIO(b"".join(cast("Iterator[bytes]", pieces)))) as tar:
             yield tar
     finally:
         container.remove()

@@ -133,7 +133,8 @@ def project(file: str) -> str:
 def index(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of an index with the projects above and what builds them, with its login."""
     folder = tmp_path_factory.mktemp("tools")
-    command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--dest", folder]
+    command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps"]
+    command += ["--dest", str(folder)]
     for version, tools in TOOLS.items():
         options = ["--python-version", version, "--implementation", "py", "--only-binary", ":all:"]
         subprocess.run([*command, *options, *tools], check=True)

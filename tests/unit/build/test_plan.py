@@ -94,7 +94,7 @@ def with_patch(which: str, *files: str) -> Callable[[Ingredients], Ingredients]:
     def add(parts: Ingredients) -> Ingredients:
         recipe = getattr(parts, which)
         more = replace(recipe, patches=(*recipe.patches, patch(*files)))
-        return replace(parts, **{which: more})  # type: ignore[arg-type]
+        return replace(parts, **{which: more})
 
     return add
 

@@ -23,7 +23,7 @@ from alpypy.core.errors import AlpypyError, ImageError
 ROOT = Path(__file__).parents[3]
 MODULES = sorted((ROOT / "alpypy").rglob("*.py"))
 Ends = Callable[[Callable[[], object]], str]
-CLASSES = [one for one in vars(errors).values() if isinstance(one, type)]
+CLASSES: list[type[AlpypyError]] = [one for one in vars(errors).values() if isinstance(one, type)]
 MAKERS = (
     "core/tables.py",
     "engine/address.py",

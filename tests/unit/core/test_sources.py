@@ -26,6 +26,7 @@ from alpypy.core.errors import ArchiveError, DigestError, DownloadError, Resourc
 from alpypy.core.fetch import Fetcher
 from alpypy.core.files import file_digest
 from alpypy.core.folders import cache_folder
+from alpypy.core.redact import without_passwords
 from alpypy.core.source import Rootfs, Source
 from alpypy.core.unpack import unpack, unpack_some
 from alpypy.recipes.checkout import local_source
@@ -368,7 +369,7 @@ def test_an_address_without_a_login_is_shown_whole(address: str) -> None:
     ["'http://user:secret@h/x'", "to http://secret@h: no", "for user:s@cret@h.", "(user:secret@h)"],
 )
 def test_messages_of_other_programs_lose_a_login(text: str) -> None:
-    shown = sources.without_passwords(text)
+    shown = without_passwords(text)
     hidden(shown)
     assert "h" in shown
 

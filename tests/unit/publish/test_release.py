@@ -380,7 +380,7 @@ def test_what_a_wheel_says_is_escaped(artifacts: Path, out: Path) -> None:
     with_record(wheel(artifacts, "odd", requires='>=3"><script>'))
     make(artifacts, out)
     text = (out / "simple/odd/index.html").read_text()
-    assert 'data-requires-python="&gt;=3&quot;&gt;&lt;script&gt;"' in text
+    assert 'data-requires-python="&gt;=3&#34;&gt;&lt;script&gt;"' in text
 
 
 def test_a_tarball_that_is_damaged_is_told(artifacts: Path, out: Path) -> None:

@@ -16,7 +16,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from alpypy.publish.index import Index, Tarball, Wheel
+from alpypy.publish.index import Artifact, Index, Tarball, Wheel
 from alpypy.publish.page import notes, release_page
 from alpypy.publish.release import pages, write_pages
 from alpypy.recipes.spec import Target
@@ -39,7 +39,7 @@ def pypy(target: Target, *findings: Finding) -> Tarball:
 
 def index(url: str | None = None) -> Index:
     record = wheel_record_of(DIGEST, ("libffi", "libxml2"))
-    artifacts = [
+    artifacts: list[Artifact] = [
         pypy(TARGET, ACCEPTED),
         pypy(Target("3.6-7.0.0", "3.9", "aarch64")),
         Wheel(MUSL, 26_439, record, ">=3.9"),

@@ -207,7 +207,7 @@ def test_every_ledger_is_of_a_release_and_can_be_read() -> None:
 
 names = st.sampled_from(["test_a", "test_b", "test_ab"])
 results = st.dictionaries(names, st.sampled_from(OUTCOMES), min_size=1).map(
-    lambda tests: module(**tests)
+    lambda tests: module(finished=True, **tests)
 )
 
 

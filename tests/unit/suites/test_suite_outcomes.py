@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 
 import pytest
 from hypothesis import given
@@ -13,16 +14,15 @@ from alpypy.suites.plan import TestModule
 from alpypy.suites.run import TIMED_OUT, Attempt, RawRun
 
 MODULE = TestModule("test_os", "stdlib")
+Event = Mapping[str, object]
 
 
-def attempt(
-    *events: dict[str, object], code: int = 0, output: tuple[str, ...] = (), skip: str = ""
-) -> Attempt:
+def attempt(*events: Event, code: int = 0, output: tuple[str, ...] = (), skip: str = "") -> Attempt:
     lines = tuple(json.dumps(event) for event in events)
     return Attempt(code, 1.0, lines, output, tuple(filter(None, [skip])))
 
 
-def test_of(name: str, outcome: str) -> tuple[dict[str, object], dict[str, object]]:
+def test_of(name: str, outcome: str) -> tuple[Event, Event]:
     return {"start": name}, {"test": name, "outcome": outcome}
 
 

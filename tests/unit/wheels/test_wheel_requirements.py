@@ -67,7 +67,7 @@ def test_pip_reads_the_copies_as_it_would_the_files(tmp_path: Path, home: Path) 
         write_stand_in(one, home / "links")
     copies, folder = copied(tmp_path, main)
     found = tmp_path / "found"
-    command = [sys.executable, "-m", "pip", "download", "--dest", found]
+    command: list[str | Path] = [sys.executable, "-m", "pip", "download", "--dest", found]
     command += ["--requirement", folder / copies.names[0]]
     subprocess.run(command, check=True, cwd=tmp_path)
     assert [one.name for one in found.iterdir()] == ["thing-3-py2.py3-none-any.whl"]

@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import zipfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -21,9 +22,10 @@ from tests import elf_editing
 PROGRAM = Path(__file__).parents[3] / "dockerfiles/wheels/inside/try.py"
 COMPILED = Path(_cffi_backend.__file__)
 FALLBACK = "try:\n    from pkg import _cffi_backend\nexcept ImportError:\n    pass\n"
+Files = Mapping[str, str | bytes]
 
 
-def wheel(folder: Path, **members: str | bytes) -> Wheel:
+def wheel(folder: Path, members: Files) -> Wheel:
     """A wheel with a package and some files in it."""
     place = "thing-1.0.dist-info"
     path = folder / "thing-1.0-py3-none-any.whl"
@@ -50,30 +52,30 @@ def tried(folder: Path, one: Wheel) -> Any:
 
 
 def test_a_compiled_module_is_imported(tmp_path: Path) -> None:
-    files = {"__init__.py": FALLBACK, COMPILED.name: COMPILED.read_bytes()}
-    said = tried(tmp_path, wheel(tmp_path, **files))
+    files: Files = {"__init__.py": FALLBACK, COMPILED.name: COMPILED.read_bytes()}
+    said = tried(tmp_path, wheel(tmp_path, files))
     assert (said["installed"], said["error"]) == (["thing-1.0"], None)
 
 
 def test_a_compiled_module_that_cannot_be_loaded_is_no_success(tmp_path: Path) -> None:
     damaged = elf_editing.with_machine(COMPILED.read_bytes(), 3)
-    files = {"__init__.py": FALLBACK, COMPILED.name: damaged}
-    assert "ImportError" in tried(tmp_path, wheel(tmp_path, **files))["error"]
+    files: Files = {"__init__.py": FALLBACK, COMPILED.name: damaged}
+    assert "ImportError" in tried(tmp_path, wheel(tmp_path, files))["error"]
 
 
 def test_a_module_in_python_does_not_stand_for_the_compiled_one(tmp_path: Path) -> None:
     name = COMPILED.name.partition(".")[0]
-    files = {
+    files: Files = {
         "__init__.py": "",
         f"{name}.another-python.so": COMPILED.read_bytes(),
         f"{name}.py": "",
     }
-    said = tried(tmp_path, wheel(tmp_path, **files))
+    said = tried(tmp_path, wheel(tmp_path, files))
     assert "the compiled module is not taken, but" in said["error"]
 
 
 def test_nothing_to_try_is_no_success(tmp_path: Path) -> None:
-    one = wheel(tmp_path, **{"data.txt": ""})
+    one = wheel(tmp_path, {"data.txt": ""})
     with pytest.raises(WheelError, match="holds nothing that can be imported") as caught:
         what_to_try(one, None)
     assert "`smoke`" in caught.value.remedy
