@@ -45,9 +45,9 @@ class Durations:
         if recipe.programs:
             programs = self._table.table("rpython")
             return {
-                f"{program} {phase}": seconds
-                for program in programs.names()
-                for phase, seconds in _amounts(programs.table(program)).items()
+                f"{program.name} {phase}": seconds
+                for program in recipe.programs
+                for phase, seconds in _amounts(programs.table(program.name)).items()
             }
         language = PypyVersion.parse(recipe.target.release).language
         for entry in self._table.tables("translations"):

@@ -25,6 +25,7 @@ _AlpineName = Annotated[str, text(r"[0-9]+\.[0-9]+", "an Alpine release such as 
 _PypyName = Annotated[
     str, text(r"[23]\.[0-9]{1,4}-[0-9]{1,4}(\.[0-9]{1,4}){2}", "a PyPy version such as 3.11-7.3.22")
 ]
+_VariantName = Annotated[str, text(r"[a-z][a-z0-9]*", "a word of lower-case letters")]
 _RpythonName = Annotated[str, text(r"rpython-[0-9.]+", "a version such as rpython-0.2.1")]
 
 
@@ -67,9 +68,33 @@ class Program(Record, frozen=True):
     checks: tuple[Check, ...]
 
 
-class Quickstart(Source, frozen=True, kw_only=True):
-    """RPython without PyPy: what it imports, what is translated with it, what that takes."""
+class Variant(Record, frozen=True):
+    """Other programs to translate with the same RPython, and what that takes."""
 
+    programs: tuple[Program, ...]
+    memory_mib: int
+    disk_mib: int
+
+
+class QuickstartEntry(Source, frozen=True, kw_only=True):
+    """An RPython release: what it imports, what is translated with it, what that takes."""
+
+    requires: tuple[Source, ...]
+    programs: tuple[Program, ...]
+    memory_mib: int
+    disk_mib: int
+    variants: Mapping[_VariantName, Variant] = {}
+
+
+@dataclass(frozen=True)
+class Quickstart:
+    """RPython without PyPy: what it imports, what is translated with it, what that takes.
+
+    ``release`` is the name that patches know the source by.
+    """
+
+    release: str
+    source: Source
     requires: tuple[Source, ...]
     programs: tuple[Program, ...]
     memory_mib: int
@@ -167,7 +192,7 @@ class TranslationData(Record, frozen=True):
 
 AlpineData = dict[_AlpineName, AlpineEntry]
 PypyData = dict[_PypyName, Source]
-QuickstartData = dict[_RpythonName, Quickstart]
+QuickstartData = dict[_RpythonName, QuickstartEntry]
 Python2Data = dict[str, Python2]
 
 
@@ -195,16 +220,32 @@ def load_alpines(folder: Path) -> dict[str, Alpine]:
 
 
 def load_quickstarts(folder: Path) -> dict[str, Quickstart]:
-    """The releases of rpython.toml; the inputs of their programs are below ``folder``.
+    """The releases of rpython.toml and their variants, ``rpython-0.2.1-jit`` for the variant jit.
+
+    The inputs of their programs are below ``folder``.
 
     Raises:
         DataError: the file cannot be used, or an input does not exist.
     """
-    entries = read_toml(folder / "rpython.toml", QuickstartData)
-    return {
-        name: replace(entry, programs=tuple(_checked(one, name, folder) for one in entry.programs))
-        for name, entry in entries.items()
-    }
+    quickstarts = {}
+    for release, entry in read_toml(folder / "rpython.toml", QuickstartData).items():
+        quickstarts[release] = _quickstart(release, entry, entry, folder)
+        for name, variant in entry.variants.items():
+            quickstarts[f"{release}-{name}"] = _quickstart(release, entry, variant, folder)
+    return quickstarts
+
+
+def _quickstart(
+    release: str, entry: QuickstartEntry, variant: QuickstartEntry | Variant, folder: Path
+) -> Quickstart:
+    return Quickstart(
+        release=release,
+        source=entry,
+        requires=entry.requires,
+        programs=tuple(_checked(program, release, folder) for program in variant.programs),
+        memory_mib=variant.memory_mib,
+        disk_mib=variant.disk_mib,
+    )
 
 
 def _checked(program: Program, release: str, folder: Path) -> Program:

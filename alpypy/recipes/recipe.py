@@ -86,12 +86,18 @@ class Catalog:
 
     @property
     def sources(self) -> Mapping[str, Source]:
-        """The source of everything that can be built, in the order of ``releases``."""
-        return {**self.pypys, **self.quickstarts}
+        """The source of every release, in the order of ``releases``."""
+        rpython = {one.release: one.source for one in self.quickstarts.values()}
+        return {**self.pypys, **rpython}
 
     @property
     def releases(self) -> tuple[str, ...]:
-        """Names of everything that can be built, PyPy first, oldest first."""
+        """Names of all releases, PyPy first, oldest first."""
+        return tuple(self.sources)
+
+    @property
+    def buildable(self) -> tuple[str, ...]:
+        """Names of everything that ``recipe`` knows: releases, and variants of RPython's."""
         return (*self.pypys, *self.quickstarts)
 
     @property
@@ -146,7 +152,7 @@ class Catalog:
         try:
             near = _nearest(release, self.pypys, lambda name: PypyVersion.parse(name).sort_key)
         except SpecError:
-            near = _alike(release, self.releases)
+            near = _alike(release, self.buildable)
         raise SpecError(
             f"versions/ has no release {release!r}", remedy=f"choose one of the nearest: {near}"
         )
@@ -180,8 +186,8 @@ class Catalog:
         quickstart = self.quickstarts[target.release]
         return Recipe(
             target=target,
-            source=quickstart,
-            patches=select(self.patches, target.release, alpine.version),
+            source=quickstart.source,
+            patches=select(self.patches, quickstart.release, alpine.version),
             alpine=alpine,
             rootfs=alpine.rootfs.get(target.arch),
             build_packages=self._packages(alpine),
@@ -306,12 +312,13 @@ def load_catalog(root: Path) -> Catalog:
     """
     folder = root / "versions"
     pypys, quickstarts = load_pypys(folder), load_quickstarts(folder)
+    known = dict.fromkeys((*pypys, *(one.release for one in quickstarts.values())))
     catalog = Catalog(
         pypys=pypys,
         quickstarts=quickstarts,
         alpines=load_alpines(folder),
         python2s=read_toml(folder / "python2.toml", Python2Data),
-        patches=load_patches(root / "patches", (*pypys, *quickstarts)),
+        patches=load_patches(root / "patches", tuple(known)),
         packages=read_toml(folder / "packages.toml", PackageData).packages,
         tls=read_toml(folder / "tls.toml", TlsData),
         translation=read_toml(folder / "translation.toml", TranslationData),

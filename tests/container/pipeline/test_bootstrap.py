@@ -1,4 +1,4 @@
-"""The whole way with the quickstart's smaller program: from a recipe to a verified tarball.
+"""The whole way with the quickstart's program: from a recipe to a verified tarball.
 
 Each test has stages of its own; what is downloaded, and the bootstrap image, serve them all.
 """
@@ -39,6 +39,7 @@ from alpypy.core.store import Store
 from alpypy.engine.docker import Engine
 from alpypy.pipeline.bootstrap import Builder, Outcome
 from alpypy.pipeline.request import Order, understand
+from alpypy.recipes.manifest import Manifest
 from alpypy.recipes.spec import Target
 
 pytestmark = pytest.mark.timeout(1800)
@@ -48,11 +49,11 @@ RELEASE = "rpython-0.2.1"
 RUN = """\
 import sys
 from pathlib import Path
-from alpypy import cli
-from alpypy.bootstrap import Builder
-from alpypy.order import Order, understand
-from alpypy.sources import Fetcher
-from alpypy.spec import Target
+from alpypy.cli import common as cli
+from alpypy.core.fetch import Fetcher
+from alpypy.pipeline.bootstrap import Builder
+from alpypy.pipeline.request import Order, understand
+from alpypy.recipes.spec import Target
 root, cache = map(Path, sys.argv[1:3])
 base, release, alpine = sys.argv[3:]
 fetcher = Fetcher(cache)
@@ -73,17 +74,18 @@ class Project:
     alpine: str
     engine: Engine
     said: list[str] = field(default_factory=list)
+    release: str = RELEASE
 
     def builder(self, *, keep: bool = False) -> Builder:
         """A build that is planned and not begun."""
-        order = Order(Target(RELEASE, self.alpine), base_image=self.base, keep=keep)
+        order = Order(Target(self.release, self.alpine), base_image=self.base, keep=keep)
         fetcher = Fetcher(self.cache)
         build = understand(self.root, self.cache, fetcher, order)
         return Builder(self.root, self.cache, self.engine, fetcher, build, self.said.append)
 
     def command(self) -> list[str]:
         """A run in a process of its own."""
-        words = [str(self.root), str(self.cache), self.base, RELEASE, self.alpine]
+        words = [str(self.root), str(self.cache), self.base, self.release, self.alpine]
         return [sys.executable, "-c", RUN, *words]
 
     @property
@@ -130,17 +132,12 @@ def projects(
     base_image: str,
     alpine_version: str,
 ) -> Projects:
-    """Makes a project whose quickstart has only the pystone program, and no finished stage."""
+    """Makes a project that has no finished stage."""
 
     def make(name: str) -> Project:
         root = tmp_path_factory.mktemp(name)
         for data in ("versions", "patches", "dockerfiles"):
             shutil.copytree(ROOT / data, root / data)
-        recipe = root / "versions/rpython.toml"
-        text = recipe.read_text(encoding="utf-8")
-        second = text.rindex(f'[["{RELEASE}".programs]]')
-        assert 'name = "pystone"' in text[:second]
-        recipe.write_text(text[:second], encoding="utf-8")
         (cache / "files").mkdir(parents=True, exist_ok=True)
         (root / "cache").mkdir()
         (root / "cache/files").symlink_to(cache / "files")
@@ -382,3 +379,19 @@ def test_a_stage_whose_tarball_is_another_is_made_again(
     assert project.said == [f"package {RELEASE}-alpine3.23"]
     assert done.path.read_bytes() == again.tarball.read_bytes() == whole
     assert project.done() == [True] * 4
+
+
+@pytest.mark.timeout(7200)  # ten minutes of processor time, most of it CPython's
+def test_the_quickstart_with_a_jit_compiles_loops_where_it_is_verified(projects: Projects) -> None:
+    project = projects("jit")
+    project.release = f"{RELEASE}-jit"
+    outcome = project.builder().run()
+    assert outcome.report.exit_code == 0, outcome.report.to_text()
+    assert outcome.tarball.name == f"{RELEASE}-jit-alpine{project.alpine}.tar.bz2"
+    manifest = Manifest.of_tarball(outcome.tarball)
+    assert manifest.jit
+    assert manifest.executables == ("bin/tinyframe",)
+    assert any(check.jit for check in manifest.checks)
+    assert {patch.name for patch in manifest.patches} == {
+        patch.name for patch in projects("small").builder().plan.recipe.patches
+    }

@@ -43,6 +43,15 @@ def test_every_release_has_times_for_every_phase(
     assert all(seconds > 0 for seconds in phases.values())
 
 
+@pytest.mark.parametrize("name", CATALOG.quickstarts)
+def test_every_program_of_a_quickstart_has_times_and_no_other_has(
+    name: str, tmp_path: Path
+) -> None:
+    recipe = CATALOG.recipe(Target(name, "3.23"))
+    phases = Durations(ROOT, Store(tmp_path)).phases(recipe, "cpython", 1)
+    assert {phase.partition(" ")[0] for phase in phases} == {one.name for one in recipe.programs}
+
+
 def test_the_c_compiler_is_faster_with_more_jobs(tmp_path: Path) -> None:
     durations = Durations(ROOT, Store(tmp_path))
     one, four = (durations.phases(RECIPE, "pypy", jobs) for jobs in (1, 4))

@@ -255,8 +255,8 @@ def test_what_the_kit_has_packages_for_is_planned(target: tuple[str, str]) -> No
 
 @pytest.fixture
 def quickstart(tmp_path: Path) -> Recipe:
-    """The quickstart's recipe, with inputs that a test may change."""
-    recipe = CATALOG.recipe(Target("rpython-0.2.1", "3.23"))
+    """The quickstart's recipe with a JIT, whose program has an input, which a test may change."""
+    recipe = CATALOG.recipe(Target("rpython-0.2.1-jit", "3.23"))
     programs = []
     for program in recipe.programs:
         inputs = tuple(Path(shutil.copy(path, tmp_path)) for path in program.inputs)

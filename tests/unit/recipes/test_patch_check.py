@@ -88,11 +88,9 @@ def catalog(tmp_path: Path, archives: Mapping[str, Path]) -> Catalog:
     *pypys, rpython = (
         Source(f"https://example.org/{path.name}", digest(path)) for path in archives.values()
     )
-    quickstart = structs.replace(
+    quickstart = replace(
         REAL.quickstarts["rpython-0.2.1"],
-        url=rpython.url,
-        sha256=rpython.sha256,
-        pypi="rpython==0.2.1",
+        source=structs.replace(rpython, pypi="rpython==0.2.1"),
     )
     return replace(
         REAL,

@@ -131,7 +131,7 @@ def test_impossible_pair(root: Path) -> None:
 
 
 def test_every_pair_is_a_recipe() -> None:
-    for release in CATALOG.releases:
+    for release in CATALOG.buildable:
         for alpine in CATALOG.alpines:
             recipe = CATALOG.recipe(Target(release, alpine))
             assert len(set(recipe.build_packages)) == len(recipe.build_packages)
@@ -164,12 +164,12 @@ def test_misspelt_release_names_what_is_spelt_alike(text: str, near: str) -> Non
 
 @given(st.text(max_size=15))
 def test_any_text_as_release_is_answered_with_releases_that_exist(text: str) -> None:
-    if text in CATALOG.releases:
+    if text in CATALOG.buildable:
         return
     with pytest.raises(SpecError) as caught:
         CATALOG.recipe(Target(text, "3.9"))
     near = caught.value.remedy.removeprefix("choose one of the nearest: ").split(", ")
-    assert set(near) <= set(CATALOG.releases)
+    assert set(near) <= set(CATALOG.buildable)
 
 
 @pytest.mark.parametrize(("alpine", "near"), [("3.8", "3.9, 3.10"), ("3.24", "3.22, 3.23")])
@@ -223,13 +223,26 @@ def test_relocations_are_packed_where_musl_can_read_them(alpine: str, flag: str)
     assert CATALOG.recipe(Target("3.9-7.3.16", alpine)).environment["LDFLAGS"] == flag
 
 
-def test_quickstart_needs_neither_tls_nor_translator() -> None:
-    recipe = CATALOG.recipe(Target("rpython-0.2.1", "3.23"))
+def test_the_quickstart_has_no_jit_to_translate_and_its_variant_has() -> None:
+    small = CATALOG.recipe(Target("rpython-0.2.1", "3.23"))
+    jit = CATALOG.recipe(Target("rpython-0.2.1-jit", "3.23"))
+    assert [program.name for program in small.programs] == ["pystone"]
+    assert [program.name for program in jit.programs] == ["tinyframe"]
+    assert "--opt=jit" not in small.programs[0].options
+    assert "--opt=jit" in jit.programs[0].options
+    for part in ("source", "requires", "patches", "build_packages", "environment"):
+        assert getattr(small, part) == getattr(jit, part)
+    assert small.patches
+    assert "rpython-0.2.1-jit" not in CATALOG.releases
+
+
+@pytest.mark.parametrize("name", CATALOG.quickstarts)
+def test_a_quickstart_needs_neither_tls_nor_translator(name: str) -> None:
+    recipe = CATALOG.recipe(Target(name, "3.23"))
     assert recipe.tls is None
     assert not any("ssl" in name for name in recipe.build_packages)
     assert recipe.translator is None
     assert [source.pypi for source in recipe.requires] == ["py==1.4.34", "pytest==2.9.2"]
-    assert [program.name for program in recipe.programs] == ["pystone", "tinyframe"]
     names = {path.name for program in recipe.programs for path in program.inputs}
     used = {
         argument[1:-1]
@@ -318,6 +331,7 @@ def test_url_without_digest_is_refused(
         ("translation.toml", "memory_mib = 5000", "memory_mib = true", "memory_mib is True"),
         ("translation.toml", ">=3.7", ">=3.8", "covers 3.7-7.3.2"),
         ("rpython.toml", "programs/sum.tf", "programs/none.tf", "none.tf does not exist"),
+        ("rpython.toml", ".variants.jit]", ".variants.JIT]", "JIT is not allowed as a name"),
         ("rpython.toml", "'Total # of", "'(Total # of", "(tinyframe): expect is '(Total # of"),
         (
             "packages.toml",
