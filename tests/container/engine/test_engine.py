@@ -17,7 +17,7 @@ import pytest
 from docker.errors import NotFound
 from docker.models.containers import Container
 
-from alpypy.cli import common as cli
+from alpypy.cli.ending import ended_well
 from alpypy.core.errors import EngineError
 from alpypy.engine.connection import connect
 from alpypy.engine.container import LEASE_LABEL
@@ -77,7 +77,7 @@ def test_a_name_that_no_image_can_have_is_told_in_plain_words(
     engine: Engine, capsys: pytest.CaptureFixture[str]
 ) -> None:
     before = signal.getsignal(signal.SIGTERM)
-    with pytest.raises(SystemExit) as caught, cli.command():
+    with pytest.raises(SystemExit) as caught, ended_well():
         engine.image_id("a b")
     signal.signal(signal.SIGTERM, before)
     assert caught.value.code == EngineError.exit_code
@@ -224,10 +224,11 @@ def test_an_image_in_use_is_not_removed_and_that_is_no_error(
 # Runs a container that never ends by itself, as a task does.
 OWNER = """\
 import sys
-from alpypy.cli import common as cli
+from alpypy.cli import common
+from alpypy.cli.ending import ended_well
 from alpypy.engine.job import Job
 image, token = sys.argv[1:]
-with cli.command(), cli.engine() as engine:
+with ended_well(), common.engine() as engine:
     with engine.started(Job(image, ["sh", "-c", "echo up; sleep 500", token])) as running:
         for line in running.lines():
             print(line, flush=True)

@@ -37,7 +37,7 @@ with private_engine(Path(sys.argv[1])) as address:
 STRANGER = """\
 import os, sys, tempfile
 from pathlib import Path
-from alpypy.cli import common as cli
+from alpypy.cli.ending import ended_well
 from alpypy.engine.connection import connect
 from alpypy.cli.needs import main
 os.setgroups([])
@@ -45,7 +45,7 @@ os.setgid(65534)
 os.setuid(65534)
 if sys.argv[1:]:
     sys.exit(main(sys.argv[1:]))
-with cli.command(), tempfile.TemporaryDirectory() as cache, connect(Path(cache)):
+with ended_well(), tempfile.TemporaryDirectory() as cache, connect(Path(cache)):
     pass
 """
 

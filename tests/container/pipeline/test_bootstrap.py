@@ -49,18 +49,20 @@ RELEASE = "rpython-0.2.1"
 RUN = """\
 import sys
 from pathlib import Path
-from alpypy.cli import common as cli
+from alpypy.cli import common
+from alpypy.cli.ending import ended_well
 from alpypy.core.fetch import Fetcher
+from alpypy.core.log import say
 from alpypy.pipeline.bootstrap import Builder
 from alpypy.pipeline.request import Order, understand
 from alpypy.recipes.spec import Target
 root, cache = map(Path, sys.argv[1:3])
 base, release, alpine = sys.argv[3:]
 fetcher = Fetcher(cache)
-with cli.command(), cli.engine() as engine:
+with ended_well(), common.engine() as engine:
     order = Order(Target(release, alpine), base_image=base)
     build = understand(root, cache, fetcher, order)
-    Builder(root, cache, engine, fetcher, build, cli.say).run()
+    Builder(root, cache, engine, fetcher, build, say).run()
 """
 
 

@@ -15,13 +15,14 @@ from pathlib import Path
 import docker
 import pytest
 
-from alpypy.cli import common as cli
 from alpypy.cli import needs
+from alpypy.cli.ending import ended_well
 from alpypy.core import errors
 from alpypy.core.errors import AlpypyError, ImageError
 
 ROOT = Path(__file__).parents[3]
 MODULES = sorted((ROOT / "alpypy").rglob("*.py"))
+IMPORTS = "import sys\nfrom alpypy.cli.common import show\nfrom alpypy.cli.ending import ended_well"
 Ends = Callable[[Callable[[], object]], str]
 CLASSES: list[type[AlpypyError]] = [one for one in vars(errors).values() if isinstance(one, type)]
 MAKERS = (
@@ -228,7 +229,7 @@ MISTAKES: dict[str, tuple[str, int, tuple[str, ...]]] = {
     "nowhere_to_publish": (
         "publish",
         2,
-        ("invoke publish needs --to", "github:OWNER/REPO"),
+        ("publish needs --to", "github:OWNER/REPO"),
     ),
     "not_a_repository": ("publish --to github:alpypy", 2, ("'github:alpypy' is no repository",)),
     "no_token": ("publish --to github:a/b", 2, ("GITHUB_TOKEN is not set", "contents: write")),
@@ -258,7 +259,7 @@ def ends(capsys: pytest.CaptureFixture[str]) -> Iterator[Ends]:
     """Gives the exit code and the message of a command that does something."""
 
     def run(body: Callable[[], object]) -> str:
-        with pytest.raises(SystemExit) as caught, cli.command():
+        with pytest.raises(SystemExit) as caught, ended_well():
             body()
         return f"{caught.value.code} {capsys.readouterr().err}"
 
@@ -310,20 +311,20 @@ def test_colours_of_tools_are_not_in_a_message(ends: Ends) -> None:
 
 
 def test_a_fault_of_alpypy_keeps_its_traceback() -> None:
-    with pytest.raises(ZeroDivisionError), cli.command():
+    with pytest.raises(ZeroDivisionError), ended_well():
         _ = 1 / 0
 
 
 @pytest.mark.parametrize(
     ("body", "errors_to"),
     [
-        ("while True: cli.say('line')", subprocess.PIPE),
+        ("while True: show('line')", subprocess.PIPE),
         ("while True: print('line', file=sys.stderr)", subprocess.STDOUT),
-        ("cli.say('line'); sys.stdin.read(); open('/proc/x')", subprocess.STDOUT),
+        ("show('line'); sys.stdin.read(); open('/proc/x')", subprocess.STDOUT),
     ],
 )
 def test_a_reader_that_leaves_ends_the_command_quietly(body: str, errors_to: int) -> None:
-    code = f"import sys\nfrom alpypy.cli import common as cli\nwith cli.command():\n    {body}"
+    code = f"{IMPORTS}\nwith ended_well():\n    {body}"
     running = subprocess.Popen(
         [sys.executable, "-c", code],
         cwd=ROOT,

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from alpypy.cli.common import default_url, release_url
+from alpypy.cli.releases import default_url, release_url
 from alpypy.core import fetch as sources
 from alpypy.core.errors import (
     ArchiveError,

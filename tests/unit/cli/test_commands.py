@@ -1,4 +1,4 @@
-"""What may be typed after `invoke bootstrap`, `build` and `plan`."""
+"""What may be typed after each command, and what is made of it."""
 
 from __future__ import annotations
 
@@ -7,15 +7,18 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from invoke import Collection, ParseError, Program
-from invoke.parser import Parser, ParserContext
+from invoke.exceptions import ParseError
+from invoke.parser.context import ParserContext
+from invoke.parser.parser import Parser
 
-import tasks
+from alpypy.cli.builds import BootstrapOptions
+from alpypy.cli.options import read
+from alpypy.cli.program import Program, namespace
 from alpypy.pipeline.request import Order
 from alpypy.recipes.spec import Target
 
-CONTEXTS = Collection.from_module(tasks).to_contexts()
-PROGRAM = Program(namespace=Collection.from_module(tasks))
+CONTEXTS = namespace().to_contexts()
+PROGRAM = Program()
 BOTH = ["--pypy", "3.6-7.0.0", "--alpine", "3.9"]
 REFERENCE = ["--reference", "/nowhere"]
 
@@ -36,7 +39,7 @@ def parse(*words: str) -> ParserContext:
 def refusal(capsys: pytest.CaptureFixture[str], *words: str, code: int = 2) -> str:
     """What a command says that ends with this exit code."""
     with pytest.raises(SystemExit) as caught:
-        PROGRAM.run(["invoke", *words])
+        PROGRAM.run(["alpypy", *words])
     assert caught.value.code == code
     return capsys.readouterr().err
 
@@ -95,8 +98,8 @@ def test_build_needs_a_pypy(capsys: pytest.CaptureFixture[str], restored: None) 
 @pytest.mark.parametrize(
     ("words", "code", "says"),
     [
-        ([], 2, "invoke image needs --pypy and --alpine"),
-        (["--pypy", "3.11-7.3.22"], 2, "invoke image needs --pypy and --alpine"),
+        ([], 2, "image needs --pypy and --alpine"),
+        (["--pypy", "3.11-7.3.22"], 2, "image needs --alpine"),
         ([*BOTH, "--repository", "a;reboot"], 2, "'a;reboot' is not the name"),
         (["--pypy", "3.6-7.0.0", "--alpine", "3.9;id"], 2, "'3.9;id' is not an Alpine"),
         (["--pypy", "$(id)", "--alpine", "3.9"], 2, "no release '$(id)'"),
@@ -126,7 +129,10 @@ def test_a_wrong_image_is_told_before_an_engine_is_looked_for(
         (["--timeout", "0"], "--timeout is '0'"),
         (["--timeout", "1.5"], "--timeout is '1.5'"),
         (["--timeout", "abc"], "--timeout is 'abc'"),
-        (["--timeout", "1000000"], "--timeout is '1000000'"),
+        (
+            ["--timeout", "1000000"],
+            "--timeout is '1000000'\n  give a whole number from 1 to 999999",
+        ),
         ([*REFERENCE, "--pypy", "3.6-7.0.0"], "--reference does not go with --pypy"),
         ([*REFERENCE, "--alpine", "3.9"], "--reference does not go with --alpine"),
         ([*REFERENCE, "--arch", "x86_64"], "--reference does not go with --arch"),
@@ -157,13 +163,18 @@ def test_invoke_does_not_take_one_word_for_another(words: list[str]) -> None:
 def test_help_and_list_end_well(capsys: pytest.CaptureFixture[str]) -> None:
     for words in (["--help", "bootstrap"], ["--list"]):
         with pytest.raises(SystemExit) as caught:
-            PROGRAM.run(["invoke", *words])
+            PROGRAM.run(["alpypy", *words])
         assert caught.value.code == 0
         assert "erify a PyPy for an Alpine" in capsys.readouterr().out
 
 
+def options(*words: str) -> BootstrapOptions:
+    """The options of ``bootstrap``, as its body gets them."""
+    return read("bootstrap", BootstrapOptions, parse("bootstrap", *words).as_kwargs)
+
+
 def test_jobs_are_a_number_in_the_order() -> None:
-    assert tasks._order("3.6-7.0.0", "3.9", jobs="12").jobs == 12
+    assert options(*BOTH, "--jobs", "12").order().jobs == 12
 
 
 def test_an_unknown_option_is_refused() -> None:
@@ -172,14 +183,20 @@ def test_an_unknown_option_is_refused() -> None:
 
 
 def test_what_is_not_given_is_none_in_the_order() -> None:
-    order = tasks._order("3.6-7.0.0", "3.9", source=["a"])
+    order = options(*BOTH, "--source", "a").order()
     assert order == Order(target=Target("3.6-7.0.0", "3.9"), sources=(Path("a"),))
+
+
+def test_a_release_version_may_be_in_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYPY_RELEASE_VERSION", "1.0")
+    assert options(*BOTH).order().target.version == "1.0"
+    assert options(*BOTH, "--release-version", "2.0").order().target.version == "2.0"
 
 
 @pytest.mark.parametrize(
     ("words", "says"),
     [
-        (["six"], "invoke wheels needs --python"),
+        (["six"], "wheels needs --python"),
         (["six", "--python", "2.7"], "'2.7' is not a Python that wheels can be made for"),
         (["six;ls", "--python", "3.12"], "'six;ls' is neither a requirement nor a path"),
         (["six", "--python", "3.12", "--tls", "none"], "--tls is 'none'"),
@@ -216,10 +233,10 @@ def test_a_port_that_squid_cannot_listen_at_is_told_before_an_engine_is_looked_f
 ) -> None:
     monkeypatch.setenv("DOCKER_HOST", "unix:///nowhere")
     said = refusal(capsys, "proxy", "--port", port)
-    assert f"--port is '{port}'\n  give a number from 1024 to 65535" in said
+    assert f"--port is '{port}'\n  give a whole number from 1024 to 65535, or" in said
 
 
 def test_wheels_bundle_libraries_unless_told_not_to() -> None:
     given = parse("wheels", "six", "--python", "3.12").as_kwargs
-    assert (given["what"], given["bundle"], given["image"]) == ("six", True, False)
+    assert (given["requirements"], given["bundle"], given["image"]) == ("six", True, False)
     assert parse("wheels", "six", "--no-bundle").as_kwargs["bundle"] is False

@@ -1,0 +1,143 @@
+"""``bootstrap``, ``build`` and ``plan``: a PyPy from its source to a verified tarball."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from alpypy.cli import common
+from alpypy.cli.command import command
+from alpypy.cli.options import ALPINE, ARCH, MIRROR, Option
+from alpypy.core.folders import ROOT, cache_folder
+from alpypy.core.log import say
+from alpypy.recipes.spec import Target
+
+if TYPE_CHECKING:
+    from alpypy.build.plan import Stage
+    from alpypy.pipeline.bootstrap import Builder
+    from alpypy.pipeline.request import Order
+
+_KEEP = Option("leave the working directory after a failure")
+_DIRECT = Option("translate with CPython in one pass, without a PyPy between")
+_WITH_PYPY = Option("tarball of a PyPy 2.7 for this Alpine, or its version")
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Build:
+    pypy: Annotated[str, Option("what to build: 3.11-7.3.22, or rpython-0.2.1 for the quickstart")]
+    alpine: Annotated[str, ALPINE]
+    arch: Annotated[str, ARCH] = "x86_64"
+    release_version: Annotated[
+        str | None, Option("package under another version (also PYPY_RELEASE_VERSION)")
+    ] = None
+    source: Annotated[
+        tuple[Path, ...],
+        Option("archive or checkout of PyPy to use instead of the release's; repeatable"),
+    ] = ()
+    mirror: Annotated[tuple[str, ...], MIRROR] = ()
+    base_image: Annotated[
+        str | None, Option("an Alpine image to build on, or a root file system's tarball")
+    ] = None
+    jobs: Annotated[int | None, Option("C compilers at once (default: the processors)")] = None
+
+    def order(
+        self, *, keep: bool = False, direct: bool = False, with_pypy: str | None = None
+    ) -> Order:
+        """What is to be built, and how."""
+        from alpypy.pipeline.request import Order
+
+        version = self.release_version or os.environ.get("PYPY_RELEASE_VERSION") or None
+        return Order(
+            target=Target(self.pypy, self.alpine, self.arch, version),
+            sources=self.source,
+            mirrors=self.mirror,
+            base_image=self.base_image or None,
+            with_pypy=with_pypy,
+            direct=direct,
+            keep=keep,
+            jobs=self.jobs,
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class BootstrapOptions(_Build):
+    """Options of ``bootstrap``."""
+
+    keep: Annotated[bool, _KEEP] = False
+    direct: Annotated[bool, _DIRECT] = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class BuildOptions(_Build):
+    """Options of ``build``."""
+
+    with_pypy: Annotated[str, _WITH_PYPY]
+    keep: Annotated[bool, _KEEP] = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlanOptions(_Build):
+    """Options of ``plan``."""
+
+    direct: Annotated[bool, _DIRECT] = False
+    with_pypy: Annotated[str | None, _WITH_PYPY] = None
+
+
+@command(BootstrapOptions)
+def bootstrap(options: BootstrapOptions) -> None:
+    """Build, package and verify a PyPy for an Alpine, starting from nothing."""
+    _carry_out(options.order(keep=options.keep, direct=options.direct))
+
+
+@command(BuildOptions)
+def build(options: BuildOptions) -> None:
+    """Build, package and verify a PyPy with a PyPy 2.7 that is there already."""
+    _carry_out(options.order(keep=options.keep, with_pypy=options.with_pypy))
+
+
+@command(PlanOptions)
+def plan(options: PlanOptions) -> None:
+    """Print the stages of a build, which are done, and how long the rest should take."""
+    order = options.order(direct=options.direct, with_pypy=options.with_pypy)
+    with _builder(order) as builder:
+        for line in stage_lines(builder.stages()):
+            common.show(line)
+
+
+@contextlib.contextmanager
+def _builder(order: Order) -> Iterator[Builder]:
+    """A build that is planned and not begun. What is wrong with the order is said first."""
+    from alpypy.core.fetch import Fetcher
+    from alpypy.pipeline.bootstrap import Builder
+    from alpypy.pipeline.request import understand
+
+    cache = cache_folder()
+    fetcher = Fetcher(cache, order.mirrors)
+    understood = understand(ROOT, cache, fetcher, order)
+    with common.engine() as engine:
+        yield Builder(ROOT, cache, engine, fetcher, understood, say)
+
+
+def _carry_out(order: Order) -> None:
+    with _builder(order) as builder:
+        outcome = builder.run()
+    common.show(outcome.report.to_text())
+    common.show(str(outcome.tarball))
+    sys.exit(outcome.report.exit_code)
+
+
+def stage_lines(stages: tuple[Stage, ...]) -> Iterator[str]:
+    """The table of ``plan``."""
+    from alpypy.core.progress import clock
+
+    width = max(len(stage.title) for stage in stages)
+    for stage in stages:
+        state = "done" if stage.done else f"about {clock(stage.seconds)}"
+        yield f"{stage.title:{width}}  {stage.key[:12] or '-':12}  {state}"
+    left = sum(stage.seconds for stage in stages if not stage.done)
+    yield f"{'left':{width}}  {'':12}  {'nothing' if not left else f'about {clock(left)} (m:ss)'}"

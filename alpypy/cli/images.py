@@ -1,0 +1,86 @@
+"""``image`` and ``kit``: the image to run programs on, and the one to build on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from alpypy.cli import common
+from alpypy.cli.command import command
+from alpypy.cli.options import ALPINE, ARCH, MIRROR, PACKAGED_AS, Option
+from alpypy.core.folders import ROOT, cache_folder
+from alpypy.core.log import say
+from alpypy.recipes.spec import RUNTIME_REPOSITORY, Target
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImageOptions:
+    """Options of ``image``."""
+
+    pypy: Annotated[
+        str, Option("the release whose tarball in artifacts/ the image is made of: 3.11-7.3.22")
+    ]
+    alpine: Annotated[str, ALPINE]
+    arch: Annotated[str, ARCH] = "x86_64"
+    release_version: Annotated[str | None, PACKAGED_AS] = None
+    repository: Annotated[
+        str,
+        Option(
+            "alpine-pypy, or the name before the tag with its registry:"
+            " registry.example.org/team/alpine-pypy"
+        ),
+    ] = RUNTIME_REPOSITORY
+    base_image: Annotated[
+        str | None,
+        Option("the Alpine that it stands on: an image, or a root file system's tarball"),
+    ] = None
+    dev: Annotated[
+        bool, Option("with headers, so that extension modules can be compiled in it")
+    ] = False
+    fresh: Annotated[
+        bool, Option("make it anew where it is there, with the packages that Alpine has now")
+    ] = False
+    push: Annotated[bool, Option("push it to its registry when it is built")] = False
+
+
+@command(ImageOptions)
+def image(options: ImageOptions) -> None:
+    """Make the image to run programs on out of a verified tarball, and push it."""
+    from alpypy.core.fetch import Fetcher
+    from alpypy.engine import registry
+    from alpypy.images.runtime import Wanted, make, understand
+
+    version = options.release_version or None
+    target = Target(options.pypy, options.alpine, options.arch, version)
+    base = options.base_image or None
+    wanted = Wanted(target, options.repository, options.dev, base, options.fresh)
+    plan = understand(ROOT, wanted)
+    with common.engine() as engine:
+        cache = cache_folder()
+        make(engine, Fetcher(cache), ROOT, cache, plan, say)
+        common.show(f"{plan.reference} is ready")
+        if options.push:
+            registry.push(engine, plan.reference, say)
+
+
+@dataclass(frozen=True, kw_only=True)
+class KitOptions:
+    """Options of ``kit``."""
+
+    alpine: Annotated[str, ALPINE] = "3.23"
+    base_image: Annotated[
+        str | None, Option("an Alpine image in the engine (default alpine:<version>)")
+    ] = None
+    mirror: Annotated[tuple[str, ...], MIRROR] = ()
+
+
+@command(KitOptions)
+def kit(options: KitOptions) -> None:
+    """Make the base image that builds where only PyPI and Debian mirrors are in reach."""
+    from alpypy.core.fetch import Fetcher
+    from alpypy.offline.kit import prepare
+
+    fetcher = Fetcher(cache_folder(), options.mirror)
+    with common.engine() as engine:
+        made = prepare(engine, fetcher, ROOT, options.alpine, options.base_image or None, say)
+    common.show(f"{made.reference} is ready, made on {made.base}")

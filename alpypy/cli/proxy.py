@@ -1,0 +1,52 @@
+"""``proxy``: a cache for what builds download."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from alpypy.cli import common
+from alpypy.cli.command import command
+from alpypy.cli.options import Option
+from alpypy.core.folders import ROOT, cache_folder
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProxyOptions:
+    """Options of ``proxy``."""
+
+    # Ports below 1024 are root's, and squid never runs as root.
+    port: Annotated[
+        int | None,
+        Option(
+            "where it listens, on the engine's bridge: from 1024 on (default: in"
+            " versions/proxy.toml)",
+            least=1024,
+            most=65535,
+        ),
+    ] = None
+    https: Annotated[
+        bool, Option("open https to the hosts of versions/proxy.toml, so that it is cached too")
+    ] = False
+    image: Annotated[
+        str | None,
+        Option(
+            "name of an image that has squid, which runs in a container of it; for machines"
+            " without one"
+        ),
+    ] = None
+
+
+@command(ProxyOptions)
+def proxy(options: ProxyOptions) -> None:
+    """Cache what builds download: runs squid until Ctrl-C, and says what it saved."""
+    from alpypy.proxy.config import load_settings
+    from alpypy.proxy.server import Wanted, serve
+
+    settings = load_settings(ROOT)
+    opened = settings.https if options.https else ()
+    port = options.port or settings.port
+    folder = cache_folder() / "proxy"
+    wanted = Wanted(folder, ROOT, settings, port, opened, options.image or None)
+    with common.engine() as engine:
+        common.show(str(serve(engine, wanted, common.show)))

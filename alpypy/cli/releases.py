@@ -1,0 +1,126 @@
+"""``release``, ``publish`` and ``download``: how a PyPy gets to those who use it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from alpypy.cli import common
+from alpypy.cli.command import command
+from alpypy.cli.options import Option
+from alpypy.core.errors import SpecError
+from alpypy.core.folders import ROOT, artifacts_folder, cache_folder
+from alpypy.core.log import say
+from alpypy.recipes.spec import Target
+
+if TYPE_CHECKING:
+    from alpypy.publish.index import Settings
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReleaseOptions:
+    """Options of ``release``."""
+
+    out: Annotated[
+        Path | None, Option("folder to make the release in (default: artifacts/release)")
+    ] = None
+    url: Annotated[
+        str | None,
+        Option("address below which it will be served (default: url in versions/release.toml)"),
+    ] = None
+
+
+@command(ReleaseOptions)
+def release(options: ReleaseOptions) -> None:
+    """Gather verified tarballs and tested wheels into a folder that any server can hand out."""
+    from alpypy.publish.index import load_settings
+    from alpypy.publish.release import gather
+
+    folder = options.out or _release_folder()
+    url = release_url(options.url or "", load_settings(ROOT))
+    index = gather(artifacts_folder(), folder, url, say)
+    common.show(f"{folder}: {len(index.tarballs)} PyPys, {len(index.wheels)} wheels")
+
+
+@dataclass(frozen=True, kw_only=True)
+class PublishOptions:
+    """Options of ``publish``."""
+
+    to: Annotated[str, Option("github:OWNER/REPO, or a folder: --to /srv/www")]
+    release: Annotated[
+        Path | None, Option("folder that `invoke release` made (default: artifacts/release)")
+    ] = None
+
+
+@command(PublishOptions)
+def publish(options: PublishOptions) -> None:
+    """Add a release to what is published; nothing that is there is replaced by another file."""
+    from alpypy.publish.destination import destination
+    from alpypy.publish.index import load_settings
+    from alpypy.publish.publish import publish as add
+
+    there = destination(options.to, load_settings(ROOT).tag)
+    index = add(options.release or _release_folder(), there, say)
+    common.show(index.url or options.to)
+
+
+@dataclass(frozen=True, kw_only=True)
+class DownloadOptions:
+    """Options of ``download``."""
+
+    pypy: Annotated[str, Option("which PyPy: 3.11-7.3.22")]
+    alpine: Annotated[str, Option("for which Alpine: 3.23")]
+    arch: Annotated[str, Option("x86_64 or aarch64")] = "x86_64"
+    from_: Annotated[
+        str | None, Option("address of the release (default: url in versions/release.toml)")
+    ] = None
+    extract: Annotated[Path | None, Option("folder to unpack it in")] = None
+
+
+@command(DownloadOptions)
+def download(options: DownloadOptions) -> None:
+    """Download a PyPy for an Alpine out of a release, into artifacts/."""
+    from alpypy.core.unpack import unpack
+    from alpypy.publish.download import Place, next_steps
+    from alpypy.publish.download import download as fetch
+    from alpypy.publish.index import load_settings
+
+    place = Place(
+        options.from_ or default_url(load_settings(ROOT)), cache_folder(), artifacts_folder()
+    )
+    target = Target(options.pypy, options.alpine, options.arch)
+    path, tarball = fetch(place, target)
+    common.show(str(path))
+    folder = unpack(path, options.extract) if options.extract else None
+    for line in next_steps(path, tarball, folder):
+        say(line)
+
+
+def _release_folder() -> Path:
+    return artifacts_folder() / "release"
+
+
+def default_url(settings: Settings) -> str:
+    """Where downloads come from when ``--from`` does not say it.
+
+    Raises:
+        SpecError: versions/release.toml names no address.
+    """
+    if not settings.url:
+        raise SpecError(
+            "there is no address to download from",
+            remedy="give it with --from, or write it into versions/release.toml",
+        )
+    return settings.url
+
+
+def release_url(url: str, settings: Settings) -> str | None:
+    """The address that stands in a release's page: the one that is given, else the settings'.
+
+    Raises:
+        SpecError: it is none.
+    """
+    from alpypy.publish.index import public_address
+
+    return public_address(url or settings.url) if url or settings.url else None

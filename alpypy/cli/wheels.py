@@ -1,0 +1,77 @@
+"""``wheels``: wheels for musl, of requirements or sources."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from alpypy.cli import common
+from alpypy.cli.command import command
+from alpypy.cli.options import ARCH, MIRROR, PACKAGED_AS, Option
+from alpypy.core.folders import ROOT, artifacts_folder, cache_folder
+from alpypy.core.log import say
+
+if TYPE_CHECKING:
+    from alpypy.wheels.recipe import WheelData
+    from alpypy.wheels.request import Request
+
+
+@dataclass(frozen=True, kw_only=True)
+class WheelsOptions:
+    """Options of ``wheels``."""
+
+    requirements: Annotated[
+        str,
+        Option(
+            "requirements, requirements files, sdists or project folders; several in quotes",
+            positional=True,
+        ),
+    ]
+    python: Annotated[str, Option("pypy3.11-7.3.22 for a PyPy of artifacts/, or 3.12 for CPython")]
+    alpine: Annotated[str, Option("for which Alpine (default: 3.23)")] = "3.23"
+    arch: Annotated[str, ARCH] = "x86_64"
+    release_version: Annotated[str | None, PACKAGED_AS] = None
+    bundle: Annotated[
+        bool,
+        Option("--no-bundle leaves libraries out: wheels tagged linux, and the packages to add"),
+    ] = True
+    tls: Annotated[
+        str | None, Option("openssl or libressl, where a module can be built with either")
+    ] = None
+    out: Annotated[Path | None, Option("folder for the wheels (default: artifacts/wheels)")] = None
+    image: Annotated[
+        bool, Option("wrap them into images too: musl-wheels:<module><version>-...")
+    ] = False
+    mirror: Annotated[tuple[str, ...], MIRROR] = ()
+
+    def request(self, data: WheelData) -> Request:
+        """Which wheels are wanted, for which interpreter."""
+        from alpypy.wheels.request import Request, read_interpreter, read_wanted
+
+        version = self.release_version or None
+        return Request(
+            wanted=read_wanted(self.requirements),
+            interpreter=read_interpreter(self.python, self.alpine, self.arch, version),
+            out=self.out or artifacts_folder() / "wheels",
+            bundle=self.bundle,
+            tls=data.require_tls(self.tls or None),
+            image=self.image,
+        )
+
+
+@command(WheelsOptions)
+def wheels(options: WheelsOptions) -> None:
+    """Build wheels for musl and try each in a clean Alpine before it is kept."""
+    from alpypy.core.fetch import Fetcher
+    from alpypy.wheels.maker import WheelMaker, kept_lines
+    from alpypy.wheels.recipe import load_wheel_data
+
+    data = load_wheel_data(ROOT)
+    request = options.request(data)
+    cache = cache_folder()
+    with common.engine() as engine:
+        maker = WheelMaker(ROOT, cache, engine, Fetcher(cache, options.mirror), data, say)
+        kept = maker.make(request)
+    for line in kept_lines(kept):
+        common.show(line)
