@@ -37,16 +37,16 @@ _ENDED = ("exited", "dead")
 def engine_error(error: Exception) -> EngineError:
     """One of ENGINE_FAILURES as an error with a remedy.
 
-    Files are fetched by a module that makes its own errors, so this one is the engine's.
+    Downloads raise errors of their own, so what the libraries raise here comes from the engine.
     """
     if isinstance(error, APIError) and error.response is not None:
         return EngineError(
             f"the engine refused: {error.explanation or error}",
-            remedy="correct what it names; the engine's log may say more",
+            remedy="correct what the message names; the engine's log may say more",
         )
     return EngineError(
         f"the connection to the engine failed: {without_passwords(str(error))}",
-        remedy="see that it runs, then run the command again: finished stages are kept",
+        remedy="check that the engine runs, then run the command again: finished stages are kept",
     )
 
 
@@ -127,10 +127,10 @@ def _lease(folder: Path) -> Iterator[Path]:
 
 
 def _sweep(client: docker.DockerClient) -> None:
-    """Remove what the containers of killed runs left behind.
+    """Remove the containers that killed runs left behind.
 
-    A lease that is not here may be one of another machine, or container, that uses the engine too.
-    Of those only what has ended goes: the rest ends by itself with its owner.
+    A lease that is not here may be on another machine, or in a container, that uses the same
+    engine. Of those containers only the ended ones are removed: the others end with their owner.
     """
     left = set[Path]()
     for container in client.containers.list(

@@ -1,4 +1,4 @@
-"""A container at work, and the options that every container gets."""
+"""A running container, and the options that every container gets."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from alpypy.engine.job import Job, Mount
 
 LEASE_LABEL = "org.alpypy.lease"
 _LEASE = "/run/alpypy.lease"
-# Blocks until the lease's owner is gone, then ends all that runs beside the init process. It is a
-# child of that one: the command would wait for it, where it waits for any child of its own.
+# The guard blocks until the lease's owner is gone, then kills every process but init. It is a child
+# of init: a command that waits for all its children would wait for it too.
 _GUARD = ("sh", "-c", '(flock "$0" kill -KILL -1 &); exec "$@"', _LEASE)
 _LAST_WORDS_TIME = 5  # seconds
 # Docker leaves ::1 out of a container that has no network. Where the kernel has no IPv6, the engine
@@ -29,7 +29,7 @@ _WITH_IPV6 = {"net.ipv6.conf.all.disable_ipv6": "0"}
 
 
 def container_options(job: Job, lease: Path, user: str) -> dict[str, Any]:
-    """What the engine is asked for: no capability, no privilege, and an end with its owner.
+    """The options to create a container with: no capability, no privilege, an end with its owner.
 
     Args:
         lease: the file that the process which starts the container keeps locked.
@@ -64,7 +64,7 @@ def _bind(mount: Mount) -> docker.types.Mount:
 
 
 class Running:
-    """A container at work: its lines, its memory, its end."""
+    """A running container: its output, its memory, its end."""
 
     def __init__(
         self,
@@ -100,17 +100,17 @@ class Running:
         return 124 if self._timed_out else code
 
     def signal(self, name: str) -> None:
-        """Send it a signal, TERM for one."""
+        """Send it a signal, such as TERM."""
         with contextlib.suppress(APIError, NotFound):
             self._container.kill(name)
 
     def kill(self) -> None:
-        """End it now, whatever it does."""
+        """End it at once."""
         with contextlib.suppress(APIError, NotFound):
             self._container.kill()
 
     def sample_memory(self) -> None:
-        """Follow the container's own memory (without page cache), in bytes, until it ends."""
+        """Follow its memory without page cache, in bytes, until the container ends."""
         with contextlib.suppress(APIError, NotFound, requests.RequestException):
             for sample in self._container.stats(stream=True, decode=True):
                 if isinstance(sample, dict):

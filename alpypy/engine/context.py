@@ -8,11 +8,11 @@ raises a bare Exception for a file that it cannot read.
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import sys
 from pathlib import Path
 
+import msgspec
 from docker.tls import TLSConfig
 
 from alpypy.core.errors import EngineError
@@ -24,6 +24,23 @@ _OTHER = (
     "choose another (`docker context use NAME`), or set DOCKER_CONTEXT=default to let alpypy find"
     " or start one"
 )
+
+
+class _DockerConfig(msgspec.Struct, rename={"current_context": "currentContext"}):
+    current_context: str = _DEFAULT
+
+
+class _DockerEndpoint(msgspec.Struct, rename={"host": "Host", "unchecked": "SkipTLSVerify"}):
+    host: str
+    unchecked: bool = False
+
+
+class _ContextEndpoints(msgspec.Struct):
+    docker: _DockerEndpoint
+
+
+class _ContextMeta(msgspec.Struct, rename={"endpoints": "Endpoints"}):
+    endpoints: _ContextEndpoints
 
 
 def address_of_context() -> EngineAddress | None:
@@ -43,44 +60,40 @@ def address_of_context() -> EngineAddress | None:
 def _current(config: Path) -> str:
     """``currentContext`` of Docker's settings. Like `docker`, go on without a broken file."""
     try:
-        settings = json.loads(config.read_text(encoding="utf-8"))
+        settings = msgspec.json.decode(config.read_bytes(), type=_DockerConfig)
     except FileNotFoundError:
         return _DEFAULT
-    except (OSError, ValueError) as error:
-        print(
-            f"alpypy: warning: Docker's settings in {config} are ignored: {error}", file=sys.stderr
-        )
-        return _DEFAULT
-    name = settings.get("currentContext") or _DEFAULT if isinstance(settings, dict) else None
-    if not isinstance(name, str):
+    except msgspec.ValidationError as error:  # which the SDK does not survive
         raise EngineError(
-            f"Docker's settings in {config} are not what `docker` writes: no table, or no name in"
-            " currentContext",
+            f"Docker's settings in {config} are not what `docker` writes: {error}",
             remedy="correct that file, or move it away",
-        )
-    return name
+        ) from error
+    except (OSError, ValueError) as error:
+        warning = f"alpypy: warning: Docker's settings in {config} are ignored: {error}"
+        print(warning, file=sys.stderr)
+        return _DEFAULT
+    return settings.current_context or _DEFAULT
 
 
 def _load(folder: Path, name: str, origin: str) -> EngineAddress:
-    """A context's engine. Where its files are: ``docker context create`` in Docker's reference."""
+    """A context's engine, from the files that ``docker context create`` makes."""
     number = hashlib.sha256(name.encode()).hexdigest()
     path = folder / "meta" / number / "meta.json"
     try:
-        endpoint = json.loads(path.read_text(encoding="utf-8"))["Endpoints"]["docker"]
-        url, unchecked = str(endpoint["Host"]), bool(endpoint.get("SkipTLSVerify"))
+        endpoint = msgspec.json.decode(path.read_bytes(), type=_ContextMeta).endpoints.docker
     except FileNotFoundError as error:
         raise EngineError(
             f"there is no Docker context {name!r} ({origin} names it)",
             remedy=f"see `docker context ls`; {_OTHER}",
         ) from error
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (OSError, ValueError) as error:
         raise EngineError(
-            f"Docker's context {name!r} cannot be read: {path} names no engine ({error!r})",
+            f"Docker's context {name!r} cannot be read: {path}: {error}",
             remedy=f"make it again with `docker context create`; {_OTHER}",
         ) from error
-    tls = _tls(folder / "tls" / number / "docker", unchecked=unchecked)
-    setting = f"{without_login(url)}, the address of Docker's context {name!r} ({origin})"
-    return EngineAddress(url, setting, tls, _OTHER)
+    tls = _tls(folder / "tls" / number / "docker", unchecked=endpoint.unchecked)
+    shown = f"{without_login(endpoint.host)}, the address of Docker's context {name!r} ({origin})"
+    return EngineAddress(endpoint.host, shown, tls, _OTHER)
 
 
 def _tls(folder: Path, *, unchecked: bool) -> TLSConfig | None:

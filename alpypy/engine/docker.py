@@ -1,8 +1,8 @@
 """The container engine: its images, and containers that run commands.
 
-Any daemon with Docker's API serves. Containers get no capability and no privilege, and no network
-unless a job says so; each holds on to a lease of the process that started it: when that process is
-gone, whatever way it went, the container ends by itself.
+Any engine with Docker's API will do. A container gets no capability, no privilege, and no network
+unless its job says so. It holds a lease of the process that started it: when that process is gone,
+even if it was killed, the container ends by itself.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class Engine:
 
     @property
     def user(self) -> str:
-        """The user to run as, so that files in a mounted folder belong to who runs alpypy."""
+        """The user of a container whose files in a mounted folder are to belong to this user."""
         return "0:0" if self.rootless else f"{os.getuid()}:{os.getgid()}"
 
     def image_id(self, reference: str) -> str | None:
@@ -68,7 +68,7 @@ class Engine:
     def alpine_release(self, reference: str) -> str | None:
         """What /etc/alpine-release says in an image that the engine holds; None without one.
 
-        Reading it takes up to a second, so it is kept by the image's ID.
+        Reading it takes up to a second, so alpypy keeps it under the image's ID.
         """
         number = (self.image_id(reference) or "").removeprefix("sha256:")
         memo = self._lease.parent / f"release-{number}"
@@ -82,7 +82,7 @@ class Engine:
         return release
 
     def _read_release(self, reference: str) -> str | None:
-        """Read it of a container that is made and never started."""
+        """Read it from a container that is created and never started."""
         container = self._create(Job(reference, ["true"]))
         try:
             pieces, _ = container.get_archive("/etc/alpine-release")
@@ -103,19 +103,19 @@ class Engine:
             return None
 
     def facts(self, reference: str) -> Mapping[str, Any]:
-        """All that the engine tells of an image that it holds, as `docker image inspect` does."""
+        """What `docker image inspect` prints about an image that the engine holds."""
         return dict(self.client.images.get(reference).attrs)
 
     def tag(self, image: str, reference: str) -> None:
-        """Give an image that the engine holds one more name."""
+        """Give another name to an image that the engine holds."""
         repository, _, tag = reference.rpartition(":")
         self.client.images.get(image).tag(repository, tag)
 
     def first_labelled(self, label: str, value: str) -> str | None:
         """ID of the image that was built with a label, if the engine still has it.
 
-        What users make from it inherits the label; it has more layers, or is younger. ``all``: the
-        image is still there under such a one when its name is gone.
+        Images that users make from it inherit the label, but have more layers or are younger. The
+        search is among all images, as one without a name may still be the base of another.
         """
         images = self.client.images.list(all=True, filters={"label": f"{label}={value}"})
         first = min(images, key=_age, default=None)
@@ -146,8 +146,9 @@ class Engine:
         fresh: bool = False,
         on_line: Callable[[str], None] | None = None,
     ) -> str:
-        """Build ``context``/Dockerfile, up to the stage ``target``, and give its ID; when it is
-        to be ``fresh``, with every step, also those whose result the engine has.
+        """Build ``context``/Dockerfile, up to the stage ``target``, and give the image's ID.
+
+        With ``fresh``, the engine runs every step, even if it has the result.
 
         Raises:
             ImageError: a step failed; the message holds the last lines of its output.
@@ -169,30 +170,32 @@ class Engine:
             made = _follow(stream, lines, on_line)
         except (APIError, BuildError) as error:
             raise _image_error(tag, str(error), lines) from error
-        # By its ID where the engine says it: another run may have given the name away meanwhile.
+        # By its ID where the engine says it: another run may have taken the name meanwhile.
         if found := self.image_id(made or tag):
             return found
         raise _image_error(tag, "the engine did not keep the image", lines)
 
     def import_rootfs(self, tarball: Path, reference: str) -> str:
-        """Make an image of one layer out of a root file system's tarball.
+        """Make an image with one layer from the tarball of a root file system.
 
         Raises:
             ImageError: the engine cannot read it.
         """
         repository, _, tag = reference.rpartition(":")
-        with contextlib.suppress(APIError):
+        reason = "the engine did not keep the image"
+        try:
             self.client.api.import_image(str(tarball), repository=repository, tag=tag)
-        found = self.image_id(reference)
-        if found is None:
-            raise ImageError(
-                f"{tarball} could not be imported as {reference}",
-                remedy="check that it is a tar archive of a root file system",
-            )
-        return found
+            if found := self.image_id(reference):
+                return found
+        except APIError as error:
+            reason = str(error.explanation or error)
+        raise ImageError(
+            f"{tarball} could not be imported as {reference}: {reason}",
+            remedy="check that it is a tar archive of a root file system",
+        )
 
     def remove_image(self, reference: str) -> None:
-        """Forget a name of an image, and the image with its last name, unless it is in use."""
+        """Remove a name of an image, and with its last name the image, unless it is in use."""
         try:
             self.client.images.remove(reference)
         except ImageNotFound:
@@ -203,12 +206,12 @@ class Engine:
 
     @contextlib.contextmanager
     def building(self, name: str) -> Iterator[None]:
-        """One run at a time, of those with this cache, builds what has this name; others wait."""
+        """Among runs with the same cache, let one build the image with this name; others wait."""
         with one_at_a_time(self._lease.parent / f"{name[:24]}.lock", "image"):
             yield
 
     def pull(self, reference: str) -> str | None:
-        """Pull an image from its registry; None when that is out of reach."""
+        """Pull an image from its registry; None when the registry cannot be reached."""
         with contextlib.suppress(APIError, ImageNotFound, requests.RequestException):
             return str(self.client.images.pull(reference).id)
         return None
@@ -236,7 +239,7 @@ class Engine:
                 remedy="see the engine's log; `docker info` shows what it supports",
             ) from error
         try:
-            # Attached before the start: who follows the log may miss a last line without an end.
+            # Attached before the start: a reader of the log may miss a last line without a newline.
             pieces = container.attach(stream=True, demux=True)
             container.start()
             yield Running(container, pieces, job)
@@ -258,7 +261,7 @@ def _age(image: Image) -> tuple[int, str]:
 
 
 def _follow(stream: Iterator[Any], lines: list[str], on_line: Callable[[str], None] | None) -> str:
-    """The ID that the engine gives the image, if it says it; ``lines`` gets what is printed."""
+    """The image's ID, if the engine says it. The output is appended to ``lines``."""
     made = ""
     for event in stream:
         _take_build_event(event, lines, on_line)
@@ -281,5 +284,5 @@ def _image_error(tag: str, reason: str, lines: Sequence[str]) -> ImageError:
     tail = "\n".join(f"    {line}" for line in lines[-25:])
     return ImageError(
         f"image {tag} could not be built: {reason}\n{tail}",
-        remedy="the last lines above name the step; run the command again once its cause is gone",
+        remedy="the last lines above show the step that failed: fix it, then run the command again",
     )

@@ -1,4 +1,4 @@
-"""One command in one container: what is asked for, and how it ended."""
+"""One command in one container: how it is to run, and how it ended."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _PROXY_NAMES = ("HTTP_PROXY", "HTTPS_PROXY", "FTP_PROXY", "NO_PROXY")
 
 @dataclass(frozen=True)
 class Mount:
-    """A folder or file of the host and where the container sees it."""
+    """A folder or file of the host, and its path in the container."""
 
     source: Path
     target: str
@@ -23,8 +23,8 @@ class Mount:
 class Job:
     """One command in one container. ``timeout`` is in seconds; None waits for ever.
 
-    ``last_words`` is a signal that the command gets at the timeout, some seconds before its end.
-    ``network`` is none, bridge or host, as Docker calls them.
+    ``last_words`` is the signal that the command gets at the timeout, 5 seconds before its end.
+    ``network`` is Docker's name of it: none, bridge or host.
     """
 
     image: str
@@ -48,7 +48,7 @@ class Completed:
 
 
 def proxy_environment() -> dict[str, str]:
-    """The proxy settings of whoever runs alpypy, for image builds (never kept in an image)."""
+    """The user's proxy settings, for image builds (never kept in an image)."""
     found = {}
     for name in _PROXY_NAMES:
         value = os.environ.get(name) or os.environ.get(name.lower())

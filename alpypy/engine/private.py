@@ -1,4 +1,4 @@
-"""A container engine of alpypy's own, for machines where one is installed but none answers."""
+"""A container engine of alpypy's own, for a machine where one is installed and none runs."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from pathlib import Path
 from typing import IO
 
 import requests
-from docker import DockerClient
 from docker.errors import DockerException
 from filelock import FileLock
 
 from alpypy.core.errors import EngineError
 from alpypy.engine.address import default_sockets, refusal
+from alpypy.engine.client import open_client
 
-_START_SECONDS = 60
+_START_SECONDS, _STOP_SECONDS = 60, 30
 _LONGEST_SOCKET = 107  # bytes; unix(7)
 _INSTALL = "install one: apt-get install -y docker.io iptables   (or podman, or Docker Desktop)"
 
@@ -30,11 +30,11 @@ _INSTALL = "install one: apt-get install -y docker.io iptables   (or podman, or 
 def private_engine(folder: Path) -> Iterator[str]:
     """Start an engine with its own socket and data below ``folder``; give its address.
 
-    Runs at the same time share one; the last to finish stops it, so a run that was killed leaves
-    it for the next one to use and stop.
+    Runs at the same time share one, and the last to finish stops it. After a run that was killed,
+    the next one uses and stops it.
 
     Raises:
-        EngineError: none is installed, or it did not come up.
+        EngineError: none is installed, or it did not start.
     """
     folder.mkdir(parents=True, exist_ok=True)
     address = f"unix://{_socket(folder)}"
@@ -81,7 +81,7 @@ def _wait_until_up(process: subprocess.Popen[bytes], folder: Path, address: str)
     while not _answers(address):
         if process.poll() is not None or time.monotonic() > deadline:
             raise EngineError(
-                f"the engine did not come up (its log is {folder / 'log'})",
+                f"the private engine did not start (its log is {folder / 'log'})",
                 remedy="start an engine by hand and set DOCKER_HOST to its address",
             )
         time.sleep(0.02)
@@ -97,7 +97,7 @@ def _command(folder: Path, address: str) -> Sequence[str]:
 
 
 def nothing_to_start() -> EngineError:
-    """Why no engine can be started: the error that says so."""
+    """The error that says why alpypy can start no engine."""
     refusals = filter(None, map(refusal, default_sockets()))
     if shutil.which("dockerd"):
         other = EngineError(
@@ -111,10 +111,9 @@ def nothing_to_start() -> EngineError:
 
 def _answers(address: str) -> bool:
     try:
-        client = DockerClient(base_url=address, version="auto", timeout=10)
+        open_client(address).close()
     except (DockerException, requests.RequestException):
         return False
-    client.close()
     return True
 
 
@@ -123,25 +122,24 @@ def _stop_if_last(folder: Path, users: IO[str]) -> None:
         fcntl.flock(users, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         return
-    with contextlib.suppress(ProcessLookupError):
-        os.kill(int((folder / "pid").read_text()), signal.SIGTERM)
-    (folder / "engine.sock").unlink(missing_ok=True)  # nobody is to find an engine that ends
+    if pid := _running(folder):
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGTERM)
+    (folder / "engine.sock").unlink(missing_ok=True)  # so that nobody finds an engine that ends
 
 
-def _wait_until_gone(folder: Path, seconds: float = 30) -> None:
-    """Wait for the engine of the run before, which takes a second to end after it was told to."""
-    try:
-        pid = int((folder / "pid").read_text())
-    except FileNotFoundError:
-        return
-    deadline = time.monotonic() + seconds
-    while _runs(pid, folder) and time.monotonic() < deadline:
+def _wait_until_gone(folder: Path) -> None:
+    """Wait for the previous run's engine, which takes a second to end."""
+    deadline = time.monotonic() + _STOP_SECONDS
+    while _running(folder) and time.monotonic() < deadline:
         time.sleep(0.02)
 
 
-def _runs(pid: int, folder: Path) -> bool:
-    """Whether the process is still there, and no other one that has its number now."""
+def _running(folder: Path) -> int | None:
+    """Number of the engine's process, unless it ended and another process has its number now."""
     try:
-        return os.fsencode(folder) in Path(f"/proc/{pid}/cmdline").read_bytes()
+        pid = int((folder / "pid").read_text())
+        command = Path(f"/proc/{pid}/cmdline").read_bytes()
     except (FileNotFoundError, ProcessLookupError):
-        return False
+        return None
+    return pid if os.fsencode(folder) in command else None

@@ -1,4 +1,4 @@
-"""Push an image to its registry: progress while it goes, what the registry says in plain words."""
+"""Push an image to its registry, with its progress, and explain what the registry refuses."""
 
 from __future__ import annotations
 
@@ -14,41 +14,41 @@ from alpypy.core.redact import without_passwords
 from alpypy.engine.docker import Engine
 
 _HUB = "docker.io"
-# Parts of what engines and registries say, and what to do about it. The first that fits counts.
+# Parts of what engines and registries say, and what to do then. The first match counts.
 _REMEDIES = (
     (
         ("server gave http response to https client",),
-        "the registry speaks plain HTTP: list it in the engine's insecure-registries, or give it"
-        " TLS",
+        "the registry speaks plain HTTP: add it to the engine's insecure-registries, or"
+        " give it TLS",
     ),
     (
         ("x509", "certificate"),
-        "the engine does not trust the registry's certificate: put its authority's into"
+        "the engine does not trust the registry's certificate: put its authority's certificate into"
         " /etc/docker/certs.d/{registry}/ca.crt",
     ),
     (
         ("unauthorized", "authentication", "no basic auth", "denied", "forbidden"),
-        "docker login {registry}, as somebody who may write to {repository}; --repository"
-        " names another place",
+        "run `docker login {registry}` as a user who may write to {repository}, or choose another"
+        " --repository",
     ),
     (
         ("refused", "no such host", "timeout", "unreachable", "deadline", "eof", "503"),
-        "the registry {registry} is out of the engine's reach: check the name in --repository,"
-        " and the engine's proxy",
+        "the engine cannot reach the registry {registry}: check the name in --repository, and the"
+        " engine's proxy",
     ),
 )
-_OTHER = "the message is the registry's; push again once its cause is gone"
+_OTHER = "the registry sent this message: remove the cause, then push again"
 
 
 def registry_of(repository: str) -> str:
-    """The registry that a repository's name means, by the rule of Docker's names."""
+    """The registry in a repository's name, by Docker's rule for names."""
     first, slash, _ = repository.partition("/")
     named = slash and ("." in first or ":" in first or first == "localhost")
     return first if named else _HUB
 
 
 def push(engine: Engine, reference: str, say: Callable[[str], None]) -> str:
-    """Push an image and give its digest there. Logins are those of ``docker login``.
+    """Push an image with the login of ``docker login``, and give its digest in the registry.
 
     Raises:
         PushError: the registry does not answer, or refuses.
@@ -65,7 +65,7 @@ def push(engine: Engine, reference: str, say: Callable[[str], None]) -> str:
 
 
 def _follow(reference: str, events: Iterable[Mapping[str, Any]]) -> str:
-    """Show the progress of all layers, to the end; the digest is in one of the last events."""
+    """Show the progress of all layers; the digest is in one of the last events."""
     digest, sent, sizes = "", dict[str, int](), dict[str, int]()
     with tqdm(unit="B", unit_scale=True, disable=not sys.stderr.isatty()) as bar:
         for event in events:
@@ -88,6 +88,6 @@ def _refused(reference: str, message: str) -> PushError:
     said, registry = without_passwords(message.strip()), registry_of(repository)
     fits = (remedy for words, remedy in _REMEDIES if any(word in said.lower() for word in words))
     return PushError(
-        f"{registry} did not take {reference}: {said}",
+        f"{registry} refused {reference}: {said}",
         remedy=next(fits, _OTHER).format(registry=registry, repository=repository),
     )

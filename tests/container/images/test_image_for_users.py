@@ -557,7 +557,7 @@ def test_a_registry_that_does_not_answer(project: Project, runtime: str, engine:
                 registry.push(engine, name, print)
         finally:
             engine.remove_image(name)
-    assert "out of the engine's reach" in caught.value.remedy
+    assert "the engine cannot reach" in caught.value.remedy
 
 
 def test_what_ends_badly_in_a_container_is_seen_here(project: Project, runtime: str) -> None:
