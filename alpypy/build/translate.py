@@ -188,13 +188,13 @@ class _Run:
         phases, watch = Phases(), Stopwatch()
         with (
             self._log.open("w", encoding="utf-8") as log,
-            Display(title(self._recipe), expected, say) as display,
+            Display(title(self._recipe), phases, expected, say),
         ):
             if not self._recipe.programs:
-                self._one(self._pypy_job(), log, display, phases, watch, keep=keep)
+                self._one(self._pypy_job(), log, phases, watch, keep=keep)
             for program in self._recipe.programs:
                 phases.program(program.name, watch.seconds)
-                self._one(self._program_job(program), log, display, phases, watch, keep=keep)
+                self._one(self._program_job(program), log, phases, watch, keep=keep)
         return phases.end(watch.seconds)
 
     def _pypy_job(self) -> Job:
@@ -231,7 +231,6 @@ class _Run:
         self,
         job: Job,
         log: IO[str],
-        display: Display,
         phases: Phases,
         watch: Stopwatch,
         *,
@@ -242,7 +241,7 @@ class _Run:
         with self._engine.started(job) as running:
             threading.Thread(target=running.sample_memory, daemon=True).start()
             ticker = threading.Thread(
-                target=_tick, args=(stop, running, phases, display, watch), daemon=True
+                target=_follow_memory, args=(stop, running, phases), daemon=True
             )
             ticker.start()
             try:
@@ -270,16 +269,9 @@ class _Run:
         )
 
 
-def _tick(
-    stop: threading.Event,
-    running: Running,
-    phases: Phases,
-    display: Display,
-    watch: Stopwatch,
-) -> None:
+def _follow_memory(stop: threading.Event, running: Running, phases: Phases) -> None:
     while not stop.wait(1.0):
         phases.memory(running.memory)
-        display.show(phases, watch.seconds)
 
 
 def telling_lines(tail: Sequence[str], most: int = 30) -> Sequence[str]:

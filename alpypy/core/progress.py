@@ -1,18 +1,24 @@
-"""Which phase a translation is in, read from its log, and how that is shown."""
+"""How far the work is, as bars or lines, and which phase a translation's log has come to."""
 
 from __future__ import annotations
 
+import contextlib
 import re
-import sys
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextvars import ContextVar
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Any
+from typing import Any, Self
 
 from tqdm import tqdm
 
+from alpypy.core import log
+
+INTERVAL = 15.0  # seconds between two lines: nobody waits 20 for one, also on a busy machine
+_ENOUGH = 0.1  # of the work: from there on its own speed tells how long the rest takes
+_LATER: ContextVar[float] = ContextVar("seconds of what comes after the work", default=0.0)
 # RPython's own titles (rpython/translator/driver.py) and the names that alpypy shows.
 TITLES = {
     "Annotating&simplifying": "annotate",
@@ -102,78 +108,50 @@ def clock(seconds: float) -> str:
     return f"{int(seconds) // 60}:{int(seconds) % 60:02}"
 
 
-class Display:
-    """A bar on a terminal; elsewhere one line a minute.
+@contextlib.contextmanager
+def followed_by(seconds: float) -> Iterator[None]:
+    """While this lasts, what is shown also counts the seconds of the work that comes after it."""
+    token = _LATER.set(_LATER.get() + seconds)
+    try:
+        yield
+    finally:
+        _LATER.reset(token)
 
-    ``expected`` has the seconds of each phase, from an earlier run or versions/durations.toml.
+
+class Progress:
+    """How far a piece of work is: a bar on a terminal; elsewhere a line every 15 seconds.
+
+    Threads may share it. ``expected`` is how many seconds the work should take, ``total`` how much
+    work there is, in any unit; either is 0 where nobody knows. The time that is left is told from
+    what is done, once that is enough to tell by.
     """
 
     def __init__(
-        self, title: str, expected: Mapping[str, float], say: Callable[[str], None]
-    ) -> None:
-        self._title = title
-        self._expected = expected
-        self._say = say
-        self._total = sum(expected.values())
-        self._next_line = 60.0
-        self._bar: Any = None
-
-    def __enter__(self) -> Display:
-        if sys.stderr.isatty():
-            self._bar = tqdm(
-                total=round(self._total) or None,
-                desc=self._title,
-                bar_format="{desc}: {bar} {elapsed}{postfix}",
-            )
-        return self
-
-    def __exit__(
         self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
+        title: str,
+        *,
+        total: float = 0.0,
+        expected: float = 0.0,
+        say: Callable[[str], None] = log.say,
     ) -> None:
-        if self._bar is not None:
-            self._bar.close()
-
-    def show(self, phases: Phases, elapsed: float) -> None:
-        """Bring what is shown up to date."""
-        if self._bar is not None:
-            self._bar.n = min(self._reached(phases, elapsed), self._bar.total or 0)
-            self._bar.set_postfix_str(self._words(phases), refresh=True)
-        elif elapsed >= self._next_line:
-            self._next_line = (elapsed // 60 + 1) * 60
-            self._say(f"{self._title}: {clock(elapsed)} {self._words(phases)}")
-
-    def _reached(self, phases: Phases, elapsed: float) -> float:
-        """Expected seconds that lie behind; no phase counts for more than was expected of it."""
-        before = sum(self._expected.get(phase.name, 0.0) for phase in phases.done)
-        here = elapsed - sum(phase.seconds for phase in phases.done)
-        return before + min(here, self._expected.get(phases.current, 0.0))
-
-    def _words(self, phases: Phases) -> str:
-        return f"of about {clock(self._total)}, {phases.current}"
-
-
-class Tally:
-    """How many of ``total`` things are done: a bar on a terminal; elsewhere one line a minute.
-
-    Threads may share it.
-    """
-
-    def __init__(self, title: str, total: int, say: Callable[[str], None]) -> None:
         self._title = title
         self._total = total
+        self._expected = expected
+        self._later = _LATER.get()
         self._say = say
-        self._done = 0
-        self._watch = Stopwatch()
-        self._next_line = 60.0
+        self._done = 0.0
+        self._words = ""
         self._lock = threading.Lock()
+        self._stop = threading.Event()
         self._bar: Any = None
+        self._thread = threading.Thread(target=self._tell, daemon=True)
+        self._watch = Stopwatch()
 
-    def __enter__(self) -> Tally:
-        if sys.stderr.isatty():
-            self._bar = tqdm(total=self._total, desc=self._title, unit="")
+    def __enter__(self) -> Self:
+        self._watch = Stopwatch()
+        if log.show_bars():
+            self._bar = self._make_bar()
+        self._thread.start()
         return self
 
     def __exit__(
@@ -182,20 +160,150 @@ class Tally:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        self._stop.set()
+        self._thread.join()
         if self._bar is not None:
             self._bar.close()
 
-    def add(self, words: str) -> None:
-        """One more is done; ``words`` say which."""
+    def add(self, amount: float) -> None:
+        """So much more of the total is done."""
         with self._lock:
-            self._done += 1
+            self._done += amount
+
+    def step(self, words: str) -> None:
+        """Another step has begun: it is said, or stands in the bar."""
+        self._words = words
+        if self._bar is None:
+            self._say(f"{self._title}: {words}")
+
+    def line(self, elapsed: float) -> str:
+        """What is said of the work this many seconds after its start."""
+        parts = filter(None, (clock(elapsed), self._what(), self._left(elapsed)))
+        return f"{self._title}: {', '.join(parts)}"
+
+    def _what(self) -> str:
+        """What the work is at."""
+        return self._words
+
+    def _fraction(self, elapsed: float) -> float:
+        """How much of the work is done, from 0 to 1; 0 where nobody knows."""
+        return min(self._done / self._total, 1.0) if self._total else 0.0
+
+    def _left(self, elapsed: float) -> str:
+        fraction = self._fraction(elapsed)
+        if fraction >= _ENOUGH and elapsed:
+            left, pace = elapsed * (1 - fraction) / fraction, self._pace(elapsed / fraction)
+        elif elapsed < self._expected:
+            left, pace = self._expected - elapsed, 1.0
+        else:
+            return f"longer than the usual {clock(self._expected)}" if self._expected else ""
+        if not self._later:
+            return f"about {clock(left)} left"
+        return f"about {clock(left)} left here, {clock(left + self._later * pace)} to the end"
+
+    def _pace(self, seconds: float) -> float:
+        """How many times as long as expected all takes here, if this work takes ``seconds``."""
+        return min(max(seconds / self._expected, 0.25), 4.0) if self._expected else 1.0
+
+    def _make_bar(self) -> Any:
+        form = "{desc}: {bar} {elapsed}{postfix}"
+        return tqdm(total=1.0, desc=self._title, bar_format=form)
+
+    def _tell(self) -> None:
+        while not self._stop.wait(1.0 if self._bar is not None else INTERVAL):
+            elapsed = self._watch.seconds
             if self._bar is not None:
-                self._bar.set_postfix_str(words, refresh=False)
-                self._bar.update()
-            elif self._watch.seconds >= self._next_line:
-                self._next_line = (self._watch.seconds // 60 + 1) * 60
-                so_far = f"{clock(self._watch.seconds)} {self._done} of {self._total}"
-                self._say(f"{self._title}: {so_far}, last {words}")
+                self._draw(elapsed)
+                continue
+            try:
+                self._say(self.line(elapsed))
+            except BrokenPipeError:  # the next line of the program itself ends it properly
+                return
+
+    def _draw(self, elapsed: float) -> None:
+        by_time = elapsed / self._expected if self._expected else 0.0
+        self._bar.n = self._fraction(elapsed) or min(by_time, 1.0)
+        postfix = ", ".join(filter(None, (self._what(), self._left(elapsed))))
+        self._bar.set_postfix_str(postfix, refresh=True)
+
+
+class Tally(Progress):
+    """Several things to do: how many are done. ``weights`` has each one's part of the work."""
+
+    def __init__(
+        self,
+        title: str,
+        weights: Mapping[str, float],
+        *,
+        expected: float = 0.0,
+        say: Callable[[str], None] = log.say,
+    ) -> None:
+        super().__init__(title, total=sum(weights.values()), expected=expected, say=say)
+        self._weights = weights
+        self._number = 0
+
+    def finish(self, name: str, words: str = "") -> None:
+        """One more is done; ``words`` say what came of it."""
+        with self._lock:
+            self._number += 1
+            self._done += self._weights[name]
+            self._words = f"{self._number} of {len(self._weights)}, last {words or name}"
+
+
+class Transfer(Progress):
+    """Bytes on their way; the total is 0 where nobody knows it."""
+
+    def __init__(self, title: str, *, have: int = 0, total: int = 0) -> None:
+        super().__init__(title, total=total)
+        self._have = self._done = have
+
+    def grow(self, size: int, total: int) -> None:
+        """So many bytes are there now, of a total that is known better meanwhile."""
+        with self._lock:
+            self._done, self._total = size, total
+
+    def _what(self) -> str:
+        size = f" of {self._total / 1e6:.1f}" if self._total else ""
+        return f"{self._done / 1e6:.1f}{size} MB"
+
+    def _fraction(self, elapsed: float) -> float:
+        here = self._total - self._have
+        return min((self._done - self._have) / here, 1.0) if here > 0 else 0.0
+
+    def _make_bar(self) -> Any:
+        total = self._total or None
+        return tqdm(desc=self._title, initial=self._have, total=total, unit="B", unit_scale=True)
+
+    def _draw(self, elapsed: float) -> None:
+        self._bar.total = self._total or None
+        self._bar.update(self._done - self._bar.n)
+
+
+class Display(Progress):
+    """A translation, whose phases follow its log. ``expected`` has the seconds of each phase, from
+    an earlier run or versions/durations.toml."""
+
+    def __init__(
+        self,
+        title: str,
+        phases: Phases,
+        expected: Mapping[str, float],
+        say: Callable[[str], None] = log.say,
+    ) -> None:
+        super().__init__(title, expected=sum(expected.values()), say=say)
+        self._phases = phases
+        self._phase_seconds = expected
+
+    def _what(self) -> str:
+        return self._phases.current
+
+    def _fraction(self, elapsed: float) -> float:
+        """Expected seconds that lie behind; no phase counts for more than was expected of it."""
+        done, current = list(self._phases.done), self._phases.current
+        before = sum(self._phase_seconds.get(phase.name, 0.0) for phase in done)
+        here = elapsed - sum(phase.seconds for phase in done)
+        reached = before + min(here, self._phase_seconds.get(current, 0.0))
+        return reached / self._expected if self._expected else 0.0
 
 
 class Stopwatch:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from docker.errors import APIError
-from tqdm import tqdm
 
 from alpypy.core.errors import PushError
+from alpypy.core.progress import Transfer
 from alpypy.core.redact import without_passwords
 from alpypy.engine.docker import Engine
 
@@ -67,7 +66,7 @@ def push(engine: Engine, reference: str, say: Callable[[str], None]) -> str:
 def _follow(reference: str, events: Iterable[Mapping[str, Any]]) -> str:
     """Show the progress of all layers; the digest is in one of the last events."""
     digest, sent, sizes = "", dict[str, int](), dict[str, int]()
-    with tqdm(unit="B", unit_scale=True, disable=not sys.stderr.isatty()) as bar:
+    with Transfer(f"push {reference}") as progress:
         for event in events:
             if "error" in event:
                 raise _refused(reference, str(event["error"]))
@@ -76,8 +75,7 @@ def _follow(reference: str, events: Iterable[Mapping[str, Any]]) -> str:
             if "current" in detail:
                 sent[layer] = int(detail["current"])
                 sizes[layer] = max(sent[layer], int(detail.get("total") or 0))
-                bar.total = sum(sizes.values())
-                bar.update(sum(sent.values()) - bar.n)
+                progress.grow(sum(sent.values()), sum(sizes.values()))
     if not digest:
         raise _refused(reference, "the engine ended without the image's digest")
     return digest

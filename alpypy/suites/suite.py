@@ -57,7 +57,8 @@ def run_all(
     todo = [module for module in modules if not _path(folder_of, module).is_file()]
     if len(todo) < len(modules):
         say(f"{len(modules) - len(todo)} of {len(modules)} modules were run before")
-    with Tally("check", len(todo), say) as tally, ThreadPoolExecutor(jobs) as pool:
+    weights = dict.fromkeys((module.name for module in todo), 1.0)
+    with Tally("check", weights, say=say) as tally, ThreadPoolExecutor(jobs) as pool:
         futures = [pool.submit(_run, runner, module, folder_of, tally) for module in todo]
         try:
             for future in as_completed(futures):
@@ -79,7 +80,7 @@ def _run(runner: Runner, module: TestModule, folder_of: FolderOf, tally: Tally) 
         return
     _keep(run, _path(folder_of, module))
     result = read(run)
-    tally.add(f"{module.name} {result.verdict}, {result.seconds:.0f} s")
+    tally.finish(module.name, f"{module.name} {result.verdict}, {result.seconds:.0f} s")
 
 
 def _keep(run: RawRun, path: Path) -> None:

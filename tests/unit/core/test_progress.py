@@ -4,14 +4,30 @@ of the rest, each with its time in seconds as alpypy wrote it.
 
 from __future__ import annotations
 
+import io
 import itertools
+import queue
+import sys
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from alpypy.core.progress import TITLES, Display, Phase, Phases, clock, read_log, stamped
+from alpypy.core import log, progress
+from alpypy.core.progress import (
+    TITLES,
+    Display,
+    Phase,
+    Phases,
+    Progress,
+    Tally,
+    Transfer,
+    clock,
+    followed_by,
+    read_log,
+    stamped,
+)
 
 LOGS = {
     path.stem: path.read_text(encoding="utf-8")
@@ -104,19 +120,111 @@ def test_memory_is_the_peak_of_each_phase() -> None:
     assert phases.end(15.0) == (Phase("start", 10.0, 300), Phase("rtype", 5.0, 50))
 
 
-def test_without_a_terminal_one_line_a_minute_tells_where_it_is() -> None:
-    said: list[str] = []
+def test_a_translation_tells_its_phase_and_what_is_left() -> None:
     phases = Phases()
-    with Display("translate x", {"start": 60.0, "rtype": 240.0}, said.append) as display:
-        for second in range(1, 200):
-            if second == 100:
-                phases.line("[translation:info] RTyping...", 100.0)
-            display.show(phases, float(second))
-    assert said == [
-        "translate x: 1:00 of about 5:00, start",
-        "translate x: 2:00 of about 5:00, rtype",
-        "translate x: 3:00 of about 5:00, rtype",
-    ]
+    display = Display("translate x", phases, {"start": 60.0, "rtype": 240.0})
+    assert display.line(0.0) == "translate x: 0:00, start, about 5:00 left"
+    assert display.line(45.0) == "translate x: 0:45, start, about 4:15 left"
+    # A phase that takes longer than expected counts for no more.
+    assert display.line(120.0) == "translate x: 2:00, start, about 8:00 left"
+    phases.line("[translation:info] RTyping...", 120.0)
+    assert display.line(240.0) == "translate x: 4:00, rtype, about 2:40 left"
+
+
+def test_the_time_left_is_what_was_expected_until_the_work_tells_better() -> None:
+    work = Progress("x", total=100, expected=60.0)
+    assert work.line(20.0) == "x: 0:20, about 0:40 left"
+    work.add(9)
+    assert work.line(20.0) == "x: 0:20, about 0:40 left"
+    work.add(1)
+    assert work.line(20.0) == "x: 0:20, about 3:00 left"
+    work.add(90)
+    assert work.line(20.0) == "x: 0:20, about 0:00 left"
+
+
+def test_work_that_nobody_can_measure_says_when_it_takes_longer_than_usual() -> None:
+    assert Progress("x", expected=60.0).line(75.0) == "x: 1:15, longer than the usual 1:00"
+    assert Progress("x").line(75.0) == "x: 1:15"
+
+
+@pytest.mark.parametrize(
+    ("done", "line"),
+    [
+        (0, "x: 0:20, about 0:40 left here, 2:20 to the end"),
+        (50, "x: 0:20, about 0:20 left here, 1:26 to the end"),  # faster than expected, all is
+        (25, "x: 0:20, about 1:00 left here, 3:13 to the end"),
+        (10, "x: 0:20, about 3:00 left here, 8:33 to the end"),
+    ],
+)
+def test_what_comes_after_it_counts_at_the_pace_of_the_work(done: int, line: str) -> None:
+    with followed_by(40.0), followed_by(60.0):
+        work = Progress("x", total=100, expected=60.0)
+    work.add(done)
+    assert work.line(20.0) == line
+    assert "to the end" not in Progress("x", expected=60.0).line(20.0)
+
+
+def test_a_tally_counts_and_weighs() -> None:
+    tally = Tally("libraries", {"a": 3.0, "b": 1.0}, expected=8.0)
+    tally.finish("b")
+    assert tally.line(4.0) == "libraries: 0:04, 1 of 2, last b, about 0:12 left"
+    tally.finish("a", "a in 5 s")
+    assert tally.line(9.0) == "libraries: 0:09, 2 of 2, last a in 5 s, about 0:00 left"
+
+
+def test_a_transfer_that_goes_on_does_not_count_what_it_had() -> None:
+    transfer = Transfer("file", have=50_000_000, total=100_000_000)
+    assert transfer.line(10.0) == "file: 0:10, 50.0 of 100.0 MB"
+    transfer.add(25_000_000)
+    assert transfer.line(10.0) == "file: 0:10, 75.0 of 100.0 MB, about 0:10 left"
+    transfer.grow(90_000_000, 120_000_000)
+    assert transfer.line(20.0) == "file: 0:20, 90.0 of 120.0 MB, about 0:15 left"
+    assert Transfer("file").line(1.0) == "file: 0:01, 0.0 MB"
+
+
+@pytest.fixture
+def lines(monkeypatch: pytest.MonkeyPatch) -> queue.Queue[str]:
+    """What work says that starts now, as if 15 seconds passed at once."""
+    monkeypatch.setattr(progress, "INTERVAL", 0.001)
+    return queue.Queue()
+
+
+def test_without_a_terminal_lines_come_by_themselves_until_the_work_ends(
+    lines: queue.Queue[str],
+) -> None:
+    with Progress("x", total=2, say=lines.put) as work:
+        assert lines.get() == "x: 0:00"
+        work.step("half of it")
+        while lines.get() != "x: 0:00, half of it":
+            pass
+        thread = work._thread
+    assert not thread.is_alive()
+
+
+def test_work_whose_reader_has_gone_goes_on(lines: queue.Queue[str]) -> None:
+    def say(line: str) -> None:
+        lines.put(line)
+        raise BrokenPipeError
+
+    with Progress("x", say=say) as work:
+        assert lines.get() == "x: 0:00"
+        work._thread.join()
+    assert lines.empty()
+
+
+def test_on_a_terminal_there_is_a_bar(monkeypatch: pytest.MonkeyPatch) -> None:
+    screen = io.StringIO()
+    monkeypatch.setattr(sys, "stderr", screen)
+    monkeypatch.setattr(log, "show_bars", lambda: True)
+    said: list[str] = []
+    with Progress("x", total=4, say=said.append) as work:
+        work.add(1)
+        work.step("the first quarter")
+        work._draw(3.0)
+    drawn = screen.getvalue()
+    assert "x: " in drawn
+    assert "the first quarter, about 0:09 left" in drawn
+    assert said == []
 
 
 @given(st.integers(min_value=0, max_value=10**6))
