@@ -3,25 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 
-from alpypy.build.translate import title
-from alpypy.core.store import Store
+from alpypy.core.project import Project
 from alpypy.core.tables import Table, read_table
 from alpypy.recipes.recipe import Recipe
 from alpypy.recipes.spec import PypyVersion
 
 
-class Durations:
+def translation_title(recipe: Recipe) -> str:
+    """What a translation is called in plans, logs and records."""
+    small = " ".join(recipe.target_options).strip("-")
+    return " ".join(filter(None, ["translate", recipe.target.release, small]))
+
+
+class Estimates:
     """Expected seconds of stages.
 
     Raises:
         DataError: versions/durations.toml is not usable; methods raise it too.
     """
 
-    def __init__(self, root: Path, store: Store) -> None:
-        self._table = read_table(root, "durations.toml")
-        self._records = list(store.records())
+    def __init__(self, project: Project) -> None:
+        self._table = read_table(project.data, "durations.toml")
+        self._records = list(project.store.records())
 
     def stage(self, name: str) -> float:
         """Seconds of a stage that is no translation: ``bootstrap``, ``self_hosted``, ..."""
@@ -32,8 +36,9 @@ class Durations:
 
     def phases(self, recipe: Recipe, translator: str, jobs: int) -> Mapping[str, float]:
         """Seconds of a translation by phase; ``translator`` is ``cpython`` or ``pypy``."""
+        title = translation_title(recipe)
         for record in reversed(self._records):
-            if record.get("title") == title(recipe) and record.get("translator") == translator:
+            if record.get("title") == title and record.get("translator") == translator:
                 return {one["name"]: one["seconds"] for one in record["phases"]}
         listed = self._listed(recipe, translator)
         return {

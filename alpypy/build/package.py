@@ -3,67 +3,59 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
+from typing import Any
 
-from alpypy.build.image import Base
-from alpypy.build.layout import Layout, lay_out
+from alpypy.build import layout
+from alpypy.build.base_image import BaseImage
+from alpypy.build.estimates import Estimates
+from alpypy.build.images import BuiltTarball, TranslatingImage
+from alpypy.build.stage import BuildStage
 from alpypy.build.translate import Translation
-from alpypy.core import apkdb, elf
+from alpypy.core import apkdb, archive, elf
 from alpypy.core.apkdb import Installed
-from alpypy.core.archive import write_tarball
+from alpypy.core.elf import ElfFile
 from alpypy.core.errors import PackageError
 from alpypy.core.files import file_digest
-from alpypy.core.progress import Phase, Stopwatch
-from alpypy.core.store import Store, key_of
+from alpypy.core.progress import Phase
+from alpypy.core.store import digest_of_files, key_of
 from alpypy.engine.docker import Engine
 from alpypy.engine.job import Job
+from alpypy.engine.workspace import Workspace
+from alpypy.recipes import manifest
 from alpypy.recipes.data import Program
 from alpypy.recipes.manifest import (
-    FILE_NAME,
     AppliedPatch,
     BuildImage,
     Manifest,
     Need,
-    Origin,
     PhaseCost,
     ProgramCheck,
-    Translator,
 )
 from alpypy.recipes.recipe import Recipe
 
-_REVISION = "1"  # part of the key: raise it when this code or layout.py makes other tarballs
+# The code that decides what is in a tarball, beside PyPy's own package.py.
+_CODE = [Path(module.__file__ or "") for module in (layout, apkdb, archive, elf, manifest)]
+_CODE.append(Path(__file__))
 
 
-@dataclass(frozen=True)
-class Made:
-    """How a translation came about, for the metadata."""
+def package_key(data: Path, recipe: Recipe, translation_key: str) -> str:
+    """What a tarball is made of; the code that makes it counts too.
 
-    origin: Origin
-    base: Base
-    image: str
-    translator: Translator
-
-
-@dataclass(frozen=True)
-class Tarball:
-    """A packaged release and its digest."""
-
-    path: Path
-    sha256: str
-
-
-def package_key(root: Path, recipe: Recipe, translation_key: str) -> str:
-    """What a tarball is made of."""
-    script = (root / "dockerfiles/package/build.py").read_text(encoding="utf-8")
+    Args:
+        data: the folder with dockerfiles/.
+    """
+    script = (data / "dockerfiles/package/build.py").read_text(encoding="utf-8")
     return key_of(
-        revision=_REVISION,
+        code=digest_of_files(*_CODE),
         translation=translation_key,
         script=script,
         patches=[patch.digest for patch in recipe.patches],
         name=recipe.target.folder,
-        programs=[(one.name, one.checks, _texts(one)) for one in recipe.programs],
+        programs=[(program.name, program.checks, _texts(program)) for program in recipe.programs],
     )
 
 
@@ -71,81 +63,117 @@ def _texts(program: Program) -> list[tuple[str, str]]:
     return [(path.name, path.read_text(encoding="utf-8")) for path in program.inputs]
 
 
-def finished(store: Store, key: str) -> Tarball | None:
-    """The tarball with this key, if it is there with the bytes that were recorded."""
-    record = store.record(key)
-    if record is None:
-        return None
-    made = Tarball(store.folder(key) / record["file"], record["sha256"])
-    good = made.path.is_file() and file_digest(made.path) == made.sha256
-    return made if good else None
+@dataclass(frozen=True)
+class Package:
+    """The stage that makes a translated tree into a tarball.
 
-
-def package(
-    engine: Engine,
-    store: Store,
-    root: Path,
-    recipe: Recipe,
-    translation: Translation,
-    made: Made,
-    *,
-    key: str,
-    keep: bool,
-    say: Callable[[str], None],
-) -> Tarball:
-    """Build what PyPy builds with itself, lay out the release, describe it, pack it.
-
-    Raises:
-        PackageError: PyPy's package.py failed; the message has its last lines.
-        PatchError: an application-level patch does not apply.
+    Its making raises PackageError when PyPy's package.py fails, with its last lines, and PatchError
+    for an application-level patch that does not apply.
     """
-    with store.making(key, keep=keep) as work:
-        done = finished(store, key)
-        if done:  # by a run that this one waited for
-            return done
-        watch = Stopwatch()
-        say(f"package {recipe.target.folder}")
-        plan = Layout(engine, root, store.logs, recipe, translation, made.image, work, keep)
-        folder = lay_out(plan)
+
+    translation: Translation
+    base: BaseImage
+
+    @property
+    def recipe(self) -> Recipe:
+        """What is packaged."""
+        return self.translation.recipe
+
+    @property
+    def workspace(self) -> Workspace:
+        """Where it is packaged."""
+        return self.translation.workspace
+
+    @property
+    def title(self) -> str:
+        """Such as ``package 3.11-7.3.22``."""
+        return f"package {self.recipe.target.release}"
+
+    @property
+    def needs(self) -> Sequence[BuildStage]:
+        """The tree and the image that translated it."""
+        return (self.translation, self.translation.image)
+
+    @cached_property
+    def key(self) -> str:
+        """Of the translation, all patches, the name, and the code that packages."""
+        return package_key(self.workspace.data, self.recipe, self.translation.key)
+
+    @property
+    def identity(self) -> str:
+        """What the PyPy is for what it translates: its layout and packing do not count."""
+        return self.translation.identity
+
+    @property
+    def stages(self) -> Sequence[BuildStage]:
+        """Itself: it makes the tarball that translates others."""
+        return (self,)
+
+    def expected(self, estimates: Estimates) -> float:
+        """Seconds, as in the last run."""
+        return estimates.stage("package")
+
+    def load(self) -> BuiltTarball | None:
+        """The tarball, if it is there with the bytes that were recorded."""
+        store = self.workspace.store
+        record = store.record(self.key)
+        if record is None:
+            return None
+        tarball = BuiltTarball(store.folder(self.key) / record["file"], record["sha256"])
+        good = tarball.path.is_file() and file_digest(tarball.path) == tarball.sha256
+        return tarball if good else None
+
+    def make(self, work: Path) -> Mapping[str, Any]:
+        """Build what PyPy builds with itself, lay out the release, describe it, pack it."""
+        recipe, workspace = self.recipe, self.workspace
+        translated, image = self.translation.load(), self.translation.image.load()
+        if translated is None or image is None:
+            raise AssertionError("a tree is translated before it is packaged")
+        workspace.say(f"package {recipe.target.folder}")
+        folder = layout.lay_out(workspace, recipe, translated, image.id, work)
         # Without the time of packaging: the same tree gives the same bytes.
-        manifest = _manifest(engine, recipe, made, translation.phases, folder)
-        (folder / FILE_NAME).write_text(manifest.to_json(), encoding="utf-8")
-        digest = write_tarball(folder, work / recipe.target.tarball)
+        document = self._manifest(image, translated.phases, folder)
+        (folder / manifest.FILE_NAME).write_text(document.to_json(), encoding="utf-8")
+        digest = archive.write_tarball(folder, work / recipe.target.tarball)
         for name in ("tree", "build"):
             shutil.rmtree(work / name, ignore_errors=True)
-        record = {
-            "stage": "package",
-            "file": recipe.target.tarball,
-            "sha256": digest,
-            "seconds": round(watch.seconds, 1),
-        }
-        return Tarball(store.finish(key, record) / recipe.target.tarball, digest)
+        return {"stage": "package", "file": recipe.target.tarball, "sha256": digest}
+
+    def _manifest(self, image: TranslatingImage, phases: Sequence[Phase], folder: Path) -> Manifest:
+        engine, recipe, base = self.workspace.engine, self.recipe, self.base
+        files = [elf.read(path, str(path.relative_to(folder))) for path in elf.find(folder)]
+        packages = apkdb.read(_read(engine, image.id, ["cat", apkdb.PATH]))
+        needed = tuple(_need(name, packages) for name in sorted(elf.outside_needs(files)))
+        return Manifest(
+            kind="rpython" if recipe.programs else "pypy",
+            target=recipe.target,
+            source=self.translation.source.origin,
+            patches=tuple(AppliedPatch(patch.name, patch.digest) for patch in recipe.patches),
+            image=BuildImage(image.id, base.reference, base.id, base.kit),
+            compiler=_read(engine, image.id, ["gcc", "--version"]).splitlines()[0],
+            musl=_musl_version(packages),
+            translator=image.translator,
+            options=(*recipe.options, *recipe.target_options),
+            phases=tuple(map(_cost, phases)),
+            executables=tuple(file.name for file in files if _is_program(file)),
+            jit=_has_jit(recipe),
+            needed=needed,
+            runtime_packages=tuple(sorted({need.package for need in needed})),
+            checks=tuple(check for program in recipe.programs for check in _checks(program)),
+        )
 
 
-def _manifest(
-    engine: Engine, recipe: Recipe, made: Made, phases: Sequence[Phase], folder: Path
-) -> Manifest:
-    files = [elf.read(path, str(path.relative_to(folder))) for path in elf.find(folder)]
-    packages = apkdb.read(_read(engine, made.image, ["cat", apkdb.PATH]))
-    needed = tuple(_need(name, packages) for name in sorted(elf.outside_needs(files)))
-    programs = tuple(one.name for one in files if one.name.startswith("bin/") and one.interpreter)
-    return Manifest(
-        kind="rpython" if recipe.programs else "pypy",
-        target=recipe.target,
-        source=made.origin,
-        patches=tuple(AppliedPatch(patch.name, patch.digest) for patch in recipe.patches),
-        image=BuildImage(made.image, made.base.reference, made.base.id, made.base.kit),
-        compiler=_read(engine, made.image, ["gcc", "--version"]).splitlines()[0],
-        musl=_musl_version(packages),
-        translator=made.translator,
-        options=(*recipe.options, *recipe.target_options),
-        phases=tuple(PhaseCost(one.name, one.seconds, one.peak_memory_mib) for one in phases),
-        executables=programs,
-        jit="--opt=jit" in (*recipe.options, *(o for one in recipe.programs for o in one.options)),
-        needed=needed,
-        runtime_packages=tuple(sorted({need.package for need in needed})),
-        checks=tuple(check for one in recipe.programs for check in _checks(one)),
-    )
+def _cost(phase: Phase) -> PhaseCost:
+    return PhaseCost(phase.name, phase.seconds, phase.peak_memory_mib)
+
+
+def _is_program(file: ElfFile) -> bool:
+    return file.name.startswith("bin/") and bool(file.interpreter)
+
+
+def _has_jit(recipe: Recipe) -> bool:
+    own = (option for program in recipe.programs for option in program.options)
+    return "--opt=jit" in (*recipe.options, *own)
 
 
 def _checks(program: Program) -> list[ProgramCheck]:

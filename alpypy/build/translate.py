@@ -7,21 +7,25 @@ import re
 import shutil
 import threading
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
+from alpypy.build.estimates import Estimates, translation_title
+from alpypy.build.images import TranslatingStage
+from alpypy.build.stage import BuildStage
 from alpypy.core.errors import ResourceError, TranslationError
-from alpypy.core.fetch import Fetcher
 from alpypy.core.progress import Display, Phase, Phases, Stopwatch, stamped
-from alpypy.core.store import Store, key_of
+from alpypy.core.store import key_of
 from alpypy.core.unpack import unpack_wheel
 from alpypy.engine.container import Running
-from alpypy.engine.docker import Engine
 from alpypy.engine.job import Job, Mount
+from alpypy.engine.workspace import Workspace
 from alpypy.recipes import patches
 from alpypy.recipes.data import Program
+from alpypy.recipes.local_source import Opened
 from alpypy.recipes.recipe import Recipe
 
 # PyPy's own starter finds its tree by itself; the PyPI release has only the program behind it.
@@ -32,7 +36,7 @@ _TELLING = re.compile(r"Traceback|\[translation:ERROR\]|\berror:|Error\b|undefin
 
 
 @dataclass(frozen=True)
-class Translation:
+class TranslatedTree:
     """A finished translation: the folder with its ``tree``, and what it cost."""
 
     key: str
@@ -49,77 +53,95 @@ def translation_key(recipe: Recipe, image_key: str, source_digest: str) -> str:
         goal=recipe.goal,
         options=[recipe.options, recipe.target_options],
         environment=dict(recipe.environment),
-        programs=[(one.goal, one.options) for one in recipe.programs],
+        programs=[(program.goal, program.options) for program in recipe.programs],
         requires=[source.sha256 for source in recipe.requires],
     )
 
 
-def finished(store: Store, key: str) -> Translation | None:
-    """The translation with this key, if it is there."""
-    record = store.record(key)
-    if record is None:
-        return None
-    return Translation(key, store.folder(key), tuple(Phase(**one) for one in record["phases"]))
-
-
 @dataclass(frozen=True)
-class Task:
-    """A translation to do: ``source`` puts the source into a folder and gives its top folder,
-    ``translator`` is what the image translates with, ``cpython`` or ``pypy``."""
+class Translation:
+    """The stage that runs RPython in a container. ``jobs``: C compilers at once.
 
-    key: str
-    recipe: Recipe
-    image: str
-    translator: str
-    source: Callable[[Path], Path]
-
-
-def translate(
-    engine: Engine,
-    fetcher: Fetcher,
-    store: Store,
-    task: Task,
-    *,
-    expected: Mapping[str, float],
-    jobs: int,
-    keep: bool,
-    say: Callable[[str], None],
-) -> Translation:
-    """Run RPython in a container.
-
-    Args:
-        expected: seconds by phase, for what is shown.
-        jobs: C compilers at once.
-        keep: leave the working directory after a failure.
-
-    Raises:
-        ResourceError: too little memory or disk, before anything starts.
-        PatchError: a patch does not apply.
-        TranslationError: RPython or the C compiler failed.
+    Its making raises ResourceError for too little memory or disk, PatchError for a patch that does
+    not apply, and TranslationError when RPython or the C compiler fails.
     """
-    with store.making(task.key, keep=keep) as work:
-        done = finished(store, task.key)
-        if done:  # by a run that this one waited for
-            return done
-        check_resources(task.recipe, work)
-        _lay_out(fetcher, task, work)
-        phases = _Run(engine, task, work, _log_path(store, task), jobs).all(
-            expected, say, keep=keep
-        )
+
+    workspace: Workspace
+    recipe: Recipe
+    image: TranslatingStage
+    source: Opened
+    jobs: int
+
+    @property
+    def title(self) -> str:
+        """Such as ``translate 3.11-7.3.22``."""
+        return translation_title(self.recipe)
+
+    @property
+    def needs(self) -> Sequence[BuildStage]:
+        """The image that translates."""
+        return (self.image,)
+
+    @cached_property
+    def key(self) -> str:
+        """Of the image, the source, the patches, goal, options and environment."""
+        return translation_key(self.recipe, self.image.key, self.source.digest)
+
+    @property
+    def identity(self) -> str:
+        """What the translated PyPy is for the keys of what it translates: how it is laid out and
+        packed does not count."""
+        patches = [patch.digest for patch in self.recipe.patches if patch.application_level]
+        return key_of(translation=self.key, patches=patches)
+
+    def expected(self, estimates: Estimates) -> float:
+        """Seconds of all phases."""
+        phases = estimates.phases(self.recipe, self.image.interpreter, self.jobs)
+        return sum(phases.values())
+
+    def load(self) -> TranslatedTree | None:
+        """The tree, if it is translated."""
+        store = self.workspace.store
+        record = store.record(self.key)
+        if record is None:
+            return None
+        phases = tuple(Phase(**phase) for phase in record["phases"])
+        return TranslatedTree(self.key, store.folder(self.key), phases)
+
+    def prepare(self) -> None:
+        """Say now what would be missing up to an hour later: memory, disk, a source.
+
+        Raises:
+            ResourceError: too little memory or disk.
+            DownloadError, DigestError: a source could not be fetched.
+        """
+        if not self.workspace.store.being_made(self.key):  # else this run only waits for it
+            check_resources(self.recipe, self.workspace.cache)
+        self.source.fetch()
+        for wheel in self.recipe.requires:
+            self.workspace.fetcher.fetch(wheel)
+
+    def make(self, work: Path) -> Mapping[str, Any]:
+        """Lay out the source, patch it, translate it."""
+        check_resources(self.recipe, work)
+        self._lay_out(work)
+        phases = _Run(self, work).all()
         shutil.rmtree(work / "usession", ignore_errors=True)
-        record = {
-            "title": title(task.recipe),
-            "translator": task.translator,
-            "jobs": jobs,
-            "phases": [asdict(one) for one in phases],
+        return {
+            "translator": self.image.interpreter,
+            "jobs": self.jobs,
+            "phases": [asdict(phase) for phase in phases],
         }
-        return Translation(task.key, store.finish(task.key, record), phases)
 
-
-def title(recipe: Recipe) -> str:
-    """What a translation is called in plans, logs and records."""
-    small = " ".join(recipe.target_options).strip("-")
-    return " ".join(filter(None, ["translate", recipe.target.release, small]))
+    def _lay_out(self, work: Path) -> None:
+        recipe = self.recipe
+        self.source.lay_out(work).rename(work / "tree")
+        core = [patch for patch in recipe.patches if not patch.application_level]
+        patches.apply(core, work / "tree", recipe.target.release)
+        for name in ("usession", "out", "site"):
+            (work / name).mkdir()
+        for wheel in recipe.requires:
+            unpack_wheel(self.workspace.fetcher.fetch(wheel), work / "site")
 
 
 def check_resources(recipe: Recipe, folder: Path) -> None:
@@ -127,13 +149,13 @@ def check_resources(recipe: Recipe, folder: Path) -> None:
     memory, disk = _available_memory() // _MEBI, shutil.disk_usage(folder).free // _MEBI
     if memory < recipe.memory_mib:
         raise ResourceError(
-            f"{title(recipe)} peaks at about {recipe.memory_mib} MiB of memory,"
+            f"{translation_title(recipe)} peaks at about {recipe.memory_mib} MiB of memory,"
             f" and {memory} MiB are available",
             remedy="close other programs, add swap space, or use a larger machine",
         )
     if disk < recipe.disk_mib:
         raise ResourceError(
-            f"{title(recipe)} needs about {recipe.disk_mib} MiB of disk,"
+            f"{translation_title(recipe)} needs about {recipe.disk_mib} MiB of disk,"
             f" and {folder} has {disk} MiB free",
             remedy="free some space, or set ALPYPY_CACHE to a folder on another disk",
         )
@@ -152,120 +174,105 @@ def default_jobs() -> int:
     return len(os.sched_getaffinity(0))
 
 
-def _log_path(store: Store, task: Task) -> Path:
-    store.logs.mkdir(parents=True, exist_ok=True)
-    name = title(task.recipe).replace(" ", "-")
-    return store.logs / f"{name}-alpine{task.recipe.target.alpine}-{task.key[:8]}.log"
+def pypy_job(recipe: Recipe, image: str, work: Path, jobs: int) -> Job:
+    """The command that translates a PyPy.
+
+    Args:
+        image: the ID of the image that translates.
+        work: the folder with the laid out source.
+        jobs: C compilers at once.
+    """
+    words = [_STARTER, *recipe.options, f"--make-jobs={jobs}", f"/work/tree/{recipe.goal}"]
+    return _job(recipe, image, work, [*words, *recipe.target_options], "/work/tree/pypy/goal")
 
 
-def _lay_out(fetcher: Fetcher, task: Task, work: Path) -> None:
-    recipe = task.recipe
-    task.source(work).rename(work / "tree")
-    core = [patch for patch in recipe.patches if not patch.application_level]
-    patches.apply(core, work / "tree", recipe.target.release)
-    for name in ("usession", "out", "site"):
-        (work / name).mkdir()
-    for wheel in recipe.requires:
-        unpack_wheel(fetcher.fetch(wheel), work / "site")
+def program_job(recipe: Recipe, program: Program, image: str, work: Path, jobs: int) -> Job:
+    """The command that translates one of RPython's programs; arguments as for ``pypy_job``."""
+    words = [_TRANSLATE, *program.options, f"--make-jobs={jobs}", f"/work/tree/{program.goal}"]
+    return _job(recipe, image, work, words, "/work/out")
+
+
+def _job(recipe: Recipe, image: str, work: Path, words: Sequence[str], workdir: str) -> Job:
+    environment = {
+        **recipe.environment,
+        "HOME": "/work",
+        "PYPY_USESSION_DIR": "/work/usession",
+        "PYTHONPATH": "/work/tree:/work/site" if recipe.programs else "",
+        "PYTHONDONTWRITEBYTECODE": "1",
+    }
+    return Job(
+        image,
+        ["sh", "-c", 'exec "$TRANSLATOR" "$@"', "sh", *words],
+        mounts=[Mount(work, "/work", writable=True)],
+        environment=environment,
+        workdir=workdir,
+        timeout=None,
+    )
 
 
 class _Run:
     """The run of translate.py, once for a PyPy, once a program for RPython's."""
 
-    def __init__(self, engine: Engine, task: Task, work: Path, log: Path, jobs: int) -> None:
-        self._engine = engine
-        self._recipe = task.recipe
-        self._image = task.image
+    def __init__(self, stage: Translation, work: Path) -> None:
+        self._stage = stage
         self._work = work
-        self._log = log
-        self._jobs = jobs
+        name = f"{stage.title.replace(' ', '-')}-alpine{stage.recipe.target.alpine}"
+        self._log = stage.workspace.logs / f"{name}-{stage.key[:8]}.log"
+        self._phases, self._watch = Phases(), Stopwatch()
 
-    def all(
-        self, expected: Mapping[str, float], say: Callable[[str], None], *, keep: bool
-    ) -> tuple[Phase, ...]:
+    def all(self) -> tuple[Phase, ...]:
         """Every phase of every command, in order."""
-        say(f"{title(self._recipe)}: log {self._log}")
-        phases, watch = Phases(), Stopwatch()
+        stage = self._stage
+        stage.workspace.say(f"{stage.title}: log {self._log}")
+        estimates = Estimates(stage.workspace)
+        expected = estimates.phases(stage.recipe, stage.image.interpreter, stage.jobs)
         with (
             self._log.open("w", encoding="utf-8") as log,
-            Display(title(self._recipe), phases, expected, say),
+            Display(stage.title, self._phases, expected, stage.workspace.say),
         ):
-            if not self._recipe.programs:
-                self._one(self._pypy_job(), log, phases, watch, keep=keep)
-            for program in self._recipe.programs:
-                phases.program(program.name, watch.seconds)
-                self._one(self._program_job(program), log, phases, watch, keep=keep)
-        return phases.end(watch.seconds)
+            for name, job in self._jobs():
+                if name:
+                    self._phases.program(name, self._watch.seconds)
+                self._one(job, log)
+        return self._phases.end(self._watch.seconds)
 
-    def _pypy_job(self) -> Job:
-        recipe = self._recipe
-        words = [_STARTER, *recipe.options, self._make_jobs, f"/work/tree/{recipe.goal}"]
-        return self._job([*words, *recipe.target_options], "/work/tree/pypy/goal")
+    def _jobs(self) -> Iterator[tuple[str, Job]]:
+        """The commands, each with the program's name, which is empty for a PyPy."""
+        recipe, jobs, image = self._stage.recipe, self._stage.jobs, self._stage.image.load()
+        if image is None:
+            raise AssertionError("the image is built before it translates")
+        if not recipe.programs:
+            yield "", pypy_job(recipe, image.id, self._work, jobs)
+        for program in recipe.programs:
+            yield program.name, program_job(recipe, program, image.id, self._work, jobs)
 
-    def _program_job(self, program: Program) -> Job:
-        words = [_TRANSLATE, *program.options, self._make_jobs, f"/work/tree/{program.goal}"]
-        return self._job(words, "/work/out")
-
-    @property
-    def _make_jobs(self) -> str:
-        return f"--make-jobs={self._jobs}"
-
-    def _job(self, words: Sequence[str], workdir: str) -> Job:
-        environment = {
-            **self._recipe.environment,
-            "HOME": "/work",
-            "PYPY_USESSION_DIR": "/work/usession",
-            "PYTHONPATH": "/work/tree:/work/site" if self._recipe.programs else "",
-            "PYTHONDONTWRITEBYTECODE": "1",
-        }
-        return Job(
-            self._image,
-            ["sh", "-c", 'exec "$TRANSLATOR" "$@"', "sh", *words],
-            mounts=[Mount(self._work, "/work", writable=True)],
-            environment=environment,
-            workdir=workdir,
-            timeout=None,
-        )
-
-    def _one(
-        self,
-        job: Job,
-        log: IO[str],
-        phases: Phases,
-        watch: Stopwatch,
-        *,
-        keep: bool,
-    ) -> None:
+    def _one(self, job: Job, log: IO[str]) -> None:
         tail = deque[str](maxlen=1000)
         stop = threading.Event()
-        with self._engine.started(job) as running:
+        with self._stage.workspace.engine.started(job) as running:
             threading.Thread(target=running.sample_memory, daemon=True).start()
-            ticker = threading.Thread(
-                target=_follow_memory, args=(stop, running, phases), daemon=True
-            )
+            words = (stop, running, self._phases)
+            ticker = threading.Thread(target=_follow_memory, args=words, daemon=True)
             ticker.start()
             try:
                 for line in running.lines():
-                    log.write(stamped(line, watch.seconds))
+                    log.write(stamped(line, self._watch.seconds))
                     log.flush()
-                    phases.line(line, watch.seconds)
+                    self._phases.line(line, self._watch.seconds)
                     tail.append(line)
                 code = running.wait()
             finally:
                 stop.set()
                 ticker.join()
         if code:
-            raise self._failure(code, phases.current, list(tail), keep=keep)
+            raise self._failure(code, list(tail))
 
-    def _failure(
-        self, code: int, phase: str, tail: Sequence[str], *, keep: bool
-    ) -> TranslationError:
+    def _failure(self, code: int, tail: Sequence[str]) -> TranslationError:
         lines = "\n".join(f"    {line}" for line in telling_lines(tail))
-        how = "was killed, most likely for want of memory" if code == 137 else f"ended with {code}"
-        where = f"its working directory is {self._work}" if keep else "--keep leaves its tree"
+        how = "was killed, probably out of memory" if code == 137 else f"ended with {code}"
         return TranslationError(
-            f"{title(self._recipe)} {how} in the phase {phase}:\n{lines}",
-            remedy=f"the log is {self._log}; {where}",
+            f"{self._stage.title} {how} in the phase {self._phases.current}:\n{lines}",
+            remedy=f"the log is {self._log}",
         )
 
 

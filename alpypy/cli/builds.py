@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -13,14 +13,11 @@ from typing import TYPE_CHECKING, Annotated
 from alpypy.cli import common
 from alpypy.cli.command import command
 from alpypy.cli.options import ALPINE, ARCH, MIRROR, Option
-from alpypy.core.folders import ROOT, cache_folder
-from alpypy.core.log import say
 from alpypy.recipes.spec import Target
 
 if TYPE_CHECKING:
-    from alpypy.build.plan import Stage
-    from alpypy.pipeline.bootstrap import Builder
-    from alpypy.pipeline.request import Order
+    from alpypy.pipeline.bootstrap import Builder, PlannedStage
+    from alpypy.pipeline.request import BuildRequest
 
 _KEEP = Option("leave the working directory after a failure")
 _DIRECT = Option("translate with CPython in one pass, without a PyPy between")
@@ -45,17 +42,16 @@ class _Build:
     ] = None
     jobs: Annotated[int | None, Option("C compilers at once (default: the processors)")] = None
 
-    def order(
+    def request(
         self, *, keep: bool = False, direct: bool = False, with_pypy: str | None = None
-    ) -> Order:
+    ) -> BuildRequest:
         """What is to be built, and how."""
-        from alpypy.pipeline.request import Order
+        from alpypy.pipeline.request import BuildRequest
 
         version = self.release_version or os.environ.get("PYPY_RELEASE_VERSION") or None
-        return Order(
+        return BuildRequest(
             target=Target(self.pypy, self.alpine, self.arch, version),
             sources=self.source,
-            mirrors=self.mirror,
             base_image=self.base_image or None,
             with_pypy=with_pypy,
             direct=direct,
@@ -91,53 +87,52 @@ class PlanOptions(_Build):
 @command(BootstrapOptions)
 def bootstrap(options: BootstrapOptions) -> None:
     """Build, package and verify a PyPy for an Alpine, starting from nothing."""
-    _carry_out(options.order(keep=options.keep, direct=options.direct))
+    _carry_out(options.request(keep=options.keep, direct=options.direct), options.mirror)
 
 
 @command(BuildOptions)
 def build(options: BuildOptions) -> None:
     """Build, package and verify a PyPy with a PyPy 2.7 that is there already."""
-    _carry_out(options.order(keep=options.keep, with_pypy=options.with_pypy))
+    request = options.request(keep=options.keep, with_pypy=options.with_pypy)
+    _carry_out(request, options.mirror)
 
 
 @command(PlanOptions)
 def plan(options: PlanOptions) -> None:
     """Print the stages of a build, which are done, and how long the rest should take."""
-    order = options.order(direct=options.direct, with_pypy=options.with_pypy)
-    with _builder(order) as builder:
-        for line in stage_lines(builder.stages()):
+    request = options.request(direct=options.direct, with_pypy=options.with_pypy)
+    with _builder(request, options.mirror) as builder:
+        for line in stage_lines(builder.planned()):
             common.show(line)
 
 
 @contextlib.contextmanager
-def _builder(order: Order) -> Iterator[Builder]:
-    """A build that is planned and not begun. What is wrong with the order is said first."""
-    from alpypy.core.fetch import Fetcher
+def _builder(request: BuildRequest, mirrors: Sequence[str]) -> Iterator[Builder]:
+    """A build that is planned and not begun. What is wrong with the request is said first."""
     from alpypy.pipeline.bootstrap import Builder
-    from alpypy.pipeline.request import understand
+    from alpypy.pipeline.request import resolve
 
-    cache = cache_folder()
-    fetcher = Fetcher(cache, order.mirrors)
-    understood = understand(ROOT, cache, fetcher, order)
-    with common.engine() as engine:
-        yield Builder(ROOT, cache, engine, fetcher, understood, say)
+    project = common.project(mirrors)
+    build = resolve(project, request)
+    with common.workspace(project) as workspace:
+        yield Builder(workspace, build)
 
 
-def _carry_out(order: Order) -> None:
-    with _builder(order) as builder:
+def _carry_out(request: BuildRequest, mirrors: Sequence[str]) -> None:
+    with _builder(request, mirrors) as builder:
         outcome = builder.run()
     common.show(outcome.report.to_text())
     common.show(str(outcome.tarball))
     sys.exit(outcome.report.exit_code)
 
 
-def stage_lines(stages: tuple[Stage, ...]) -> Iterator[str]:
+def stage_lines(stages: tuple[PlannedStage, ...]) -> Iterator[str]:
     """The table of ``plan``."""
     from alpypy.core.progress import clock
 
     width = max(len(stage.title) for stage in stages)
     for stage in stages:
         state = "done" if stage.done else f"about {clock(stage.seconds)}"
-        yield f"{stage.title:{width}}  {stage.key[:12] or '-':12}  {state}"
+        yield f"{stage.title:{width}}  {stage.key[:12]}  {state}"
     left = sum(stage.seconds for stage in stages if not stage.done)
     yield f"{'left':{width}}  {'':12}  {'nothing' if not left else f'about {clock(left)} (m:ss)'}"

@@ -12,8 +12,7 @@ from alpypy.cli import common
 from alpypy.cli.command import command
 from alpypy.cli.options import ALPINE, ARCH, MIRROR, PACKAGED_AS, Option
 from alpypy.core.errors import SpecError
-from alpypy.core.folders import ROOT, cache_folder
-from alpypy.core.log import say
+from alpypy.core.folders import ROOT
 from alpypy.recipes.spec import Target, alpine_of, arch_of
 
 if TYPE_CHECKING:
@@ -37,8 +36,7 @@ class VerifyOptions:
 @command(VerifyOptions)
 def verify(options: VerifyOptions) -> None:
     """Check a tarball from outside and in a clean Alpine; exit code 1 when something is wrong."""
-    from alpypy.build.image import find_base
-    from alpypy.core.fetch import Fetcher
+    from alpypy.build.base_image import find_base
     from alpypy.recipes.recipe import load_catalog
     from alpypy.verify import receipt
     from alpypy.verify import run as checks
@@ -46,11 +44,10 @@ def verify(options: VerifyOptions) -> None:
     path = options.tarball
     checks.require_tarball(path)
     alpine, arch = load_catalog(ROOT).alpine(alpine_of(path.name)), arch_of(path.name)
-    fetcher = Fetcher(cache_folder(), options.mirror)
-    with common.engine() as engine:
-        chosen = options.base_image or checks.own_alpine(path, engine, alpine.version)
-        base = find_base(engine, fetcher, alpine, arch, chosen, say)
-        report = checks.verify(path, engine, base_image=base.reference)
+    with common.workspace(common.project(options.mirror)) as workspace:
+        own_alpine = checks.own_alpine(path, workspace.engine, alpine.version)
+        base = find_base(workspace, alpine, arch, options.base_image or own_alpine)
+        report = checks.verify(workspace, path, base.reference)
     common.show(report.to_json() if options.json else report.to_text())
     if os.access(path.parent, os.W_OK):
         receipt.keep(path, report)
@@ -92,9 +89,12 @@ def check(options: CheckOptions) -> None:
         checked = _checker(options).reference(options.reference)
     else:
         target = _target(options)
-        with common.engine() as engine:
+        with common.workspace(common.project()) as workspace:
             checked = _checker(options).tarball(
-                engine, target, sources=options.source, base_image=options.base_image or None
+                workspace.engine,
+                target,
+                sources=options.source,
+                base_image=options.base_image or None,
             )
     common.show(checked.report.to_text())
     common.show(f"{checked.document}\n{checked.page}")
@@ -103,7 +103,6 @@ def check(options: CheckOptions) -> None:
 
 def _checker(options: CheckOptions) -> Checker:
     from alpypy.build.translate import default_jobs
-    from alpypy.core.fetch import Fetcher
     from alpypy.suites.checker import Checker, Scope
 
     scope = Scope(
@@ -112,8 +111,7 @@ def _checker(options: CheckOptions) -> Checker:
         timeout=options.timeout,
         against=options.against,
     )
-    cache = cache_folder()
-    return Checker(ROOT, cache, Fetcher(cache), scope, say)
+    return Checker(common.project(), scope)
 
 
 def _refuse_beside_reference(options: CheckOptions) -> None:

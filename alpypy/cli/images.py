@@ -8,8 +8,6 @@ from typing import Annotated
 from alpypy.cli import common
 from alpypy.cli.command import command
 from alpypy.cli.options import ALPINE, ARCH, MIRROR, PACKAGED_AS, Option
-from alpypy.core.folders import ROOT, cache_folder
-from alpypy.core.log import say
 from alpypy.recipes.spec import RUNTIME_REPOSITORY, Target
 
 
@@ -46,21 +44,20 @@ class ImageOptions:
 @command(ImageOptions)
 def image(options: ImageOptions) -> None:
     """Make the image to run programs on out of a verified tarball, and push it."""
-    from alpypy.core.fetch import Fetcher
     from alpypy.engine import registry
-    from alpypy.images.runtime import Wanted, make, understand
+    from alpypy.images.runtime import ImageRequest, make, resolve
 
     version = options.release_version or None
     target = Target(options.pypy, options.alpine, options.arch, version)
     base = options.base_image or None
-    wanted = Wanted(target, options.repository, options.dev, base, options.fresh)
-    plan = understand(ROOT, wanted)
-    with common.engine() as engine:
-        cache = cache_folder()
-        make(engine, Fetcher(cache), ROOT, cache, plan, say)
+    request = ImageRequest(target, options.repository, options.dev, base, options.fresh)
+    project = common.project()
+    plan = resolve(project, request)
+    with common.workspace(project) as workspace:
+        make(workspace, plan)
         common.show(f"{plan.reference} is ready")
         if options.push:
-            registry.push(engine, plan.reference, say)
+            registry.push(workspace.engine, plan.reference, project.say)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,10 +74,9 @@ class KitOptions:
 @command(KitOptions)
 def kit(options: KitOptions) -> None:
     """Make the base image that builds where only PyPI and Debian mirrors are in reach."""
-    from alpypy.core.fetch import Fetcher
     from alpypy.offline.kit import prepare
 
-    fetcher = Fetcher(cache_folder(), options.mirror)
-    with common.engine() as engine:
-        made = prepare(engine, fetcher, ROOT, options.alpine, options.base_image or None, say)
+    with common.workspace(common.project(options.mirror)) as own:
+        chosen = options.base_image or None
+        made = prepare(own.engine, own.fetcher, own.data, options.alpine, chosen, own.say)
     common.show(f"{made.reference} is ready, made on {made.base}")

@@ -48,5 +48,5 @@ def proxy(options: ProxyOptions) -> None:
     port = options.port or settings.port
     folder = cache_folder() / "proxy"
     wanted = Wanted(folder, ROOT, settings, port, opened, options.image or None)
-    with common.engine() as engine:
-        common.show(str(serve(engine, wanted, common.show)))
+    with common.workspace(common.project()) as workspace:
+        common.show(str(serve(workspace.engine, wanted, common.show)))

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 from alpypy.cli import common
 from alpypy.cli.command import command
 from alpypy.cli.options import ARCH, MIRROR, PACKAGED_AS, Option
-from alpypy.core.folders import ROOT, artifacts_folder, cache_folder
-from alpypy.core.log import say
+from alpypy.core.folders import ROOT, artifacts_folder
 
 if TYPE_CHECKING:
     from alpypy.wheels.recipe import WheelData
@@ -63,15 +62,12 @@ class WheelsOptions:
 @command(WheelsOptions)
 def wheels(options: WheelsOptions) -> None:
     """Build wheels for musl and try each in a clean Alpine before it is kept."""
-    from alpypy.core.fetch import Fetcher
     from alpypy.wheels.maker import WheelMaker, kept_lines
     from alpypy.wheels.recipe import load_wheel_data
 
     data = load_wheel_data(ROOT)
     request = options.request(data)
-    cache = cache_folder()
-    with common.engine() as engine:
-        maker = WheelMaker(ROOT, cache, engine, Fetcher(cache, options.mirror), data, say)
-        kept = maker.make(request)
+    with common.workspace(common.project(options.mirror)) as workspace:
+        kept = WheelMaker(workspace, data).make(request)
     for line in kept_lines(kept):
         common.show(line)

@@ -17,7 +17,7 @@ def one_at_a_time(path: Path, what: str) -> Iterator[None]:
     try:
         lock.acquire(timeout=0)
     except Timeout:
-        print(f"another run is making this {what}; waiting for it", file=sys.stderr, flush=True)
+        print(f"another run is making {what}; waiting for it", file=sys.stderr, flush=True)
         lock.acquire()
     try:
         yield

@@ -6,15 +6,18 @@ import contextlib
 import hashlib
 import json
 import shutil
+import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 from filelock import FileLock, Timeout
 
 from alpypy.core.locks import one_at_a_time
 
 _RECORD = "record.json"
+_Result = TypeVar("_Result")
+_Loaded = TypeVar("_Loaded", covariant=True)
 
 
 def key_of(**parts: object) -> str:
@@ -23,12 +26,64 @@ def key_of(**parts: object) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
+def digest_of_files(*files: Path) -> str:
+    """A digest of files, for the keys of stages whose result their code decides."""
+    whole = hashlib.sha256()
+    for path in sorted(files):
+        whole.update(path.read_bytes())
+    return whole.hexdigest()
+
+
+class Stage(Protocol[_Loaded]):
+    """One step of the work, whose result is kept and is never made twice."""
+
+    @property
+    def title(self) -> str:
+        """What messages call it: ``package 3.11-7.3.22``."""
+
+    @property
+    def key(self) -> str:
+        """A digest of all that goes into it, as ``key_of`` makes them."""
+
+    def load(self) -> _Loaded | None:
+        """Its result when it is finished and whole, else None."""
+
+    def make(self, work: Path) -> Mapping[str, Any]:
+        """Do the work.
+
+        Args:
+            work: an empty folder. What is left in it is kept with the stage.
+
+        Returns:
+            What to record of it, in values that JSON has.
+        """
+
+
 class Store:
     """The stages below a cache folder."""
 
     def __init__(self, cache: Path) -> None:
         self._folder = cache / "stages"
-        self.logs = cache / "logs"
+
+    def run(self, stage: Stage[_Result], *, keep: bool = False, again: bool = False) -> _Result:
+        """The result of a stage, which is made now unless it is finished.
+
+        One run at a time makes a stage. Another one waits, and takes the result of the first.
+
+        Args:
+            keep: leave the working folder after a failure.
+            again: make it even if it is finished.
+        """
+        done = None if again else stage.load()
+        if done is None:
+            with one_at_a_time(self._lock(stage.key), stage.title):
+                done = None if again else stage.load()  # by a run that this one waited for
+                if done is None:
+                    self._make(stage, keep=keep)
+                    done = stage.load()
+        if done is None:
+            raise AssertionError(f"{stage.title} is finished, and has no result")
+        return done
 
     def folder(self, key: str) -> Path:
         """Where the stage is when it is finished."""
@@ -44,33 +99,13 @@ class Store:
 
     def records(self) -> Iterator[dict[str, Any]]:
         """The records of all finished stages, oldest first."""
-        found = []
+        dated = []
         for path in self._folder.glob(f"*/{_RECORD}"):
             if path.parent.name.endswith(".work"):
                 continue
-            with contextlib.suppress(FileNotFoundError):  # another run makes it anew just now
-                found.append((path.stat().st_mtime, _read(path)))
-        yield from (record for _, record in sorted(found, key=lambda one: one[0]) if record)
-
-    @contextlib.contextmanager
-    def making(self, key: str, *, keep: bool) -> Iterator[Path]:
-        """An empty folder to make the stage in; gone after a failure unless ``keep``.
-
-        One run at a time makes a stage: another one waits. ``finish`` makes it count.
-        """
-        work = self.work_folder(key)
-        with one_at_a_time(self._lock(key), "stage"):
-            if self.record(key) is None:
-                _clear(self.folder(key))  # what cannot be removed is to fail before the work
-            shutil.rmtree(work, ignore_errors=True)
-            work.mkdir()
-            failed = True
-            try:
-                yield work
-                failed = False
-            finally:
-                if not (failed and keep):
-                    shutil.rmtree(work, ignore_errors=True)
+            with contextlib.suppress(FileNotFoundError):  # another run replaces it just now
+                dated.append((path.stat().st_mtime, _read(path)))
+        yield from (record for _, record in sorted(dated, key=lambda pair: pair[0]) if record)
 
     def being_made(self, key: str) -> bool:
         """Whether another run makes the stage just now."""
@@ -81,17 +116,26 @@ class Store:
         except Timeout:
             return True
 
+    def _make(self, stage: Stage[object], *, keep: bool) -> None:
+        work, folder = self.work_folder(stage.key), self.folder(stage.key)
+        _clear(folder)  # what cannot be removed is to fail before the work
+        shutil.rmtree(work, ignore_errors=True)
+        work.mkdir()
+        started = time.monotonic()
+        try:
+            record = stage.make(work)
+            seconds = round(time.monotonic() - started, 1)
+            whole = {"title": stage.title, "seconds": seconds, **record}
+            (work / _RECORD).write_text(json.dumps(whole, indent=2) + "\n", encoding="utf-8")
+            work.rename(folder)
+        except BaseException:
+            if not keep:
+                shutil.rmtree(work, ignore_errors=True)
+            raise
+
     def _lock(self, key: str) -> Path:
         self._folder.mkdir(parents=True, exist_ok=True)
         return self._folder / f"{key[:24]}.lock"
-
-    def finish(self, key: str, record: Mapping[str, Any]) -> Path:
-        """Let the folder that ``making`` gave count as the stage, in place of an older one."""
-        work, folder = self.work_folder(key), self.folder(key)
-        (work / _RECORD).write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
-        _clear(folder)
-        work.rename(folder)
-        return folder
 
 
 def _read(path: Path) -> dict[str, Any] | None:

@@ -7,39 +7,39 @@ what of the tarball is left out stands in versions/image.toml.
 from __future__ import annotations
 
 import json
-import tempfile
-from collections.abc import Callable, Mapping, Sequence
+import shutil
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from packaging.specifiers import SpecifierSet
 
-from alpypy.build.image import find_base
+from alpypy.build.base_image import find_base
 from alpypy.core.archive import copy_verified
 from alpypy.core.errors import ArchiveError
-from alpypy.core.fetch import Fetcher
-from alpypy.core.files import copy_data, data_files, whole_file
+from alpypy.core.files import copy_data, data_files
+from alpypy.core.project import Project
 from alpypy.core.store import key_of
 from alpypy.core.tables import Table, read_table
-from alpypy.engine.docker import Engine
+from alpypy.engine.workspace import Workspace
 from alpypy.offline import kit as kits
 from alpypy.recipes.manifest import Manifest
 from alpypy.recipes.recipe import Recipe, load_catalog
 from alpypy.recipes.spec import RUNTIME_REPOSITORY, PypyVersion, Target
-from alpypy.verify import receipt as verdict
+from alpypy.verify import receipt
 
 FILE_NAME = "image.toml"
 FOLDER = "opt/pypy"  # where PyPy is in the image, as in docker-library's
 _TARBALL_LABEL = "org.alpypy.tarball"  # SHA-256 of what the image was made of
-_MADE = "images"  # the folder of IDs
 _STAGE_LABEL = "org.alpypy.stage"  # of what is built on the way and thrown away: the key
 _CONTEXT = "dockerfiles/runtime"
 _SAID = "image: "  # begins the lines that the scripts inside print for the user
 
 
 @dataclass(frozen=True)
-class LeftOut:
+class Exclusion:
     """Files of a tarball that the image has not; with ``dev`` the -dev image has them."""
 
     what: str
@@ -49,15 +49,15 @@ class LeftOut:
 
 
 @dataclass(frozen=True)
-class Settings:
+class ImageSettings:
     """versions/image.toml. ``setuptools`` are the languages that keep it beside pip."""
 
-    left_out: tuple[LeftOut, ...]
+    left_out: tuple[Exclusion, ...]
     setuptools: SpecifierSet
 
 
 @dataclass(frozen=True)
-class Wanted:
+class ImageRequest:
     """The image that is asked for; ``base_image`` is a name or a root file system's tarball.
 
     ``fresh`` makes it anew where it is there, with the packages that Alpine has now.
@@ -71,25 +71,25 @@ class Wanted:
 
 
 @dataclass(frozen=True)
-class Plan:
+class ImagePlan:
     """What the image is made of, all of it checked."""
 
-    wanted: Wanted
+    request: ImageRequest
     reference: str
     recipe: Recipe
     tarball: Path
     sha256: str
     manifest: Manifest
-    settings: Settings
+    settings: ImageSettings
 
     @property
     def language(self) -> str:
         """Python's version: ``3.11``."""
-        return PypyVersion.parse(self.wanted.target.release).language
+        return PypyVersion.parse(self.request.target.release).language
 
 
 @dataclass(frozen=True)
-class Ground:
+class ImageBase:
     """What an image stands on, and where its packages come from: the same image, or the kit that
     was made on it. ``identity`` stands for the content of the latter in keys."""
 
@@ -101,7 +101,7 @@ class Ground:
     network: bool
 
 
-def load_settings(root: Path) -> Settings:
+def load_settings(root: Path) -> ImageSettings:
     """Read and check ``root``/versions/image.toml.
 
     Raises:
@@ -111,24 +111,24 @@ def load_settings(root: Path) -> Settings:
     file.allow("left_out", "setuptools")
     setuptools = file.table("setuptools")
     setuptools.allow("language")
-    return Settings(
+    return ImageSettings(
         left_out=tuple(map(_load_left_out, file.tables("left_out"))),
         setuptools=setuptools.range("language"),
     )
 
 
-def _load_left_out(entry: Table) -> LeftOut:
+def _load_left_out(entry: Table) -> Exclusion:
     entry = entry.called(entry.text("what"))
     entry.allow("what", "patterns", "dev", "why")
     patterns = entry.texts("patterns")
     wrong = [one for one in patterns if not one.strip("/*") or one.strip("/") != one]
     if wrong:
         raise entry.error(f"patterns has {wrong[0]!r}", "write the end of a path: tests, or *.c")
-    return LeftOut(entry.text("what"), patterns, entry.flag("dev"), entry.text("why"))
+    return Exclusion(entry.text("what"), patterns, entry.flag("dev"), entry.text("why"))
 
 
-def understand(root: Path, wanted: Wanted) -> Plan:
-    """Find the tarball in ``root``/artifacts and see that it may be given to users.
+def resolve(project: Project, request: ImageRequest) -> ImagePlan:
+    """Find the tarball in artifacts/ and see that it may be given to users.
 
     Raises:
         SpecError: there is no such release or Alpine, it is no PyPy, or a name cannot be used.
@@ -136,85 +136,55 @@ def understand(root: Path, wanted: Wanted) -> Plan:
         UnverifiedError: it has not passed verify.
         DataError: a file in versions/ is not usable.
     """
-    target = wanted.target
-    recipe = load_catalog(root).recipe(target)
+    target = request.target
+    recipe = load_catalog(project.data).recipe(target)
     PypyVersion.parse(target.release)
-    reference = target.runtime_tag(wanted.repository, dev=wanted.dev)
-    tarball = root / "artifacts" / target.tarball
+    reference = target.runtime_tag(request.repository, dev=request.dev)
+    tarball = project.artifacts / target.tarball
     if not tarball.is_file():
         raise ArchiveError(
             f"artifacts/{tarball.name} does not exist",
             remedy=f"build it: invoke bootstrap --pypy {target.release} --alpine {target.alpine}",
         )
-    report = verdict.require(tarball)
+    report = receipt.require(tarball)
     manifest = Manifest.of_tarball(tarball)
     if manifest.target != target:
         raise ArchiveError(
             f"artifacts/{tarball.name} holds {manifest.target.folder}",
             remedy=f"call it {manifest.target.tarball}, verify it, and ask for that",
         )
-    return Plan(wanted, reference, recipe, tarball, report.sha256, manifest, load_settings(root))
+    settings = load_settings(project.data)
+    return ImagePlan(request, reference, recipe, tarball, report.sha256, manifest, settings)
 
 
-def make(
-    engine: Engine,
-    fetcher: Fetcher,
-    root: Path,
-    cache: Path,
-    plan: Plan,
-    say: Callable[[str], None],
-) -> str:
+def make(workspace: Workspace, plan: ImagePlan) -> str:
     """Build the image, unless the engine has it and no fresh one is wanted, and give its ID.
-
-    Args:
-        cache: where the IDs of images that were made are kept.
 
     Raises:
         ImageError: a step failed, the image's own check among them; or there is no base image.
         KitError, SpecError, DownloadError: as ``find_base`` does.
     """
-    ground = find_ground(engine, fetcher, plan, say)
-    key = _key(root, plan, ground)
-    with engine.building(key):
-        made = None if plan.wanted.fresh else _made(engine, cache / _MADE / key[:24])
-        if made is None:
-            say(f"building {plan.reference} out of {plan.tarball.name}")
-            made = _build(engine, root, plan, ground, key, say)
-            _keep(cache / _MADE / key[:24], made)
-        else:
-            engine.tag(made, plan.reference)
+    image = RuntimeImage(workspace, plan, image_base(workspace, plan))
+    made = workspace.store.run(image, again=plan.request.fresh)
+    workspace.engine.tag(made, plan.reference)
     return made
 
 
-def _made(engine: Engine, memo: Path) -> str | None:
-    """The image that was made with this key, by its ID: a label would find as well whatever users
-    made from it, which inherits labels."""
-    return engine.image_id(memo.read_text(encoding="ascii")) if memo.is_file() else None
-
-
-def _keep(memo: Path, made: str) -> None:
-    memo.parent.mkdir(parents=True, exist_ok=True)
-    with whole_file(memo) as temporary:
-        temporary.write_text(made, encoding="ascii")
-
-
-def find_ground(engine: Engine, fetcher: Fetcher, plan: Plan, say: Callable[[str], None]) -> Ground:
+def image_base(workspace: Workspace, plan: ImagePlan) -> ImageBase:
     """The Alpine of the image: the chosen one, else the one that the tarball was built for.
 
     What was built with the kit needs the kit's libraries; the image stands on the Alpine below
     the kit, without its packages for building.
     """
-    wanted, recipe = plan.wanted, plan.recipe
-    kit = None if wanted.base_image else plan.manifest.image.kit
-    packages = find_base(
-        engine, fetcher, recipe.alpine, wanted.target.arch, wanted.base_image, say, kit=kit
-    )
+    engine, request, recipe = workspace.engine, plan.request, plan.recipe
+    kit = None if request.base_image else plan.manifest.image.kit
+    packages = find_base(workspace, recipe.alpine, request.target.arch, request.base_image, kit=kit)
     base = packages.id
     if packages.id == engine.image_id(kits.reference(recipe.alpine.version)):
         base = kits.made_on(engine, recipe.alpine.version)
     facts = engine.facts(base)
-    name, digest = name_and_digest(facts, (wanted.base_image, f"alpine:{recipe.alpine.version}"))
-    return Ground(
+    name, digest = name_and_digest(facts, (request.base_image, f"alpine:{recipe.alpine.version}"))
+    return ImageBase(
         id=base,
         name=name,
         digest=digest,
@@ -237,54 +207,78 @@ def name_and_digest(facts: Mapping[str, Any], wished: Sequence[str | None]) -> t
     return str(name), str([*digests, facts["Id"]][0]).rpartition("@")[2]
 
 
-def _key(root: Path, plan: Plan, ground: Ground) -> str:
-    folder = root / _CONTEXT
-    return key_of(
-        files={path.name: path.read_text(encoding="utf-8") for path in data_files(folder)},
-        settings=_settings(plan),
-        tarball=plan.sha256,
-        base=ground.id,
-        packages=ground.identity,
-        labels=_labels(plan, ground),
-    )
+@dataclass(frozen=True)
+class RuntimeImage:
+    """The stage that builds the image.
 
+    It is found again by the ID that was recorded: a label would find as well whatever users made
+    from it, which inherits labels.
+    """
 
-def _build(
-    engine: Engine,
-    root: Path,
-    plan: Plan,
-    ground: Ground,
-    key: str,
-    say: Callable[[str], None],
-) -> str:
-    def tell(line: str) -> None:
-        if line.startswith(_SAID):
-            say(f"  {line.removeprefix(_SAID)}")
+    workspace: Workspace
+    plan: ImagePlan
+    base: ImageBase
 
-    with tempfile.TemporaryDirectory(prefix="alpypy-image-") as name:
-        context = copy_data(root / _CONTEXT, Path(name) / "context")
+    @property
+    def title(self) -> str:
+        """The image's name."""
+        return f"image {self.plan.reference}"
+
+    @cached_property
+    def key(self) -> str:
+        """Of the Dockerfile, the settings, the tarball, the base, the labels."""
+        folder = self.workspace.data / _CONTEXT
+        return key_of(
+            files={path.name: path.read_text(encoding="utf-8") for path in data_files(folder)},
+            settings=_settings(self.plan),
+            tarball=self.plan.sha256,
+            base=self.base.id,
+            packages=self.base.identity,
+            labels=_labels(self.plan, self.base),
+        )
+
+    def load(self) -> str | None:
+        """The image's ID, if the engine still has it."""
+        record = self.workspace.store.record(self.key)
+        return self.workspace.engine.image_id(record["image"]) if record else None
+
+    def make(self, work: Path) -> Mapping[str, Any]:
+        """Build the image."""
+        plan = self.plan
+        self.workspace.say(f"building {plan.reference} out of {plan.tarball.name}")
+        context = copy_data(self.workspace.data / _CONTEXT, work / "context")
         copy_verified(plan.tarball, context / "pypy.tar.bz2", plan.sha256)
         (context / "settings.json").write_text(json.dumps(_settings(plan)), encoding="utf-8")
+        image = self._build(context)
+        shutil.rmtree(context)
+        return {"stage": "runtime_image", "image": image}
+
+    def _build(self, context: Path) -> str:
+        engine, plan = self.workspace.engine, self.plan
         try:
             return engine.build(
                 context,
                 tag=plan.reference,
-                arguments={**_arguments(plan, ground), "KEY": key},
-                labels=_labels(plan, ground),
-                network=ground.network,
+                arguments={**_arguments(plan, self.base), "KEY": self.key},
+                labels=_labels(plan, self.base),
+                network=self.base.network,
                 target=f"python{plan.language[0]}",
-                fresh=plan.wanted.fresh,
-                on_line=tell,
+                fresh=plan.request.fresh,
+                on_line=self._tell,
             )
         finally:
-            for stage in engine.dangling(_STAGE_LABEL, key):
+            for stage in engine.dangling(_STAGE_LABEL, self.key):
                 engine.remove_image(stage)
 
+    def _tell(self, line: str) -> None:
+        if line.startswith(_SAID):
+            self.workspace.say(f"  {line.removeprefix(_SAID)}")
 
-def _arguments(plan: Plan, ground: Ground) -> dict[str, str]:
+
+def _arguments(plan: ImagePlan, base: ImageBase) -> dict[str, str]:
     return {
-        "BASE_IMAGE": ground.id,
-        "PACKAGE_IMAGE": ground.packages,
+        "BASE_IMAGE": base.id,
+        "PACKAGE_IMAGE": base.packages,
         "LIBRARIES": " ".join(libraries(plan.manifest)),
         "EXECUTABLE": plan.manifest.executables[0],
     }
@@ -295,10 +289,10 @@ def libraries(manifest: Manifest) -> tuple[str, ...]:
     return tuple(f"so:{need.soname}" for need in manifest.needed)
 
 
-def _settings(plan: Plan) -> dict[str, Any]:
+def _settings(plan: ImagePlan) -> dict[str, Any]:
     """What the scripts inside the image must know."""
     language, left_out = plan.language, plan.settings.left_out
-    kept = [one for one in left_out if one.dev and plan.wanted.dev]
+    kept = [one for one in left_out if one.dev and plan.request.dev]
     return {
         "language": language,
         "names": [
@@ -312,21 +306,21 @@ def _settings(plan: Plan) -> dict[str, Any]:
     }
 
 
-def _labels(plan: Plan, ground: Ground) -> Mapping[str, str]:
+def _labels(plan: ImagePlan, base: ImageBase) -> Mapping[str, str]:
     """Source: https://github.com/opencontainers/image-spec/blob/main/annotations.md
 
     ``revision`` is the SHA-256 of the source that was translated, as it may be the user's own.
     """
-    target, source = plan.wanted.target, plan.manifest.source
-    kind = "to build extension modules with" if plan.wanted.dev else "to run programs on"
+    target, source = plan.request.target, plan.manifest.source
+    kind = "to build extension modules with" if plan.request.dev else "to run programs on"
     oci = {
         "title": f"PyPy {target.version} for Alpine {target.alpine}",
         "description": f"PyPy, built for musl, {kind}",
         "version": target.version,
         "source": source.url or plan.recipe.source.url,
         "revision": f"sha256:{source.sha256}",
-        "base.name": ground.name,
-        "base.digest": ground.digest,
+        "base.name": base.name,
+        "base.digest": base.digest,
     }
     named = {f"org.opencontainers.image.{name}": value for name, value in oci.items()}
     return {**named, _TARBALL_LABEL: plan.sha256}

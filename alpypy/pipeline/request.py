@@ -1,4 +1,4 @@
-"""What a build is asked for, understood and checked before any engine is needed."""
+"""What a build is asked for, resolved and checked before any engine is needed."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from alpypy.build.plan import PypyTwo
+from alpypy.build.images import BuiltTarball, GivenPypy
 from alpypy.core.errors import ArchiveError, SpecError
-from alpypy.core.fetch import Fetcher
 from alpypy.core.files import file_digest
+from alpypy.core.project import Project
 from alpypy.recipes.local_source import Opened, identify, open_source, refuse_unused
 from alpypy.recipes.manifest import Manifest
 from alpypy.recipes.recipe import Recipe, load_catalog
@@ -19,13 +19,12 @@ _TRANSLATES = "2.7"  # RPython is a subset of this language
 
 
 @dataclass(frozen=True)
-class Order:
+class BuildRequest:
     """What is asked for. ``with_pypy`` is a tarball's path or a PyPy version; ``jobs`` how many C
     compilers run at once, by default as many as there are processors for them."""
 
     target: Target
     sources: Sequence[Path] = ()
-    mirrors: Sequence[str] = ()
     base_image: str | None = None
     with_pypy: str | None = None
     direct: bool = False
@@ -34,27 +33,27 @@ class Order:
 
 
 @dataclass(frozen=True)
-class Build:
-    """An order with all that it means: recipes, sources by release, the PyPy 2.7 that is given.
+class ResolvedBuild:
+    """A request with all that it means: recipes, sources by release, the PyPy 2.7 that is given.
 
     ``small`` is the recipe of the PyPy that translates the target, None when none has to be made.
     """
 
-    order: Order
+    request: BuildRequest
     recipe: Recipe
     small: Recipe | None
-    given: PypyTwo | None
+    given: GivenPypy | None
     sources: Mapping[str, Opened]
 
 
-def _refuse_with_pypy(order: Order) -> None:
-    if order.with_pypy == "":
+def _refuse_with_pypy(request: BuildRequest) -> None:
+    if request.with_pypy == "":
         raise SpecError(
             "--with-pypy is empty",
             remedy="give the path of a PyPy 2.7 tarball or its version; a shell variable that is"
             " not set leaves nothing",
         )
-    if order.direct and order.with_pypy is not None:
+    if request.direct and request.with_pypy is not None:
         raise SpecError(
             "--direct translates with CPython, and --with-pypy with a PyPy",
             remedy="give one of the two",
@@ -73,32 +72,32 @@ def _refuse_twice(sources: Iterable[tuple[str, str]]) -> None:
         paths[release] = path
 
 
-def understand(root: Path, cache: Path, fetcher: Fetcher, order: Order) -> Build:
-    """Work out what an order means.
+def resolve(project: Project, request: BuildRequest) -> ResolvedBuild:
+    """Work out what a request means.
 
     Raises:
         SpecError: something it names does not exist, or does not go together.
         ArchiveError: a local source is damaged.
         DataError: a file in versions/ or patches/ is not usable.
     """
-    _refuse_with_pypy(order)
-    catalog = load_catalog(root)
-    recipe = catalog.recipe(order.target)
-    given = _given_pypy(root / "artifacts", catalog.translator, order)
-    staged = recipe.translator is not None and not order.direct and given is None
-    small = catalog.translator_recipe(order.target) if staged else None
-    found = [identify(path, cache) for path in order.sources]
-    _refuse_twice((one.release, one.path) for one in found)
+    _refuse_with_pypy(request)
+    catalog = load_catalog(project.data)
+    recipe = catalog.recipe(request.target)
+    given = _given_pypy(project.artifacts, catalog.translator, request)
+    staged = recipe.translator is not None and not request.direct and given is None
+    small = catalog.translator_recipe(request.target) if staged else None
+    found = [identify(path, project.cache) for path in request.sources]
+    _refuse_twice((source.release, source.path) for source in found)
     sources = {
-        one.target.release: open_source(one, found, fetcher)
-        for one in filter(None, (recipe, small))
+        wanted.target.release: open_source(wanted, found, project.fetcher)
+        for wanted in filter(None, (recipe, small))
     }
     refuse_unused(found, sources)
-    return Build(order, recipe, small, given, sources)
+    return ResolvedBuild(request, recipe, small, given, sources)
 
 
-def _given_pypy(artifacts: Path, translator: str, order: Order) -> PypyTwo | None:
-    asked, target = order.with_pypy, order.target
+def _given_pypy(artifacts: Path, translator: str, request: BuildRequest) -> GivenPypy | None:
+    asked, target = request.with_pypy, request.target
     if asked is None:
         return None
     path = Path(asked)
@@ -117,7 +116,7 @@ def _given_pypy(artifacts: Path, translator: str, order: Order) -> PypyTwo | Non
             remedy=f"give the tarball of a PyPy 2.7, such as {translator}, that alpypy made for"
             f" Alpine {target.alpine} and {target.arch}",
         )
-    return PypyTwo(path, file_digest(path))
+    return GivenPypy(BuiltTarball(path, file_digest(path)))
 
 
 def _two(asked: str, translator: str, target: Target) -> Target:
@@ -135,7 +134,7 @@ def _two(asked: str, translator: str, target: Target) -> Target:
 
 
 def _unfit(tarball: Path, target: Target) -> str | None:
-    """Why a tarball cannot translate: who runs it is an image of the target's Alpine."""
+    """Why a tarball cannot translate: it must run in an image of the target's Alpine."""
     try:
         found = Manifest.of_tarball(tarball)
     except ArchiveError as error:

@@ -8,29 +8,32 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from alpypy.build import image
-from alpypy.build.image import Base
+from alpypy.build.base_image import BaseImage, find_base
 from alpypy.core.errors import ArchiveError
-from alpypy.core.fetch import Fetcher
 from alpypy.core.files import data_files, file_digest, whole_file
+from alpypy.core.project import Project
 from alpypy.core.store import Store, key_of
 from alpypy.engine.docker import Engine
+from alpypy.engine.workspace import Workspace
 from alpypy.recipes.local_source import identify, open_source, refuse_unused
 from alpypy.recipes.recipe import Recipe, load_catalog
 from alpypy.recipes.spec import PypyVersion, Target
-from alpypy.suites import plan as check_plan
-from alpypy.suites import prepare as check_prepare
+from alpypy.suites import plan, prepare
 from alpypy.suites.container import ContainerRunner
 from alpypy.suites.host import HostRunner
 from alpypy.suites.ledger import Entry, judge, load_ledger, outdated
 from alpypy.suites.outcomes import ModuleResult
 from alpypy.suites.plan import TestModule
-from alpypy.suites.prepare import Tree
+from alpypy.suites.prepare import (
+    CONTEXT,
+    CompiledLibrary,
+    ExtraTests,
+    UnpackedPypy,
+    UnpackedWheels,
+)
 from alpypy.suites.report import Report, compare
 from alpypy.suites.run import ENVIRONMENT, Runner
 from alpypy.suites.suite import Place, run_all
-
-_CONTEXT = "dockerfiles/check"
 
 
 @dataclass(frozen=True)
@@ -72,18 +75,13 @@ class _Extra:
 
 
 class Checker:
-    """What all checks use. ``root`` is the project's folder; ``say`` prints one line."""
+    """What all checks use."""
 
-    def __init__(
-        self, root: Path, cache: Path, fetcher: Fetcher, scope: Scope, say: Callable[[str], None]
-    ) -> None:
-        self._root = root
-        self._cache = cache
-        self._fetcher = fetcher
+    def __init__(self, project: Project, scope: Scope) -> None:
+        self._project = project
         self._scope = scope
-        self._say = say
-        self._store = Store(cache / "check")
-        self._settings = check_plan.load_settings(root)
+        self._store = Store(project.cache / "check")
+        self._settings = plan.load_settings(project.data)
         limits = self._settings.limits
         self._limits = replace(limits, timeout=scope.timeout or limits.timeout)
 
@@ -108,13 +106,14 @@ class Checker:
             ImageError, CheckError: the image could not be built; the PyPy does not run.
         """
         path = self._tarball(target)
-        entries = load_ledger(self._root, target.release)
-        recipe = load_catalog(self._root).recipe(target)
+        entries = load_ledger(self._project.data, target.release)
+        recipe = load_catalog(self._project.data).recipe(target)
         extra = self._extra(recipe, sources)
         alpine, arch = recipe.alpine, target.arch
-        base = image.find_base(engine, self._fetcher, alpine, arch, base_image, self._say)
-        tree = check_prepare.unpacked(self._store, path)
-        runner = self._container(engine, recipe, base, tree, extra)
+        workspace = Workspace.of(self._project, engine)
+        base = find_base(workspace, alpine, arch, base_image)
+        tree = prepare.unpacked(self._store, path)
+        runner = self._container(workspace, recipe, base, tree, extra)
         common = {"tarball": tree.sha256, "base": base.identity}
         environment = self._environment(recipe)
         place = Place(common, extra.digest, recipe.build_packages, environment)
@@ -144,10 +143,10 @@ class Checker:
 
     @property
     def _driver(self) -> Path:
-        return self._root / _CONTEXT / "drive.py"
+        return self._project.data / CONTEXT / "drive.py"
 
     def _tarball(self, target: Target) -> Path:
-        path = self._root / "artifacts" / target.tarball
+        path = self._project.artifacts / target.tarball
         if path.is_file():
             return path
         raise ArchiveError(
@@ -159,27 +158,30 @@ class Checker:
         """What PyPy's own tests need, when a source is given."""
         if not sources:
             return _Extra()
-        found = [identify(path, self._cache) for path in sources]
+        found = [identify(path, self._project.cache) for path in sources]
         refuse_unused(found, {recipe.target.release: recipe})
-        opened = open_source(recipe, found, self._fetcher)
+        opened = open_source(recipe, found, self._project.fetcher)
         language = PypyVersion.parse(recipe.target.release).language
         wheels = self._settings.wheels_for(language)
         return _Extra(
-            check_prepare.extra_tests(self._store, opened),
-            check_prepare.unpacked_wheels(self._store, self._fetcher, wheels),
+            self._store.run(ExtraTests(self._store, opened)),
+            self._store.run(UnpackedWheels(self._store, self._project.fetcher, wheels)),
             key_of(source=opened.digest, wheels=[wheel.sha256 for wheel in wheels]),
         )
 
     def _container(
-        self, engine: Engine, recipe: Recipe, base: Base, tree: Tree, extra: _Extra
+        self,
+        workspace: Workspace,
+        recipe: Recipe,
+        base: BaseImage,
+        tree: UnpackedPypy,
+        extra: _Extra,
     ) -> ContainerRunner:
-        context = self._root / _CONTEXT
-        images = check_prepare.build_images(engine, context, base, recipe, tree.manifest)
-        check_prepare.compile_library(
-            self._store, engine, images.clean, tree, extra.wheels, self._say
-        )
+        images = prepare.build_images(workspace, base, recipe, tree.manifest)
+        compiled = CompiledLibrary(workspace, self._store, images.clean, tree, extra.wheels)
+        self._store.run(compiled)
         return ContainerRunner(
-            engine,
+            workspace.engine,
             images,
             tree,
             self._driver,
@@ -197,21 +199,21 @@ class Checker:
         found = runner.describe()
         folder_of = self._folder_of(replace(place, common={**place.common, "found": dict(found)}))
         language = found["language"]
-        modules = check_plan.stdlib_modules(found.pop("modules"), language, self._settings)
+        modules = plan.stdlib_modules(found.pop("modules"), language, self._settings)
         if source:
-            modules += check_plan.extra_modules(source, language, self._settings)
-        chosen = check_plan.choose(modules, self._scope.tests)
-        results = run_all(runner, chosen, folder_of, self._scope.jobs, self._say)
+            modules += plan.extra_modules(source, language, self._settings)
+        chosen = plan.choose(modules, self._scope.tests)
+        results = run_all(runner, chosen, folder_of, self._scope.jobs, self._project.say)
         return _Ran(found, tuple(module.name for module in modules), results)
 
     def _folder_of(self, place: Place) -> Callable[[TestModule], Path]:
         """Where the result of a module is kept: by all that it depends on."""
-        context = self._root / _CONTEXT
+        context = self._project.data / CONTEXT
         files = {path.name: file_digest(path) for path in data_files(context)}
         limits = asdict(self._limits)
         own = {"files": files, "limits": limits, "environment": ENVIRONMENT}
         whole = replace(place, common={**place.common, **own})
-        return lambda module: self._cache / "check/results" / whole.key(module)
+        return lambda module: self._project.cache / "check/results" / whole.key(module)
 
     def _facts(self) -> dict[str, Any]:
         return {
@@ -226,8 +228,8 @@ class Checker:
         """The files in artifacts/, compared with the other report when there is one."""
         if self._scope.against:
             report = replace(report, comparison=compare(report.results, self._scope.against))
-        folder = self._root / "artifacts"
-        folder.mkdir(exist_ok=True)
+        folder = self._project.artifacts
+        folder.mkdir(parents=True, exist_ok=True)
         written = Checked(report, folder / f"check-{name}.json", folder / f"check-{name}.html")
         for path, text in ((written.document, report.to_json()), (written.page, report.to_html())):
             with whole_file(path) as temporary:
@@ -266,7 +268,7 @@ def _system() -> str:
         return platform.system()
 
 
-def _tarball_facts(path: Path, tree: Tree, base: Base) -> dict[str, Any]:
+def _tarball_facts(path: Path, tree: UnpackedPypy, base: BaseImage) -> dict[str, Any]:
     return {
         "tarball": path.name,
         "sha256": tree.sha256,

@@ -12,7 +12,7 @@ from pathlib import Path
 from alpypy.engine.docker import Engine
 from alpypy.engine.job import Job, Mount
 from alpypy.suites.plan import Limits, TestModule
-from alpypy.suites.prepare import WHEELS, Images, Tree
+from alpypy.suites.prepare import WHEELS, SuiteImages, UnpackedPypy
 from alpypy.suites.run import ENVIRONMENT, LAST_WORDS, Attempt, Runner, request_for, tail
 
 _DRIVER = "/check/drive.py"
@@ -27,8 +27,8 @@ class ContainerRunner(Runner):
     def __init__(
         self,
         engine: Engine,
-        images: Images,
-        tree: Tree,
+        images: SuiteImages,
+        tree: UnpackedPypy,
         driver: Path,
         limits: Limits,
         source: Path | None = None,

@@ -6,31 +6,33 @@ Each is a stage of a store: made once, whole or not there.
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, ClassVar
 
-from alpypy.build.image import Base
+from alpypy.build.base_image import BaseImage
 from alpypy.core.errors import SpecError
 from alpypy.core.fetch import Fetcher
 from alpypy.core.files import file_digest
 from alpypy.core.source import Source
 from alpypy.core.store import Store, key_of
 from alpypy.core.unpack import unpack, unpack_wheel
-from alpypy.engine.docker import Engine
 from alpypy.engine.job import Job, Mount
+from alpypy.engine.workspace import Workspace
 from alpypy.recipes.local_source import Opened
 from alpypy.recipes.manifest import FILE_NAME, Manifest
 from alpypy.recipes.recipe import Recipe
 from alpypy.suites.plan import EXTRA
 
+CONTEXT = "dockerfiles/check"  # below the data folder
 WHEELS = "/check/wheels"  # where containers see them
 _LIBRARIES = ("lib", "lib-python", "lib_pypy")  # of the layouts that PyPy had and has
 _COMPILING_TIME = 3600.0  # seconds, for the whole library on a core that others use too
 
 
 @dataclass(frozen=True)
-class Tree:
+class UnpackedPypy:
     """An unpacked PyPy: its top folder, what it says of itself, the tarball's digest."""
 
     folder: Path
@@ -44,37 +46,67 @@ class Tree:
 
 
 @dataclass(frozen=True)
-class Images:
+class SuiteImages:
     """The image of the run-time packages and the one that has a compiler besides, by ID."""
 
     clean: str
     compiler: str
 
 
-def unpacked(store: Store, tarball: Path) -> Tree:
-    """The content of a tarball of a PyPy.
+@dataclass(frozen=True)
+class UnpackedTarball:
+    """The stage that unpacks a tarball of a PyPy.
 
-    Raises:
-        ArchiveError: it is damaged, or its metadata is not usable.
-        SpecError: it is another program.
+    Its making raises ArchiveError when the tarball is damaged.
     """
-    digest = file_digest(tarball)
-    key = key_of(step="unpack", tarball=digest)
-    if store.record(key) is None:
-        _make(store, key, lambda work: unpack(tarball, work))
-    folder = next(path for path in store.folder(key).iterdir() if path.is_dir())
-    manifest = Manifest.from_json((folder / FILE_NAME).read_bytes())
-    if manifest.kind != "pypy":
-        raise SpecError(
-            f"{tarball.name} is no PyPy: it has no tests of its own",
-            remedy="its programs are checked by `invoke verify`",
-        )
-    return Tree(folder, manifest, digest)
+
+    store: Store
+    tarball: Path
+    sha256: str
+
+    @property
+    def title(self) -> str:
+        """Such as ``unpack pypy-3.11-7.3.22-alpine3.23.tar.bz2``."""
+        return f"unpack {self.tarball.name}"
+
+    @property
+    def key(self) -> str:
+        """Of the tarball."""
+        return key_of(step="unpack", tarball=self.sha256)
+
+    def load(self) -> UnpackedPypy | None:
+        """The unpacked tree.
+
+        Raises:
+            ArchiveError: its metadata is not usable.
+            SpecError: it is another program than a PyPy.
+        """
+        if self.store.record(self.key) is None:
+            return None
+        folders = self.store.folder(self.key).iterdir()
+        folder = next(path for path in folders if path.is_dir())
+        manifest = Manifest.from_json((folder / FILE_NAME).read_bytes())
+        if manifest.kind != "pypy":
+            raise SpecError(
+                f"{self.tarball.name} is no PyPy: it has no tests of its own",
+                remedy="its programs are checked by `invoke verify`",
+            )
+        return UnpackedPypy(folder, manifest, self.sha256)
+
+    def make(self, work: Path) -> Mapping[str, Any]:
+        """Unpack it."""
+        unpack(self.tarball, work)
+        return {}
+
+
+def unpacked(store: Store, tarball: Path) -> UnpackedPypy:
+    """The content of a tarball of a PyPy; raises as ``UnpackedTarball`` does."""
+    return store.run(UnpackedTarball(store, tarball, file_digest(tarball)))
 
 
 def build_images(
-    engine: Engine, context: Path, base: Base, recipe: Recipe, manifest: Manifest
-) -> Images:
+    workspace: Workspace, base: BaseImage, recipe: Recipe, manifest: Manifest
+) -> SuiteImages:
     """The image with the run-time packages alone, and the one that has the build packages too.
 
     Raises:
@@ -82,8 +114,8 @@ def build_images(
     """
 
     def build(kind: str, packages: Sequence[str]) -> str:
-        return engine.build(
-            context,
+        return workspace.engine.build(
+            workspace.data / CONTEXT,
             tag=f"alpypy-check:{manifest.target.folder}-{kind}",
             arguments={"BASE": base.reference, "PACKAGES": " ".join(packages)},
             labels={},
@@ -91,80 +123,108 @@ def build_images(
         )
 
     clean = manifest.runtime_packages
-    return Images(build("clean", clean), build("compiler", (*clean, *recipe.build_packages)))
+    return SuiteImages(build("clean", clean), build("compiler", (*clean, *recipe.build_packages)))
 
 
-def compile_library(
-    store: Store,
-    engine: Engine,
-    image: str,
-    tree: Tree,
-    wheels: Path | None,
-    say: Callable[[str], None],
-) -> None:
-    """Let the PyPy compile its library and the unpacked wheels once: each module's process would do
-    so anew, as the tests' user cannot write there."""
-    key = key_of(step="compile", tarball=tree.sha256, wheels=wheels and wheels.name)
-    if store.record(key) is not None:
-        return
-    mounts = [Mount(tree.folder, tree.place, writable=True)]
-    mounts += [Mount(wheels, WHEELS, writable=True)] if wheels else []
-    folders = [f"{tree.place}/{name}" for name in _LIBRARIES if (tree.folder / name).is_dir()]
-    executable = f"{tree.place}/{tree.manifest.executables[0]}"
-    say(f"{tree.folder.name} compiles its library, once")
-    job = Job(
-        image,
+@dataclass(frozen=True)
+class CompiledLibrary:
+    """The stage in which the PyPy compiles its library and the unpacked wheels: each module's
+    process would do so again, as the tests' user cannot write there."""
+
+    workspace: Workspace
+    store: Store
+    image: str
+    tree: UnpackedPypy
+    wheels: Path | None
+
+    @property
+    def title(self) -> str:
+        """Such as ``compile the library of pypy-3.11-7.3.22-alpine3.23``."""
+        return f"compile the library of {self.tree.folder.name}"
+
+    @property
+    def key(self) -> str:
+        """Of the tarball and the wheels."""
+        wheels = self.wheels and self.wheels.name
+        return key_of(step="compile", tarball=self.tree.sha256, wheels=wheels)
+
+    def load(self) -> bool | None:
+        """True when it is done."""
+        return True if self.store.record(self.key) is not None else None
+
+    def make(self, work: Path) -> Mapping[str, Any]:
+        """Compile."""
+        tree, place = self.tree, self.tree.place
+        mounts = [Mount(tree.folder, place, writable=True)]
+        mounts += [Mount(self.wheels, WHEELS, writable=True)] if self.wheels else []
+        folders = [f"{place}/{name}" for name in _LIBRARIES if (tree.folder / name).is_dir()]
+        folders += [WHEELS] if self.wheels else []
+        self.workspace.say(f"{tree.folder.name} compiles its library, once")
         # Some tests are files with wrong syntax: the exit code says nothing.
-        [executable, "-m", "compileall", "-q", *folders, *([WHEELS] if wheels else [])],
-        mounts=mounts,
-        timeout=_COMPILING_TIME,
-    )
-    _make(store, key, lambda work: engine.run(job))
+        command = [f"{place}/{tree.manifest.executables[0]}", "-m", "compileall", "-q", *folders]
+        self.workspace.engine.run(Job(self.image, command, mounts, timeout=_COMPILING_TIME))
+        return {}
 
 
-def extra_tests(store: Store, opened: Opened) -> Path:
-    """A folder that has PyPy's own tests of a built PyPy, extra_tests/, out of its source.
+@dataclass(frozen=True)
+class ExtraTests:
+    """The stage that takes PyPy's own tests of a built PyPy, extra_tests/, out of its source.
 
-    Raises:
-        SpecError: this source has none.
-        ArchiveError: the source is damaged.
+    Its making raises SpecError for a source without them, ArchiveError for a damaged one.
     """
-    key = key_of(step=EXTRA, source=opened.digest)
-    if store.record(key) is None:
-        _make(store, key, lambda work: _lay_out_extra(opened, work))
-    return store.folder(key)
+
+    store: Store
+    source: Opened
+
+    title: ClassVar[str] = f"lay out {EXTRA}"
+
+    @property
+    def key(self) -> str:
+        """Of the source."""
+        return key_of(step=EXTRA, source=self.source.digest)
+
+    def load(self) -> Path | None:
+        """The folder that has them."""
+        done = self.store.record(self.key) is not None
+        return self.store.folder(self.key) if done else None
+
+    def make(self, work: Path) -> Mapping[str, Any]:
+        """Lay out the source and keep the tests."""
+        tree = self.source.lay_out(work)
+        if not (tree / EXTRA).is_dir():
+            raise SpecError(
+                f"the source has no {EXTRA}/", remedy="leave --source out for a release without"
+            )
+        (tree / EXTRA).rename(work / EXTRA)
+        shutil.rmtree(tree)
+        return {}
 
 
-def _lay_out_extra(opened: Opened, work: Path) -> None:
-    tree = opened.lay_out(work)
-    if not (tree / EXTRA).is_dir():
-        raise SpecError(
-            f"the source has no {EXTRA}/", remedy="leave --source out for a release without"
-        )
-    (tree / EXTRA).rename(work / EXTRA)
-    shutil.rmtree(tree)
+@dataclass(frozen=True)
+class UnpackedWheels:
+    """The stage that makes a folder to import pytest from.
 
-
-def unpacked_wheels(store: Store, fetcher: Fetcher, wheels: Sequence[Source]) -> Path:
-    """A folder to import pytest from.
-
-    Raises:
-        DownloadError, DigestError: a wheel could not be fetched.
+    Its making raises DownloadError or DigestError for a wheel that could not be fetched.
     """
-    key = key_of(step="wheels", wheels=[wheel.sha256 for wheel in wheels])
-    if store.record(key) is None:
-        paths = [fetcher.fetch(wheel) for wheel in wheels]
 
-        def unpack_all(work: Path) -> None:
-            for path in paths:
-                unpack_wheel(path, work)
+    store: Store
+    fetcher: Fetcher
+    wheels: Sequence[Source]
 
-        _make(store, key, unpack_all)
-    return store.folder(key)
+    title: ClassVar[str] = "unpack pytest's wheels"
 
+    @property
+    def key(self) -> str:
+        """Of the wheels."""
+        return key_of(step="wheels", wheels=[wheel.sha256 for wheel in self.wheels])
 
-def _make(store: Store, key: str, make: Callable[[Path], object]) -> None:
-    with store.making(key, keep=False) as work:
-        if store.record(key) is None:  # else by a run that this one waited for
-            make(work)
-            store.finish(key, {})
+    def load(self) -> Path | None:
+        """The folder."""
+        done = self.store.record(self.key) is not None
+        return self.store.folder(self.key) if done else None
+
+    def make(self, work: Path) -> Mapping[str, Any]:
+        """Fetch and unpack all of them."""
+        for wheel in self.wheels:
+            unpack_wheel(self.fetcher.fetch(wheel), work)
+        return {}

@@ -19,8 +19,8 @@ from typing import Any
 from alpypy.core import apkdb, elf
 from alpypy.core.errors import ImageError
 from alpypy.core.system import System, read_system, sections
-from alpypy.engine.docker import Engine
 from alpypy.engine.job import Completed, Job, Mount
+from alpypy.engine.workspace import Workspace
 from alpypy.recipes.manifest import Manifest, ProgramCheck
 from alpypy.recipes.spec import PypyVersion
 from alpypy.verify.findings import Ledger
@@ -53,6 +53,7 @@ _PROBES = (
     "packages",
     "pip",
 )
+CONTEXT = "dockerfiles/verify"  # below the data folder
 _PROBES_PLACE = "/probes"
 _MATERIALS_PLACE = "/materials"
 _NOBODY = "65534:65534"
@@ -67,30 +68,87 @@ _LOOPS = re.compile(r"Total # of loops:\s+[1-9]")
 
 
 @dataclass(frozen=True)
-class Inside:
-    """Where the checks run. ``timeout`` is in seconds, for each container."""
+class CleanAlpine:
+    """Where the checks run: an Alpine that has only the packages that the tarball asks for.
 
-    engine: Engine
-    image: str
-    probes: Path
+    ``materials`` is the folder of what the probes work with. ``timeout`` is in seconds, for each
+    container.
+    """
+
+    workspace: Workspace
+    base_image: str
     materials: Path
     timeout: float
 
+    @contextlib.contextmanager
+    def image(self, manifest: Manifest, digest: str, ledger: Ledger) -> Iterator[str | None]:
+        """The image to verify in, removed at the end, whatever happens; None, with a finding,
+        when Alpine does not have the packages.
+
+        Args:
+            digest: the tarball's, which the image is named after.
+
+        Raises:
+            ImageError: the image could not be built for another reason.
+        """
+        # A name of this run's own: another run may verify the same tarball in an image that is the
+        # same, and an image is gone with its last name only.
+        tag = f"alpypy-verify:{digest[:24]}-{secrets.token_hex(4)}"
+        try:
+            yield self._build_image(manifest, tag, ledger)
+        finally:
+            self.workspace.engine.remove_image(tag)
+
+    def _build_image(self, manifest: Manifest, tag: str, ledger: Ledger) -> str | None:
+        """Build packages that the metadata names are a finding already, and are left out."""
+        build = ledger.policy.is_build_package
+        packages = [name for name in manifest.runtime_packages if not build(name)]
+        try:
+            return self.workspace.engine.build(
+                self.workspace.data / CONTEXT,
+                tag=tag,
+                arguments={"BASE": self.base_image, "PACKAGES": " ".join(packages)},
+                labels={},
+                network=True,
+            )
+        except ImageError as error:
+            unknown = apkdb.unknown_packages(error.what)
+            if not unknown:
+                raise
+            for name in unknown:
+                message = "Alpine has no such package (nothing was run)"
+                ledger.check(False, "manifest.runtime_packages", name, message)
+            return None
+
+
+@dataclass(frozen=True)
+class _Inside:
+    """The image of a clean Alpine, and the tarball's folder to run in it."""
+
+    place: CleanAlpine
+    image: str
+    folder: Path
+
+    @property
+    def timeout(self) -> float:
+        """Seconds for each container."""
+        return self.place.timeout
+
     def run(
         self,
-        folder: Path,
         command: Sequence[str],
         *,
         place: str = PLACES[0],
         environment: Mapping[str, str] | None = None,
     ) -> Completed:
         """Run a command with the tarball's folder at ``place``, and in it."""
+        workspace = self.place.workspace
         mounts = (
-            Mount(folder, place),
-            Mount(self.probes, _PROBES_PLACE),
-            Mount(self.materials, _MATERIALS_PLACE),
+            Mount(self.folder, place),
+            Mount(workspace.data / CONTEXT / "probes", _PROBES_PLACE),
+            Mount(self.place.materials, _MATERIALS_PLACE),
         )
-        return self.engine.run(
+        return workspace.engine.run(
             Job(
                 self.image,
                 command,
@@ -103,63 +161,30 @@ class Inside:
         )
 
 
-@contextlib.contextmanager
-def image_for(
-    engine: Engine, context: Path, base_image: str, manifest: Manifest, digest: str, ledger: Ledger
-) -> Iterator[str | None]:
-    """The image to verify in, removed at the end, whatever happens; None, with a finding, when
-    Alpine does not have the packages.
+def check(place: CleanAlpine, unpacked: Unpacked, digest: str, ledger: Ledger) -> None:
+    """Run every check that the kind of the tarball calls for.
 
     Args:
-        digest: the tarball's, which the image is named after.
-
-    Raises:
-        ImageError: the image could not be built for another reason.
+        digest: the tarball's SHA-256.
     """
-    # A name of this run's own: another run may verify the same tarball in an image that is the
-    # same, and an image is gone with its last name only.
-    tag = f"alpypy-verify:{digest[:24]}-{secrets.token_hex(4)}"
-    try:
-        yield _build_image(engine, context, base_image, manifest, tag, ledger)
-    finally:
-        engine.remove_image(tag)
+    manifest = unpacked.manifest
+    if manifest is None:
+        return
+    with place.image(manifest, digest, ledger) as image:
+        if image is not None:
+            _check_inside(_Inside(place, image, unpacked.folder), unpacked, manifest, ledger)
 
 
-def _build_image(
-    engine: Engine, context: Path, base_image: str, manifest: Manifest, tag: str, ledger: Ledger
-) -> str | None:
-    """Build packages that the metadata names are a finding already, and are left out."""
-    build = ledger.policy.is_build_package
-    packages = [name for name in manifest.runtime_packages if not build(name)]
-    try:
-        return engine.build(
-            context,
-            tag=tag,
-            arguments={"BASE": base_image, "PACKAGES": " ".join(packages)},
-            labels={},
-            network=True,
-        )
-    except ImageError as error:
-        unknown = apkdb.unknown_packages(error.what)
-        if not unknown:
-            raise
-        for name in unknown:
-            message = "Alpine has no such package (nothing was run)"
-            ledger.check(False, "manifest.runtime_packages", name, message)
-        return None
-
-
-def check(inside: Inside, unpacked: Unpacked, manifest: Manifest, ledger: Ledger) -> None:
-    """Run every check that ``manifest``'s kind calls for."""
-    system = read_system(inside.run(unpacked.folder, ["sh", f"{_PROBES_PLACE}/system.sh"]).output)
+def _check_inside(inside: _Inside, unpacked: Unpacked, manifest: Manifest, ledger: Ledger) -> None:
+    system = read_system(inside.run(["sh", f"{_PROBES_PLACE}/system.sh"]).output)
     _check_system(system, manifest, ledger)
     if system.arch != manifest.target.arch:
         return
     _check_loading(inside, unpacked, manifest, ledger)
     if manifest.kind == "pypy":
-        _check_pypy(inside, unpacked.folder, manifest, ledger)
+        _check_pypy(inside, manifest, ledger)
     else:
-        _check_programs(inside, unpacked.folder, manifest, ledger)
+        _check_programs(inside, manifest, ledger)
 
 
 def _check_system(system: System, manifest: Manifest, ledger: Ledger) -> None:
@@ -179,14 +204,14 @@ def _check_system(system: System, manifest: Manifest, ledger: Ledger) -> None:
         ledger.check(owner == need.package, "manifest.needed", need.soname, message)
 
 
-def _check_loading(inside: Inside, unpacked: Unpacked, manifest: Manifest, ledger: Ledger) -> None:
+def _check_loading(inside: _Inside, unpacked: Unpacked, manifest: Manifest, ledger: Ledger) -> None:
     """Ask musl's own loader whether it finds everything. The symbols of a module come partly from
     the interpreter that loads it, those of a program must all be there."""
     programs = unpacked.programs.values()
     names = [file.name for file in unpacked.elf_files]
     paths = [f"{PLACES[0]}/{name}" for name in names]
     loader = elf.loader(manifest.target.arch)
-    done = inside.run(unpacked.folder, ["sh", f"{_PROBES_PLACE}/load.sh", loader, *paths])
+    done = inside.run(["sh", f"{_PROBES_PLACE}/load.sh", loader, *paths])
     said = dict(sections(done.output))
     for name, path in zip(names, paths, strict=True):
         lines = said.get(path, ["musl's loader was not asked"])
@@ -194,19 +219,17 @@ def _check_loading(inside: Inside, unpacked: Unpacked, manifest: Manifest, ledge
         ledger.check(not wrong, "elf.loads", name, _shown("; ".join(wrong)))
 
 
-def _check_programs(inside: Inside, folder: Path, manifest: Manifest, ledger: Ledger) -> None:
+def _check_programs(inside: _Inside, manifest: Manifest, ledger: Ledger) -> None:
     for place in PLACES:
         for program in manifest.checks:
-            _check_program(inside, folder, place, program, ledger)
+            _check_program(inside, place, program, ledger)
 
 
-def _check_program(
-    inside: Inside, folder: Path, place: str, program: ProgramCheck, ledger: Ledger
-) -> None:
+def _check_program(inside: _Inside, place: str, program: ProgramCheck, ledger: Ledger) -> None:
     command = [f"{place}/{program.command[0]}", *program.command[1:]]
     log = {"PYPYLOG": "jit-summary:-"} if program.jit else {}
     environment = {**program.environment, **log}
-    done = inside.run(folder, command, place=place, environment=environment)
+    done = inside.run(command, place=place, environment=environment)
     subject = f"{' '.join(program.command)} (in {place})"
     ended = _ended_badly(done, inside.timeout)
     ledger.check(ended is None, "run.program", subject, f"{ended}: {_shown(done.output)}")
@@ -218,14 +241,14 @@ def _check_program(
         ledger.check(compiled, "run.jit", subject, "compiled no loop (PYPYLOG=jit-summary:-)")
 
 
-def _check_pypy(inside: Inside, folder: Path, manifest: Manifest, ledger: Ledger) -> None:
+def _check_pypy(inside: _Inside, manifest: Manifest, ledger: Ledger) -> None:
     modules = ledger.policy.expected_modules(manifest.target)
     for name in _PROBES:
         for place in PLACES if name == _INTERPRETER else PLACES[:1]:
             executable = f"{place}/{manifest.executables[0]}"
             request = _request(manifest, place, modules)
             script = f"{_PROBES_PLACE}/probe_{name}.py"
-            done = inside.run(folder, [executable, script, json.dumps(request)], place=place)
+            done = inside.run([executable, script, json.dumps(request)], place=place)
             _take_probe(name, place, done, inside.timeout, ledger)
 
 

@@ -5,7 +5,6 @@ What a check finds is a finding and not an error: the report has all of them.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import tempfile
 import time
@@ -18,19 +17,15 @@ from typing import Any
 from alpypy.core import apkdb, elf, system
 from alpypy.core.errors import ArchiveError
 from alpypy.core.files import file_digest
-from alpypy.core.folders import ROOT
+from alpypy.core.store import digest_of_files
 from alpypy.engine.docker import Engine
+from alpypy.engine.workspace import Workspace
 from alpypy.recipes import manifest
 from alpypy.recipes.manifest import Manifest
-from alpypy.recipes.spec import Target
-from alpypy.verify import findings
-from alpypy.verify import fixtures as materials
-from alpypy.verify import probes as verify_inside
-from alpypy.verify import static as verify_outside
+from alpypy.verify import findings, fixtures, probes, static
 from alpypy.verify.findings import FILE_NAME, Finding, Ledger, load_policy
-from alpypy.verify.probes import Inside
-
-_CONTEXT = ROOT / "dockerfiles/verify"
+from alpypy.verify.probes import CONTEXT, CleanAlpine
+from alpypy.verify.static import Unpacked
 
 
 @dataclass(frozen=True)
@@ -82,7 +77,7 @@ class Report:
         return "\n".join(map(_printable, lines))
 
 
-def verify(tarball: Path, engine: Engine, *, base_image: str, timeout: float = 600) -> Report:
+def verify(workspace: Workspace, tarball: Path, base_image: str, *, timeout: float = 600) -> Report:
     """Check a tarball, and the .sha256 beside it when there is one.
 
     Args:
@@ -98,13 +93,28 @@ def verify(tarball: Path, engine: Engine, *, base_image: str, timeout: float = 6
     """
     require_tarball(tarball)
     started, digest = time.monotonic(), file_digest(tarball)
-    ledger = Ledger(load_policy(ROOT))
-    with tempfile.TemporaryDirectory(prefix="alpypy-verify-") as scratch:
-        target = _check(tarball, Path(scratch), digest, engine, base_image, timeout, ledger)
-    findings = ledger.policy.judge(ledger.findings, target)
+    ledger = Ledger(load_policy(workspace.data))
+    with tempfile.TemporaryDirectory(prefix="alpypy-verify-") as name:
+        scratch = Path(name)
+        unpacked = _check_outside(tarball, scratch, ledger)
+        if unpacked:
+            provisions = scratch / "materials"
+            provisions.mkdir(mode=0o755)
+            fixtures.write(provisions)
+            place = CleanAlpine(workspace, base_image, provisions, timeout)
+            probes.check(place, unpacked, digest, ledger)
+    target = unpacked.manifest.target if unpacked and unpacked.manifest else None
+    judged = ledger.policy.judge(ledger.findings, target)
     seconds = time.monotonic() - started
     date = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"
-    return Report(tarball.name, digest, findings, ledger.checks, seconds, date)
+    return Report(tarball.name, digest, judged, ledger.checks, seconds, date)
+
+
+def _check_outside(tarball: Path, scratch: Path, ledger: Ledger) -> Unpacked | None:
+    """Check what can be seen without running anything; None when nothing can be run."""
+    static.check_digest(tarball, ledger)
+    unpacked = static.unpack(tarball, scratch / "tarball", ledger)
+    return unpacked if unpacked and unpacked.manifest else None
 
 
 def require_tarball(path: Path) -> None:
@@ -126,43 +136,19 @@ def own_alpine(tarball: Path, engine: Engine, version: str) -> str | None:
     return reference if found else None
 
 
-def digest_of_checks() -> str:
-    """Digest of all that decides what is checked: code, probes, policy."""
-    modules = (apkdb, elf, findings, manifest, materials, system, verify_inside, verify_outside)
-    code = (Path(module.__file__ or "") for module in modules)
-    probes = (path for path in _CONTEXT.rglob("*") if path.suffix in (".py", ".sh", ""))
-    files = [Path(__file__), *code, ROOT / "versions" / FILE_NAME, *probes]
-    whole = hashlib.sha256()
-    for path in sorted(path for path in files if path.is_file()):
-        whole.update(path.read_bytes())
-    return whole.hexdigest()
+def digest_of_checks(data: Path) -> str:
+    """Digest of all that decides what is checked: code, probes, policy.
+
+    Args:
+        data: the folder with versions/ and dockerfiles/.
+    """
+    modules = (apkdb, elf, findings, fixtures, manifest, probes, static, system)
+    inside = [path for path in (data / CONTEXT).rglob("*") if path.suffix in (".py", ".sh", "")]
+    policy = data / "versions" / FILE_NAME
+    files = [__file__, *(module.__file__ for module in modules), policy, *inside]
+    return digest_of_files(*(Path(file) for file in files if file and Path(file).is_file()))
 
 
 def _printable(text: str) -> str:
     """A text with what a terminal would obey, or cannot show, written as Python writes it."""
     return "".join(one if one.isprintable() or one in "\n\t" else ascii(one)[1:-1] for one in text)
-
-
-def _check(
-    tarball: Path,
-    scratch: Path,
-    digest: str,
-    engine: Engine,
-    base_image: str,
-    timeout: float,
-    ledger: Ledger,
-) -> Target | None:
-    """Everything from outside, then everything inside; what the tarball says that it is for."""
-    verify_outside.check_digest(tarball, ledger)
-    unpacked = verify_outside.unpack(tarball, scratch / "tarball", ledger)
-    if unpacked is None or unpacked.manifest is None:
-        return None
-    manifest = unpacked.manifest
-    provisions = scratch / "materials"
-    provisions.mkdir(mode=0o755)
-    materials.write(provisions)
-    with verify_inside.image_for(engine, _CONTEXT, base_image, manifest, digest, ledger) as image:
-        if image is not None:
-            inside = Inside(engine, image, _CONTEXT / "probes", provisions, timeout)
-            verify_inside.check(inside, unpacked, manifest, ledger)
-    return manifest.target

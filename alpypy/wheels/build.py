@@ -18,9 +18,10 @@ from alpypy.core.errors import AlpypyError, SpecError, WheelError
 from alpypy.core.redact import without_passwords
 from alpypy.core.store import key_of
 from alpypy.engine.job import Completed, Job, Mount
+from alpypy.engine.workspace import Workspace
 from alpypy.wheels import diagnostics as wheel_failure
 from alpypy.wheels.file import Wheel, read_wheel, write_stand_in
-from alpypy.wheels.images import INSIDE, Python, Workshop, with_packages
+from alpypy.wheels.images import INSIDE, Python, inside, with_packages
 from alpypy.wheels.kit import MorePackages
 from alpypy.wheels.recipe import Module, WheelData
 from alpypy.wheels.request import Interpreter, Request
@@ -36,17 +37,16 @@ EPOCH = "315619200"  # 1980-01-02: zip knows no time before 1980, wherever that 
 
 
 @dataclass(frozen=True)
-class Bench:
+class WheelBuild:
     """Where wheels are built. ``more`` has the packages that the kit lacks."""
 
-    shop: Workshop
+    workspace: Workspace
     data: WheelData
     python: Python
     interpreter: Interpreter
     more: MorePackages
     tls: str | None
     scratch: Path
-    logs: Path
 
     def image(self, modules: Sequence[Module]) -> str:
         """The image with the build packages of some modules.
@@ -64,12 +64,11 @@ class Bench:
     def image_with(self, packages: Sequence[str], tag: str) -> str:
         """The interpreter's image with some packages."""
         more = self.more.repository(packages)
-        return with_packages(self.shop, self.python, packages, more, tag)
+        return with_packages(self.workspace, self.python, packages, more, tag)
 
     def log(self, name: str, output: str) -> Path:
         """Keep what a container said, without logins."""
-        self.logs.mkdir(parents=True, exist_ok=True)
-        path = self.logs / f"wheels-{self.interpreter}-{name}.log"
+        path = self.workspace.logs / f"wheels-{self.interpreter}-{name}.log"
         path.write_text(without_passwords(output), encoding="utf-8")
         return path
 
@@ -105,7 +104,7 @@ class _Asked:
     own: tuple[Built, ...] = ()
 
 
-def collect(bench: Bench, request: Request) -> Collected:
+def collect(build: WheelBuild, request: Request) -> Collected:
     """Build or take every wheel of a request.
 
     Raises:
@@ -113,37 +112,37 @@ def collect(bench: Bench, request: Request) -> Collected:
         DownloadError, DigestError: the index is out of reach, or gave a wrong file.
         WheelError: a build failed.
     """
-    asked = _asked(bench, request)
+    asked = _asked(build, request)
     for requirement in asked.names:
-        _refuse_bundled(bench, requirement.name)
-        for entry in _entries_of(bench, requirement):
-            entry.refuse_unsupported(bench.interpreter)
-    settings = _settings(bench)
-    own = _own(bench, settings, request.wanted.sources)
-    found = _find(bench, settings, replace(asked, own=own), bundle=request.bundle)
-    _refuse_tls(bench, own, found)
+        _refuse_bundled(build, requirement.name)
+        for entry in _entries_of(build, requirement):
+            entry.refuse_unsupported(build.interpreter)
+    settings = _settings(build)
+    own = _own(build, settings, request.wanted.sources)
+    found = _find(build, settings, replace(asked, own=own), bundle=request.bundle)
+    _refuse_tls(build, own, found)
     wheels = {one.wheel.name: one for one in own}
     for path in found:
         if path.suffix == ".whl":
             wheel = read_wheel(path)
-            wheels.setdefault(wheel.name, Built(wheel, None, _entry(bench, wheel)))
+            wheels.setdefault(wheel.name, Built(wheel, None, _entry(build, wheel)))
         else:
-            one = _build(bench, settings, path)
+            one = _build(build, settings, path)
             wheels[one.wheel.name] = one
     if not wheels:
         raise SpecError(
-            f"nothing of what is asked for is for {bench.interpreter}",
+            f"nothing of what is asked for is for {build.interpreter}",
             remedy="see the environment markers (after ;) of the requirements",
         )
     names = {canonicalize_name(one.name) for one in asked.names} | {one.wheel.name for one in own}
     return Collected(tuple(wheels.values()), frozenset(names))
 
 
-def _own(bench: Bench, settings: Settings, sources: Sequence[Path]) -> tuple[Built, ...]:
+def _own(build: WheelBuild, settings: Settings, sources: Sequence[Path]) -> tuple[Built, ...]:
     made = dict[str, Path]()
     found = list[Built]()
     for source in sources:
-        one = _build(bench, settings, source)
+        one = _build(build, settings, source)
         if one.wheel.name in made:
             raise SpecError(
                 f"{made[one.wheel.name]} and {source} are both {one.wheel.name}",
@@ -154,74 +153,76 @@ def _own(bench: Bench, settings: Settings, sources: Sequence[Path]) -> tuple[Bui
     return tuple(found)
 
 
-def _refuse_tls(bench: Bench, own: Sequence[Built], found: Sequence[Path]) -> None:
+def _refuse_tls(build: WheelBuild, own: Sequence[Built], found: Sequence[Path]) -> None:
     """Raise SpecError for --tls where nothing that is built can be built with either library."""
-    if bench.tls is None:
+    if build.tls is None:
         return
     entries = [one.entry for one in own]
-    entries += [_source_entry(bench, path) for path in found if path.suffix != ".whl"]
+    entries += [_source_entry(build, path) for path in found if path.suffix != ".whl"]
     if not any(entry and entry.tls for entry in entries):
         raise SpecError(
-            f"--tls {bench.tls} has no effect: nothing that is built for this has a choice",
+            f"--tls {build.tls} has no effect: nothing that is built for this has a choice",
             remedy="leave --tls out; `tls` of a module in versions/wheels.toml says what it takes",
         )
 
 
-def _asked(bench: Bench, request: Request) -> _Asked:
-    folder = bench.scratch / "files"
+def _asked(build: WheelBuild, request: Request) -> _Asked:
+    folder = build.scratch / "files"
     folder.mkdir()
     copies = copy_files(request.wanted.files, folder)
     requirements = (*request.wanted.requirements, *copies.requirements)
-    names = in_effect(requirements, copies.constraints, bench.python.markers)
+    names = in_effect(requirements, copies.constraints, build.python.markers)
     return _Asked(request.wanted.requirements, copies, names)
 
 
-def _refuse_bundled(bench: Bench, name: str) -> None:
-    bundled = {canonicalize_name(one["name"]) for one in bench.python.bundled}
+def _refuse_bundled(build: WheelBuild, name: str) -> None:
+    bundled = {canonicalize_name(one["name"]) for one in build.python.bundled}
     if canonicalize_name(name) in bundled:
         raise SpecError(
-            f"{name} is part of {bench.interpreter} itself: no wheel of it could be used",
+            f"{name} is part of {build.interpreter} itself: no wheel of it could be used",
             remedy="leave it out; what depends on it takes the interpreter's own",
         )
 
 
-def _entries_of(bench: Bench, requirement: Requirement) -> tuple[Module, ...]:
+def _entries_of(build: WheelBuild, requirement: Requirement) -> tuple[Module, ...]:
     """The entries that a requirement may be built by: one where it says the version."""
-    return bench.data.entries(requirement.name, bench.interpreter, requirement.specifier)
+    return build.data.entries(requirement.name, build.interpreter, requirement.specifier)
 
 
-def _entry(bench: Bench, wheel: Wheel) -> Module | None:
-    return bench.data.entry(wheel.name, wheel.version, bench.interpreter)
+def _entry(build: WheelBuild, wheel: Wheel) -> Module | None:
+    return build.data.entry(wheel.name, wheel.version, build.interpreter)
 
 
-def _settings(bench: Bench) -> Settings:
+def _settings(build: WheelBuild) -> Settings:
     """The person's settings of pip, and stand-ins for what the interpreter bundles."""
-    folder = bench.scratch / "bundled"
+    folder = build.scratch / "bundled"
     folder.mkdir()
-    for one in bench.python.bundled:
+    for one in build.python.bundled:
         write_stand_in(one, folder)
-    settings = of_person(bench.scratch, {"find-links": _BUNDLED})
-    mounts = (*settings.mounts, Mount(folder, _BUNDLED), bench.shop.inside)
+    settings = of_person(build.scratch, {"find-links": _BUNDLED})
+    mounts = (*settings.mounts, Mount(folder, _BUNDLED), inside(build.workspace))
     return Settings(mounts, settings.environment, settings.network)
 
 
-def _constrained(bench: Bench, settings: Settings, modules: Sequence[Module]) -> Settings:
+def _constrained(build: WheelBuild, settings: Settings, modules: Sequence[Module]) -> Settings:
     """The settings with the versions that the interpreter bundles, and those that some modules
     are built with, held fast; newer pips have another name for the latter. Of a module that has
     several entries still, nothing is held: they may be for versions that pip does not choose."""
-    lines = [f"{one['name']}=={one['version']}" for one in bench.python.bundled]
+    lines = [f"{one['name']}=={one['version']}" for one in build.python.bundled]
     entries = Counter(one.name for one in modules)
     lines += [line for one in modules if entries[one.name] == 1 for line in one.constraints]
     if not lines:
         return settings
-    path = bench.scratch / f"constraints-{key_of(lines=lines)[:12]}.txt"
+    path = build.scratch / f"constraints-{key_of(lines=lines)[:12]}.txt"
     path.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
     variables = dict.fromkeys(("PIP_CONSTRAINT", "PIP_BUILD_CONSTRAINT"), _CONSTRAINTS)
     environment = {**settings.environment, **variables}
     return Settings((*settings.mounts, Mount(path, _CONSTRAINTS)), environment, settings.network)
 
 
-def _find(bench: Bench, settings: Settings, asked: _Asked, *, bundle: bool) -> tuple[Path, ...]:
+def _find(
+    build: WheelBuild, settings: Settings, asked: _Asked, *, bundle: bool
+) -> tuple[Path, ...]:
     """Wheels and sources of all that is needed, as pip of the interpreter chooses them.
 
     Of some modules pip has to run the build to know what they depend on: when that fails, and they
@@ -229,37 +230,39 @@ def _find(bench: Bench, settings: Settings, asked: _Asked, *, bundle: bool) -> t
     """
     seen = dict[str, None]()
     while True:
-        modules = _modules(bench, asked.names, seen)
-        done, folder = _download(bench, settings, asked, modules, bundle=bundle)
+        modules = _modules(build, asked.names, seen)
+        done, folder = _download(build, settings, asked, modules, bundle=bundle)
         if done.exit_code == 0:
-            return tuple(sorted(path for path in folder.iterdir() if not _stands_in(bench, path)))
+            return tuple(sorted(path for path in folder.iterdir() if not _stands_in(build, path)))
         seen |= dict.fromkeys(_COLLECTING.findall(done.output))
-        if _modules(bench, asked.names, seen) == modules:
-            raise _failure(bench, settings, modules, done.output)
+        if _modules(build, asked.names, seen) == modules:
+            raise _failure(build, settings, modules, done.output)
 
 
-def _modules(bench: Bench, asked: Sequence[Requirement], seen: Iterable[str]) -> tuple[Module, ...]:
+def _modules(
+    build: WheelBuild, asked: Sequence[Requirement], seen: Iterable[str]
+) -> tuple[Module, ...]:
     """Entries of what is asked for, and of what else was seen to be needed."""
     names = {canonicalize_name(one.name) for one in asked}
-    found = [entry for one in asked for entry in _entries_of(bench, one)]
+    found = [entry for one in asked for entry in _entries_of(build, one)]
     for text in sorted(seen):
         with suppress(InvalidRequirement):  # an address, or a path
             one = Requirement(text)
             if canonicalize_name(one.name) not in names:
-                found += [entry for entry in _entries_of(bench, one) if entry not in found]
-    implementation = bench.interpreter.implementation
+                found += [entry for entry in _entries_of(build, one) if entry not in found]
+    implementation = build.interpreter.implementation
     return tuple(one for one in found if one.supports(implementation))
 
 
 def _download(
-    bench: Bench, settings: Settings, asked: _Asked, modules: Sequence[Module], *, bundle: bool
+    build: WheelBuild, settings: Settings, asked: _Asked, modules: Sequence[Module], *, bundle: bool
 ) -> tuple[Completed, Path]:
-    image = bench.image(modules)
-    settings = _constrained(bench, settings, modules)
-    number = len(list(bench.scratch.glob("found-*")))
-    folder = bench.scratch / f"found-{number}"
+    image = build.image(modules)
+    settings = _constrained(build, settings, modules)
+    number = len(list(build.scratch.glob("found-*")))
+    folder = build.scratch / f"found-{number}"
     folder.mkdir()
-    command = [bench.python.executable, "-m", "pip", "download", "--dest", _FOUND]
+    command = [build.python.executable, "-m", "pip", "download", "--dest", _FOUND]
     command += ["--no-cache-dir", "--disable-pip-version-check", "--use-pep517"]
     if not bundle:
         # A wheel of the index brings its libraries along, which is not what was asked for.
@@ -270,44 +273,44 @@ def _download(
         command += ["--requirement", f"{_FILES}/{name}"]
     command += [f"/own/{one.wheel.path.name}" for one in asked.own]
     environment = {key: value for one in modules for key, value in one.environment.items()}
-    bench.shop.say("asking the index")
+    build.workspace.say("asking the index")
     job = Job(
         image,
         command,
-        mounts=[Mount(folder, _FOUND, writable=True), *_mounts(bench, settings, asked)],
+        mounts=[Mount(folder, _FOUND, writable=True), *_mounts(build, settings, asked)],
         environment={**environment, **settings.environment},
         workdir="/tmp",  # noqa: S108 - the container's
         timeout=_TIME,
         network=settings.network,
     )
-    return bench.shop.engine.run(job), folder
+    return build.workspace.engine.run(job), folder
 
 
-def _mounts(bench: Bench, settings: Settings, asked: _Asked) -> tuple[Mount, ...]:
+def _mounts(build: WheelBuild, settings: Settings, asked: _Asked) -> tuple[Mount, ...]:
     """What pip sees: copies of requirements files, and not the folders that they are in."""
-    found = [*settings.mounts, Mount(bench.scratch / "files", _FILES)]
+    found = [*settings.mounts, Mount(build.scratch / "files", _FILES)]
     found += [Mount(path, str(path)) for path in asked.copies.places]
     found += [Mount(one.wheel.path, f"/own/{one.wheel.path.name}") for one in asked.own]
     return tuple({one.target: one for one in found}.values())
 
 
-def _stands_in(bench: Bench, path: Path) -> bool:
-    return (bench.scratch / "bundled" / path.name).is_file()
+def _stands_in(build: WheelBuild, path: Path) -> bool:
+    return (build.scratch / "bundled" / path.name).is_file()
 
 
 def _failure(
-    bench: Bench, settings: Settings, modules: Sequence[Module], output: str
+    build: WheelBuild, settings: Settings, modules: Sequence[Module], output: str
 ) -> AlpypyError:
-    log = bench.log("index", output)
+    log = build.log("index", output)
     names = re.findall(r"^Collecting (\S+)", output, re.MULTILINE)  # not those of a build itself
     what = names[-1] if names else "what is asked for"
     return wheel_failure.pip_error(what, output, str(log)) or _build_failure(
-        bench, settings, modules, what, output, log
+        build, settings, modules, what, output, log
     )
 
 
 def _build_failure(
-    bench: Bench,
+    build: WheelBuild,
     settings: Settings,
     modules: Sequence[Module],
     what: str,
@@ -317,14 +320,14 @@ def _build_failure(
     missing = wheel_failure.missing(output)
 
     def search(queries: Sequence[str]) -> Sequence[str]:
-        return _search(bench, settings, bench.image(modules), queries)
+        return _search(build, settings, build.image(modules), queries)
 
-    help_ = wheel_failure.hint(missing, bench.data, search) if missing else None
-    return wheel_failure.build_error(f"{what} for {bench.interpreter}", output, help_, str(log))
+    help_ = wheel_failure.hint(missing, build.data, search) if missing else None
+    return wheel_failure.build_error(f"{what} for {build.interpreter}", output, help_, str(log))
 
 
 def _search(
-    bench: Bench, settings: Settings, image: str, queries: Sequence[str]
+    build: WheelBuild, settings: Settings, image: str, queries: Sequence[str]
 ) -> tuple[str, ...]:
     """What apk's index has, in the order of the queries."""
     # As root: apk fetches the index of Alpine's mirrors into its cache first.
@@ -340,44 +343,44 @@ def _search(
         user="0:0",
         network=settings.network,
     )
-    return tuple(bench.shop.engine.run(job).output.split())
+    return tuple(build.workspace.engine.run(job).output.split())
 
 
-def _build(bench: Bench, settings: Settings, source: Path) -> Built:
+def _build(build: WheelBuild, settings: Settings, source: Path) -> Built:
     """Build one source into a wheel, as its entry says."""
     name, version = _identity(source)
-    entry = _source_entry(bench, source)
+    entry = _source_entry(build, source)
     if entry:
-        entry.refuse_unsupported(bench.interpreter)
+        entry.refuse_unsupported(build.interpreter)
     modules = (entry,) if entry else ()
-    image = bench.image(modules)
+    image = build.image(modules)
     what = f"{name} {version}" if version else name
-    bench.shop.say(f"building {what}")
-    done, folder = _run(bench, settings, source, image, entry)
+    build.workspace.say(f"building {what}")
+    done, folder = _run(build, settings, source, image, entry)
     made = list(folder.glob("*.whl"))
-    log = bench.log(source.name, done.output)
+    log = build.log(source.name, done.output)
     if done.exit_code or len(made) != 1:
-        raise _build_failure(bench, settings, modules, what, done.output, log)
+        raise _build_failure(build, settings, modules, what, done.output, log)
     return Built(read_wheel(made[0]), image, entry)
 
 
-def _source_entry(bench: Bench, source: Path) -> Module | None:
+def _source_entry(build: WheelBuild, source: Path) -> Module | None:
     name, version = _identity(source)
     if version is None:  # a folder, which says its version only when it is built
-        return next(iter(bench.data.entries(name, bench.interpreter)), None)
-    return bench.data.entry(name, version, bench.interpreter)
+        return next(iter(build.data.entries(name, build.interpreter)), None)
+    return build.data.entry(name, version, build.interpreter)
 
 
 def _run(
-    bench: Bench, settings: Settings, source: Path, image: str, entry: Module | None
+    build: WheelBuild, settings: Settings, source: Path, image: str, entry: Module | None
 ) -> tuple[Completed, Path]:
-    settings = _constrained(bench, settings, (entry,) if entry else ())
-    number = len(list(bench.scratch.glob("built-*")))  # folders of sources may be called the same
-    folder = bench.scratch / f"built-{number}"
+    settings = _constrained(build, settings, (entry,) if entry else ())
+    number = len(list(build.scratch.glob("built-*")))  # folders of sources may be called the same
+    folder = build.scratch / f"built-{number}"
     folder.mkdir()
     place = f"{_SOURCE}/{source.name}"
     own = {
-        "PYTHON": bench.python.executable,
+        "PYTHON": build.python.executable,
         "WHEELS": _WHEELS,
         "SOURCE_DATE_EPOCH": EPOCH,
         "BEFORE": (entry and entry.before) or "",
@@ -391,7 +394,7 @@ def _run(
         timeout=_TIME,
         network=settings.network,
     )
-    return bench.shop.engine.run(job), folder
+    return build.workspace.engine.run(job), folder
 
 
 def _identity(source: Path) -> tuple[str, str | None]:

@@ -8,29 +8,30 @@ from __future__ import annotations
 
 import json
 import shutil
-import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from alpypy.build.image import KEY_LABEL, Base, built, find_base
+from alpypy.build.base_image import find_base
+from alpypy.build.images import KEY_LABEL, built
 from alpypy.core import apkdb, elf
 from alpypy.core.errors import ArchiveError, ImageError, SpecError, WheelError
-from alpypy.core.fetch import Fetcher
 from alpypy.core.files import file_digest
-from alpypy.core.store import Store, key_of
+from alpypy.core.store import key_of
 from alpypy.core.system import System, read_system
-from alpypy.engine.docker import Engine
 from alpypy.engine.job import Job, Mount
+from alpypy.engine.workspace import Workspace
 from alpypy.offline import kit
 from alpypy.recipes.data import Alpine
 from alpypy.recipes.manifest import Manifest
 from alpypy.recipes.spec import PypyVersion, alpine_of
-from alpypy.verify import receipt as verdict
+from alpypy.verify import receipt
 from alpypy.wheels.pip import newer_pip
 from alpypy.wheels.request import Interpreter
 
+DOCKERFILES = "dockerfiles/wheels"  # below the data folder
 INSIDE = "/alpypy"  # where containers see dockerfiles/wheels/inside
 _CPYTHON = "/usr/local/bin/python3"
 
@@ -55,60 +56,72 @@ class Python:
     markers: Mapping[str, str]
 
 
-@dataclass(frozen=True)
-class Workshop:
-    """Where images are made: the engine, the project's dockerfiles/wheels, what is known of images
-    already, and what is said."""
+def inside(workspace: Workspace) -> Mount:
+    """The programs that run in the containers."""
+    return Mount(workspace.data / DOCKERFILES / "inside", INSIDE)
 
-    engine: Engine
-    dockerfiles: Path
-    store: Store
-    say: Callable[[str], None]
+
+@dataclass(frozen=True)
+class WheelsImage:
+    """The stage that builds dockerfiles/wheels/``name``, with files or folders beside its
+    Dockerfile or in a folder there (None for an empty folder).
+
+    Its making raises ImageError when a step fails.
+    """
+
+    workspace: Workspace
+    name: str
+    tag: str
+    arguments: Mapping[str, str]
+    files: Mapping[str, Path | None]
 
     @property
-    def inside(self) -> Mount:
-        """The programs that run in the containers."""
-        return Mount(self.dockerfiles / "inside", INSIDE)
+    def title(self) -> str:
+        """The image's name."""
+        return f"image {self.tag}"
 
-    def build(
-        self, name: str, tag: str, arguments: Mapping[str, str], files: Mapping[str, Path | None]
-    ) -> str:
-        """Build dockerfiles/wheels/``name``, with files or folders beside its Dockerfile or in a
-        folder there (None for an empty folder), unless the engine has the image; its ID.
+    @cached_property
+    def key(self) -> str:
+        """Of the Dockerfile, its arguments and files."""
+        text = self._dockerfile.read_text(encoding="utf-8")
+        digests = {name: path and _digest(path) for name, path in self.files.items()}
+        return key_of(dockerfile=text, arguments=self.arguments, files=digests)
 
-        Raises:
-            ImageError: a step failed.
-        """
-        text = (self.dockerfiles / name / "Dockerfile").read_text(encoding="utf-8")
-        digests = {key: path and _digest(path) for key, path in files.items()}
-        key = key_of(dockerfile=text, arguments=arguments, files=digests)
-        with self.engine.building(key):
-            return built(self.engine, key) or self._build(name, tag, arguments, files, key)
+    def load(self) -> str | None:
+        """The image's ID, if the engine has it."""
+        return built(self.workspace.engine, self.key)
 
-    def _build(
-        self,
-        name: str,
-        tag: str,
-        arguments: Mapping[str, str],
-        files: Mapping[str, Path | None],
-        key: str,
-    ) -> str:
-        self.say(f"image {tag}")
-        with tempfile.TemporaryDirectory(prefix="alpypy-image-") as scratch:
-            context = Path(scratch)
-            shutil.copy(self.dockerfiles / name / "Dockerfile", context)
-            for file, path in files.items():
-                (context / file).parent.mkdir(exist_ok=True)
-                if path is None:
-                    (context / file).mkdir()
-                elif path.is_dir():
-                    shutil.copytree(path, context / file)
-                else:
-                    shutil.copy(path, context / file)
-            labels = {KEY_LABEL: key}
-            return self.engine.build(
-                context, tag=tag, arguments=arguments, labels=labels, network=True
-            )
+    def make(self, work: Path) -> Mapping[str, Any]:
+        """Build the image."""
+        self.workspace.say(self.title)
+        context = work / "context"
+        context.mkdir()
+        shutil.copy(self._dockerfile, context)
+        for name, path in self.files.items():
+            _place(path, context / name)
+        image = self.workspace.engine.build(
+            context,
+            tag=self.tag,
+            arguments=self.arguments,
+            labels={KEY_LABEL: self.key},
+            network=True,
+        )
+        shutil.rmtree(context)
+        return {"image": image}
+
+    @property
+    def _dockerfile(self) -> Path:
+        return self.workspace.data / DOCKERFILES / self.name / "Dockerfile"
+
+
+def _place(path: Path | None, target: Path) -> None:
+    target.parent.mkdir(exist_ok=True)
+    if path is None:
+        target.mkdir()
+    elif path.is_dir():
+        shutil.copytree(path, target)
+    else:
+        shutil.copy(path, target)
 
 
 def _digest(path: Path) -> str:
@@ -118,9 +131,7 @@ def _digest(path: Path) -> str:
     return key_of(files=[(str(one.relative_to(path)), file_digest(one)) for one in files])
 
 
-def python_of(
-    shop: Workshop, fetcher: Fetcher, artifacts: Path, alpine: Alpine, interpreter: Interpreter
-) -> Python:
+def python_of(workspace: Workspace, alpine: Alpine, interpreter: Interpreter) -> Python:
     """The interpreter's image, made where there is none.
 
     Raises:
@@ -131,15 +142,13 @@ def python_of(
         DownloadError, DigestError: the pip for it could not be fetched.
     """
     if interpreter.pypy:
-        return _pypy(shop, fetcher, artifacts, alpine, interpreter)
-    return _cpython(shop, interpreter)
+        return _pypy(workspace, alpine, interpreter)
+    return _cpython(workspace, interpreter)
 
 
-def _pypy(
-    shop: Workshop, fetcher: Fetcher, artifacts: Path, alpine: Alpine, interpreter: Interpreter
-) -> Python:
-    tarball = _tarball(artifacts, interpreter)
-    verdict.require(tarball)
+def _pypy(workspace: Workspace, alpine: Alpine, interpreter: Interpreter) -> Python:
+    tarball = _tarball(workspace.artifacts, interpreter)
+    receipt.require(tarball)
     manifest = Manifest.of_tarball(tarball)
     if manifest.target != interpreter.target or manifest.kind != "pypy":
         raise SpecError(
@@ -147,9 +156,7 @@ def _pypy(
             " asked for",
             remedy="give the tarball its own name, or build the one that is asked for",
         )
-    base = find_base(
-        shop.engine, fetcher, alpine, interpreter.arch, None, shop.say, kit=manifest.image.kit
-    )
+    base = find_base(workspace, alpine, interpreter.arch, None, kit=manifest.image.kit)
     executable = f"/opt/{interpreter.target.folder}/{manifest.executables[0]}"
     arguments = {
         "BASE": base.reference,
@@ -157,23 +164,18 @@ def _pypy(
         "EXECUTABLE": executable,
     }
     tag = f"alpypy-wheels:{interpreter.target.folder}"
-    files = {"pypy.tar.bz2": tarball, **_newer_pip(shop, fetcher, interpreter)}
-    image = shop.build("interpreter", tag, arguments, files)
+    files = {"pypy.tar.bz2": tarball, **_newer_pip(workspace, interpreter)}
+    image = workspace.store.run(WheelsImage(workspace, "interpreter", tag, arguments, files))
     source = f"{tarball.name} sha256:{file_digest(tarball)}"
-    return _described(shop, image, executable, interpreter, source, _kit_of(base))
+    kit_identity = base.identity if base.kit else None
+    described = DescribedPython(workspace, image, executable, str(interpreter))
+    return _python(described, interpreter, source, kit_identity)
 
 
-def _newer_pip(
-    shop: Workshop, fetcher: Fetcher, interpreter: Interpreter
-) -> Mapping[str, Path | None]:
+def _newer_pip(workspace: Workspace, interpreter: Interpreter) -> Mapping[str, Path | None]:
     """A folder of the image with a pip for it, empty where the PyPy's own will do."""
-    root = shop.dockerfiles.parents[1]
-    source = newer_pip(root, PypyVersion.parse(interpreter.version))
-    return {f"pip/{source.file_name}": fetcher.fetch(source)} if source else {"pip": None}
-
-
-def _kit_of(base: Base) -> str | None:
-    return base.identity if base.kit else None
+    source = newer_pip(workspace.data, PypyVersion.parse(interpreter.version))
+    return {f"pip/{source.file_name}": workspace.fetcher.fetch(source)} if source else {"pip": None}
 
 
 def _tarball(artifacts: Path, interpreter: Interpreter) -> Path:
@@ -193,10 +195,10 @@ def _tarball(artifacts: Path, interpreter: Interpreter) -> Path:
     )
 
 
-def _cpython(shop: Workshop, interpreter: Interpreter) -> Python:
-    engine, name = shop.engine, interpreter.image
+def _cpython(workspace: Workspace, interpreter: Interpreter) -> Python:
+    engine, name = workspace.engine, interpreter.image
     if engine.image_id(name) is None:
-        shop.say(f"pulling {name}")
+        workspace.say(f"pulling {name}")
         engine.pull(name)
     image = engine.image_id(name)
     if image is None:
@@ -210,25 +212,60 @@ def _cpython(shop: Workshop, interpreter: Interpreter) -> Python:
             f"{name} in the engine is for {engine.architecture(name)}",
             remedy=f"pull the one for {interpreter.arch}",
         )
-    return _described(shop, image, _CPYTHON, interpreter, name, engine.label(name, kit.LABEL))
+    described = DescribedPython(workspace, image, _CPYTHON, str(interpreter))
+    return _python(described, interpreter, name, engine.label(name, kit.LABEL))
 
 
-def _described(
-    shop: Workshop,
-    image: str,
-    executable: str,
-    interpreter: Interpreter,
-    source: str,
-    identity: str | None,
+@dataclass(frozen=True)
+class DescribedPython:
+    """The stage that asks the interpreter of an image what it is; its result is what it says.
+
+    Its making raises ImageError when it does not run.
+    """
+
+    workspace: Workspace
+    image: str
+    executable: str
+    name: str
+
+    @property
+    def title(self) -> str:
+        """What it asks."""
+        return f"description of {self.name}"
+
+    @property
+    def key(self) -> str:
+        """Of the image, the interpreter's path and what asks it."""
+        folder = self.workspace.data / DOCKERFILES / "inside"
+        script = (folder / "describe.py").read_text(encoding="utf-8")
+        return key_of(step="describe", image=self.image, executable=self.executable, script=script)
+
+    def load(self) -> Mapping[str, Any] | None:
+        """What it said."""
+        return self.workspace.store.record(self.key)
+
+    def make(self, work: Path) -> Mapping[str, Any]:
+        """Ask it."""
+        command = [self.executable, f"{INSIDE}/describe.py"]
+        job = Job(self.image, command, mounts=(inside(self.workspace),), user="0:0")
+        output = self.workspace.engine.run(job).output.strip()
+        try:
+            said = json.loads(output.splitlines()[-1])
+        except (ValueError, IndexError):
+            said = None
+        if not isinstance(said, dict):
+            raise ImageError(
+                f"{self.executable} in the image of {self.name} does not run: {output}",
+                remedy="see that the image is the one that it is named for",
+            )
+        return said
+
+
+def _python(
+    described: DescribedPython, interpreter: Interpreter, source: str, identity: str | None
 ) -> Python:
-    """The interpreter with what it says of itself, which is asked once of an image."""
-    script = (shop.dockerfiles / "inside/describe.py").read_text(encoding="utf-8")
-    key = key_of(step="describe", image=image, executable=executable, script=script)
-    said = shop.store.record(key)
-    if said is None:
-        with shop.store.making(key, keep=False):
-            said = _ask(shop, image, executable, interpreter)
-            shop.store.finish(key, said)
+    """The interpreter with what it says of itself."""
+    said = described.workspace.store.run(described)
     release = said["release"]
     version = f"{said['language']}-{release}" if interpreter.pypy else said["language"]
     if version != interpreter.version:
@@ -237,8 +274,8 @@ def _described(
             remedy="name the one that it holds with --python",
         )
     return Python(
-        image=image,
-        executable=executable,
+        image=described.image,
+        executable=described.executable,
         source=source,
         kit=identity,
         release=release,
@@ -249,23 +286,8 @@ def _described(
     )
 
 
-def _ask(shop: Workshop, image: str, executable: str, interpreter: Interpreter) -> dict[str, Any]:
-    job = Job(image, [executable, f"{INSIDE}/describe.py"], mounts=(shop.inside,), user="0:0")
-    done = shop.engine.run(job)
-    try:
-        said = json.loads(done.output.strip().splitlines()[-1])
-    except (ValueError, IndexError):
-        said = None
-    if not isinstance(said, dict):
-        raise ImageError(
-            f"{executable} in the image of {interpreter} does not run: {done.output.strip()}",
-            remedy="see that the image is the one that it is named for",
-        )
-    return said
-
-
 def with_packages(
-    shop: Workshop, python: Python, packages: Sequence[str], repository: Path | None, tag: str
+    workspace: Workspace, python: Python, packages: Sequence[str], repository: Path | None, tag: str
 ) -> str:
     """An image with more packages than the interpreter's, by ID.
 
@@ -280,7 +302,8 @@ def with_packages(
         return python.image
     arguments = {"BASE": python.image, "PACKAGES": " ".join(packages)}
     try:
-        return shop.build("packages", tag, arguments, {"repository": repository})
+        files = {"repository": repository}
+        return workspace.store.run(WheelsImage(workspace, "packages", tag, arguments, files))
     except ImageError as error:
         unknown = apkdb.unknown_packages(error.what)
         if not unknown:
@@ -291,20 +314,20 @@ def with_packages(
         ) from error
 
 
-def system_of(shop: Workshop, image: str) -> System:
+def system_of(workspace: Workspace, image: str) -> System:
     """Packages of an image and the libraries that they provide."""
-    probes = Mount(shop.dockerfiles.parent / "verify/probes", "/probes")
-    done = shop.engine.run(Job(image, ["sh", "/probes/system.sh"], mounts=(probes,)))
+    probes = Mount(workspace.data / "dockerfiles/verify/probes", "/probes")
+    done = workspace.engine.run(Job(image, ["sh", "/probes/system.sh"], mounts=(probes,)))
     return read_system(done.output)
 
 
-def musl_of(shop: Workshop, image: str, arch: str) -> tuple[int, int]:
+def musl_of(workspace: Workspace, image: str, arch: str) -> tuple[int, int]:
     """Version of the musl of an image, which PEP 656 makes a tag of.
 
     Raises:
         ImageError: its loader does not say one.
     """
-    output = shop.engine.run(Job(image, [elf.loader(arch)])).output
+    output = workspace.engine.run(Job(image, [elf.loader(arch)])).output
     words = output.partition("\nVersion ")[2].split()
     numbers = words[0].split(".") if words else []
     if len(numbers) < 2 or not all(number.isdigit() for number in numbers[:2]):

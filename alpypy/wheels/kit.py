@@ -9,22 +9,24 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, ClassVar
 
 from msgspec import to_builtins
 
 from alpypy.core import elf
 from alpypy.core.errors import KitError, SpecError
-from alpypy.core.fetch import Fetcher
 from alpypy.core.store import key_of
 from alpypy.core.unpack import unpack
 from alpypy.engine.job import Job, Mount
+from alpypy.engine.workspace import Workspace
 from alpypy.offline import kit
 from alpypy.offline import packages as kit_packages
 from alpypy.offline.apk import Package, write_index
 from alpypy.offline.packages import ARCH, Library
-from alpypy.wheels.images import INSIDE, Python, Workshop, with_packages
+from alpypy.wheels.images import DOCKERFILES, INSIDE, Python, inside, with_packages
 
 FILE_NAME = "kit-wheels.toml"
 _PLACE = "repository"
@@ -36,14 +38,10 @@ _TIME = 3600.0  # seconds, on a machine that does other things too
 class MorePackages:
     """What an image of the kit gets beside the kit's own packages, made when first asked for."""
 
-    def __init__(self, shop: Workshop, fetcher: Fetcher, root: Path, python: Python) -> None:
-        self._shop = shop
-        self._fetcher = fetcher
-        self._store = shop.store
-        self._root = root
+    def __init__(self, workspace: Workspace, python: Python) -> None:
+        self._workspace = workspace
         self._python = python
-        self._data = root / "versions" / FILE_NAME
-        self._libraries = kit_packages.load_libraries(self._data)
+        self._libraries = kit_packages.load_libraries(workspace.data / "versions" / FILE_NAME)
 
     def refuse_missing(self, packages: Sequence[str], what: str) -> None:
         """Raise SpecError for packages to build ``what`` with that the kit has not, if it is used;
@@ -51,7 +49,7 @@ class MorePackages:
         if self._python.kit is None:
             return
         mine = {name for one in self._libraries for name in _packages(one)}
-        missing = sorted(set(packages) - kit.development_packages(self._root) - mine)
+        missing = sorted(set(packages) - kit.development_packages(self._workspace.data) - mine)
         if missing:
             raise SpecError(
                 f"{what} is built with {', '.join(missing)}, which the kit does not have",
@@ -66,47 +64,76 @@ class MorePackages:
             KitError: a library did not compile.
             DownloadError, DigestError: a source could not be fetched.
         """
-        wanted = [one for one in self._libraries if _packages(one) & set(packages)]
+        wanted = tuple(one for one in self._libraries if _packages(one) & set(packages))
         if self._python.kit is None or not wanted:
             return None
-        script = (self._shop.dockerfiles / "inside/kit-libraries.sh").read_text(encoding="utf-8")
-        kit_, libraries = self._python.kit, [to_builtins(one) for one in wanted]
-        key = key_of(step="kit for wheels", kit=kit_, libraries=libraries, script=script)
-        if self._store.record(key) is None:
-            with self._store.making(key, keep=False) as work:
-                if self._store.record(key) is None:  # else by a run that this one waited for
-                    self._make(wanted, work / _PLACE)
-                    self._store.finish(key, {})
-        return self._store.folder(key) / _PLACE
+        return self._workspace.store.run(KitLibraries(self._workspace, self._python, wanted))
 
-    def _make(self, libraries: Sequence[Library], folder: Path) -> None:
+
+@dataclass(frozen=True)
+class KitLibraries:
+    """The stage that makes a repository of packages that the kit lacks.
+
+    Its making raises KitError when a library does not compile, DownloadError or DigestError when a
+    source could not be fetched.
+    """
+
+    workspace: Workspace
+    python: Python
+    libraries: tuple[Library, ...]
+
+    title: ClassVar[str] = "the kit's libraries for wheels"
+
+    @property
+    def key(self) -> str:
+        """Of the kit, the libraries and the script that compiles them."""
+        folder = self.workspace.data / DOCKERFILES / "inside"
+        script = (folder / "kit-libraries.sh").read_text(encoding="utf-8")
+        libraries = [to_builtins(library) for library in self.libraries]
+        return key_of(
+            step="kit for wheels", kit=self.python.kit, libraries=libraries, script=script
+        )
+
+    def load(self) -> Path | None:
+        """The repository's folder."""
+        store = self.workspace.store
+        done = store.record(self.key) is not None
+        return store.folder(self.key) / _PLACE if done else None
+
+    def make(self, work: Path) -> Mapping[str, Any]:
+        """Compile the libraries and write their packages."""
         tag = "alpypy-wheels:kit-libraries"
-        image = with_packages(self._shop, self._python, _BUILD_PACKAGES, None, tag)
+        image = with_packages(self.workspace, self.python, _BUILD_PACKAGES, None, tag)
         with tempfile.TemporaryDirectory(prefix="alpypy-kit-") as name:
             scratch = Path(name)
-            for library in libraries:
-                top = unpack(self._fetcher.fetch(library.source), scratch / "unpacked")
+            for library in self.libraries:
+                source = self.workspace.fetcher.fetch(library.source)
+                top = unpack(source, scratch / "unpacked")
                 (scratch / "sources").mkdir(exist_ok=True)
                 shutil.move(top, scratch / "sources" / library.name)
-            self._compile(image, [one.name for one in libraries], scratch)
-            packages = list[Package]()
-            for library in libraries:
-                tree = scratch / "out" / library.name
-                needs = _needs(tree)
-                packages += kit_packages.write_library(library, tree, folder, {}, needs)
-            (folder / _KEY).write_bytes(write_index(packages, folder, ARCH, _KEY))
+            self._compile(image, scratch)
+            self._write(scratch / "out", work / _PLACE)
+        return {}
 
-    def _compile(self, image: str, names: Sequence[str], scratch: Path) -> None:
+    def _write(self, built: Path, folder: Path) -> None:
+        packages = list[Package]()
+        for library in self.libraries:
+            tree = built / library.name
+            packages += kit_packages.write_library(library, tree, folder, {}, _needs(tree))
+        (folder / _KEY).write_bytes(write_index(packages, folder, ARCH, _KEY))
+
+    def _compile(self, image: str, scratch: Path) -> None:
+        names = [library.name for library in self.libraries]
         (scratch / "out").mkdir()
         mounts = [
             Mount(scratch / "sources", "/sources"),
             Mount(scratch / "out", "/out", writable=True),
-            self._shop.inside,
+            inside(self.workspace),
         ]
-        self._shop.say(f"compiling {', '.join(names)} for the kit, once")
+        self.workspace.say(f"compiling {', '.join(names)} for the kit, once")
         jobs = {"JOBS": str(len(os.sched_getaffinity(0)))}
         command = ["sh", f"{INSIDE}/kit-libraries.sh", *names]
-        done = self._shop.engine.run(Job(image, command, mounts, jobs, timeout=_TIME))
+        done = self.workspace.engine.run(Job(image, command, mounts, jobs, timeout=_TIME))
         if done.exit_code:
             raise KitError(
                 f"the kit's libraries for wheels did not compile:\n{done.output[-3000:]}",

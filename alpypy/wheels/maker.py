@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,16 +12,14 @@ from pathlib import Path
 from packaging.utils import canonicalize_name, canonicalize_version
 
 from alpypy.core.errors import SpecError, UnverifiedError
-from alpypy.core.fetch import Fetcher
 from alpypy.core.files import file_digest, whole_file
-from alpypy.core.store import Store
-from alpypy.engine.docker import Engine
+from alpypy.engine.workspace import Workspace
 from alpypy.recipes.recipe import load_catalog
 from alpypy.verify.findings import load_policy
 from alpypy.wheels import record as wheel_record
-from alpypy.wheels.build import Bench, Collected, collect
+from alpypy.wheels.build import Collected, WheelBuild, collect
 from alpypy.wheels.file import Wheel
-from alpypy.wheels.images import Workshop, python_of
+from alpypy.wheels.images import WheelsImage, python_of
 from alpypy.wheels.kit import MorePackages
 from alpypy.wheels.recipe import WheelData
 from alpypy.wheels.record import Trial, WheelRecord
@@ -42,21 +40,9 @@ class Kept:
 class WheelMaker:
     """Makes wheels of this project's interpreters."""
 
-    def __init__(
-        self,
-        root: Path,
-        cache: Path,
-        engine: Engine,
-        fetcher: Fetcher,
-        data: WheelData,
-        say: Callable[[str], None],
-    ) -> None:
-        self._root = root
-        self._store = Store(cache)
-        self._fetcher = fetcher
+    def __init__(self, workspace: Workspace, data: WheelData) -> None:
+        self._workspace = workspace
         self._data = data
-        self._say = say
-        self._shop = Workshop(engine, root / "dockerfiles/wheels", self._store, say)
 
     def make(self, request: Request) -> Kept:
         """Build, repair, try and keep the wheels of a request.
@@ -66,49 +52,47 @@ class WheelMaker:
         """
         with tempfile.TemporaryDirectory(prefix="alpypy-wheels-") as name:
             scratch = Path(name)
-            bench = self._bench(request, scratch)
-            collected = collect(bench, request)
-            finished = finish(bench, collected.wheels, bundle=request.bundle)
+            build = self._new_build(request, scratch)
+            collected = collect(build, request)
+            finished = finish(build, collected.wheels, bundle=request.bundle)
             for one in finished:
                 refuse_other_alpine(request.out, one.wheel, request.interpreter.alpine)
-            trials = try_all(bench, finished, scratch / "trial", load_policy(self._root))
+            trials = try_all(build, finished, scratch / "trial", load_policy(self._workspace.data))
             wheels = tuple(
-                self._keep(bench, request.out, one, trial)
+                self._keep(build, request.out, one, trial)
                 for one, trial in zip(finished, trials, strict=True)
             )
-            images = self._images(bench, collected, finished, trials) if request.image else ()
+            images = self._images(build, collected, finished, trials) if request.image else ()
         packages = sorted({package for one in finished for package in one.packages})
         return Kept(wheels, tuple(packages), images)
 
-    def _bench(self, request: Request, scratch: Path) -> Bench:
+    def _new_build(self, request: Request, scratch: Path) -> WheelBuild:
         interpreter = request.interpreter
-        alpine = load_catalog(self._root).alpine(interpreter.alpine)
-        python = python_of(self._shop, self._fetcher, self._root / "artifacts", alpine, interpreter)
-        more = MorePackages(self._shop, self._fetcher, self._root, python)
-        return Bench(
-            shop=self._shop,
+        alpine = load_catalog(self._workspace.data).alpine(interpreter.alpine)
+        python = python_of(self._workspace, alpine, interpreter)
+        return WheelBuild(
+            workspace=self._workspace,
             data=self._data,
             python=python,
             interpreter=interpreter,
-            more=more,
+            more=MorePackages(self._workspace, python),
             tls=request.tls,
             scratch=scratch,
-            logs=self._store.logs,
         )
 
-    def _keep(self, bench: Bench, out: Path, one: Finished, trial: Trial) -> Path:
+    def _keep(self, build: WheelBuild, out: Path, one: Finished, trial: Trial) -> Path:
         """Put a wheel and its record where users find it: first the record, so that no wheel is
         there without one."""
         out.mkdir(parents=True, exist_ok=True)
         path = out / one.wheel.path.name
-        wheel_record.keep(path, _record(bench, one, trial))
+        wheel_record.keep(path, _record(build, one, trial))
         with whole_file(path) as temporary:
             shutil.copyfile(one.wheel.path, temporary)
         return path
 
     def _images(
         self,
-        bench: Bench,
+        build: WheelBuild,
         collected: Collected,
         finished: Sequence[Finished],
         trials: Sequence[Trial],
@@ -116,18 +100,19 @@ class WheelMaker:
         """An image for each wheel that was asked for, with those that pip installed beside it."""
         wheels = [one.wheel for one in finished]
         return tuple(
-            self._image(bench, one.wheel, belonging(one.wheel, wheels, trial.installed))
+            self._image(build, one.wheel, belonging(one.wheel, wheels, trial.installed))
             for one, trial in zip(finished, trials, strict=True)
             if one.wheel.name in collected.asked
         )
 
-    def _image(self, bench: Bench, wheel: Wheel, chosen: Sequence[Wheel]) -> str:
-        folder = bench.scratch / f"image-{wheel.name}"
+    def _image(self, build: WheelBuild, wheel: Wheel, chosen: Sequence[Wheel]) -> str:
+        folder = build.scratch / f"image-{wheel.name}"
         folder.mkdir()
         for one in chosen:
             shutil.copy(one.path, folder)
-        tag = image_tag(wheel.name, wheel.version, bench.interpreter)
-        self._shop.build("scratch", tag, {}, {"wheels": folder})
+        tag = image_tag(wheel.name, wheel.version, build.interpreter)
+        image = WheelsImage(self._workspace, "scratch", tag, {}, {"wheels": folder})
+        self._workspace.engine.tag(self._workspace.store.run(image), tag)
         return tag
 
 
@@ -178,17 +163,17 @@ def _is(wheel: Wheel, said: str) -> bool:
     )
 
 
-def _record(bench: Bench, one: Finished, trial: Trial) -> WheelRecord:
+def _record(build: WheelBuild, one: Finished, trial: Trial) -> WheelRecord:
     return WheelRecord(
         sha256=file_digest(one.wheel.path),
-        interpreter=str(bench.interpreter),
-        alpine=bench.interpreter.alpine,
+        interpreter=str(build.interpreter),
+        alpine=build.interpreter.alpine,
         packages=one.packages,
         date=f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}",
         kind=one.kind,
         built=one.built.image is not None,
-        source=bench.python.source,
-        kit=bench.python.kit is not None,
+        source=build.python.source,
+        kit=build.python.kit is not None,
         bundled=one.bundled,
         tested=trial,
     )

@@ -19,9 +19,10 @@ from alpypy.core import elf
 from alpypy.core.errors import WheelError
 from alpypy.core.system import System
 from alpypy.engine.job import Job, Mount
-from alpypy.wheels.build import EPOCH, Bench, Built
+from alpypy.engine.workspace import Workspace
+from alpypy.wheels.build import EPOCH, Built, WheelBuild
 from alpypy.wheels.file import Wheel, read_wheel, with_platforms
-from alpypy.wheels.images import INSIDE, Workshop, musl_of, system_of
+from alpypy.wheels.images import INSIDE, inside, musl_of, system_of
 from alpypy.wheels.record import Bundled, Kind
 
 _FOLDERS = ("lib", "usr/local/lib", "usr/lib")  # as musl's loader and libraries.sh have them
@@ -48,36 +49,38 @@ class _Image:
     musl: tuple[int, int]
 
 
-def finish(bench: Bench, built: Sequence[Built], *, bundle: bool) -> tuple[Finished, ...]:
+def finish(build: WheelBuild, built: Sequence[Built], *, bundle: bool) -> tuple[Finished, ...]:
     """Every wheel, ready to be tried.
 
     Raises:
         WheelError: auditwheel refuses one, or no package of the image has a library.
     """
-    folder = bench.scratch / "finished"
+    folder = build.scratch / "finished"
     folder.mkdir()
     images: dict[str, _Image] = {}
     for one in built:
-        image = one.image or bench.python.image
+        image = one.image or build.python.image
         if image not in images and not one.wheel.pure:
-            images[image] = _image(bench, image, len(images))
+            images[image] = _image(build, image, len(images))
     return tuple(
-        _finish(bench, one, images.get(one.image or bench.python.image), folder, bundle)
+        _finish(build, one, images.get(one.image or build.python.image), folder, bundle)
         for one in built
     )
 
 
-def _image(bench: Bench, image: str, number: int) -> _Image:
-    libraries = bench.scratch / f"libraries-{number}"
+def _image(build: WheelBuild, image: str, number: int) -> _Image:
+    libraries = build.scratch / f"libraries-{number}"
     libraries.mkdir()
-    _copy_libraries(bench.shop, image, libraries)
-    arch = bench.interpreter.arch
-    return _Image(libraries, system_of(bench.shop, image), musl_of(bench.shop, image, arch))
+    _copy_libraries(build.workspace, image, libraries)
+    arch = build.interpreter.arch
+    return _Image(
+        libraries, system_of(build.workspace, image), musl_of(build.workspace, image, arch)
+    )
 
 
-def _copy_libraries(shop: Workshop, image: str, folder: Path) -> None:
-    mounts = [shop.inside, Mount(folder, "/out", writable=True)]
-    done = shop.engine.run(Job(image, ["sh", f"{INSIDE}/libraries.sh", "/out"], mounts))
+def _copy_libraries(workspace: Workspace, image: str, folder: Path) -> None:
+    mounts = [inside(workspace), Mount(folder, "/out", writable=True)]
+    done = workspace.engine.run(Job(image, ["sh", f"{INSIDE}/libraries.sh", "/out"], mounts))
     if done.exit_code:
         raise WheelError(
             f"the libraries of {image} could not be copied: {done.output.strip()[-500:]}",
@@ -86,7 +89,7 @@ def _copy_libraries(shop: Workshop, image: str, folder: Path) -> None:
 
 
 def _finish(
-    bench: Bench, built: Built, image: _Image | None, folder: Path, bundle: bool
+    build: WheelBuild, built: Built, image: _Image | None, folder: Path, bundle: bool
 ) -> Finished:
     wheel = built.wheel
     if wheel.pure or image is None:
@@ -95,12 +98,12 @@ def _finish(
         return Finished(wheel, "index", _packages(wheel, image.system, "index"), (), built)
     if not bundle:
         return Finished(wheel, "linux", _packages(wheel, image.system, "linux"), (), built)
-    bench.shop.say(f"auditwheel repair {wheel.path.name}")
+    build.workspace.say(f"auditwheel repair {wheel.path.name}")
     repaired = read_wheel(_repair(wheel.path, image.libraries, folder))
-    tags = [f"musllinux_{image.musl[0]}_{image.musl[1]}_{bench.interpreter.arch}"]
-    if not bench.python.knows_musllinux:
+    tags = [f"musllinux_{image.musl[0]}_{image.musl[1]}_{build.interpreter.arch}"]
+    if not build.python.knows_musllinux:
         # pip before 21.2, the last one for Python 2 among them, takes no other tag on musl.
-        tags.append(f"linux_{bench.interpreter.arch}")
+        tags.append(f"linux_{build.interpreter.arch}")
     made = read_wheel(with_platforms(repaired.path, tags, _subfolder(folder)))
     bundled = _bundled(made, wheel, image.system)
     packages = _packages(made, image.system, "musllinux")

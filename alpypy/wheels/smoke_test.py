@@ -12,9 +12,9 @@ from typing import Any
 from alpypy.core.errors import WheelError
 from alpypy.engine.job import Job, Mount
 from alpypy.verify.findings import Policy
-from alpypy.wheels.build import Bench
+from alpypy.wheels.build import WheelBuild
 from alpypy.wheels.file import Wheel
-from alpypy.wheels.images import INSIDE, system_of
+from alpypy.wheels.images import INSIDE, inside, system_of
 from alpypy.wheels.record import Trial
 from alpypy.wheels.repair import Finished
 
@@ -23,7 +23,7 @@ _TIME = 600.0  # seconds
 
 
 def try_all(
-    bench: Bench, finished: Sequence[Finished], folder: Path, policy: Policy
+    build: WheelBuild, finished: Sequence[Finished], folder: Path, policy: Policy
 ) -> tuple[Trial, ...]:
     """Try each wheel, with the others at hand for what it depends on.
 
@@ -37,17 +37,17 @@ def try_all(
     for one in finished:
         shutil.copy(one.wheel.path, folder)
     packages = sorted({name for one in finished for name in one.packages})
-    tag = f"alpypy-wheels:{bench.interpreter.short}-alpine{bench.interpreter.alpine}-clean"
-    image = bench.image_with(packages, tag)
-    _require_clean(bench, image, policy)
-    return tuple(_try(bench, image, folder, one) for one in finished)
+    tag = f"alpypy-wheels:{build.interpreter.short}-alpine{build.interpreter.alpine}-clean"
+    image = build.image_with(packages, tag)
+    _require_clean(build, image, policy)
+    return tuple(_try(build, image, folder, one) for one in finished)
 
 
-def _require_clean(bench: Bench, image: str, policy: Policy) -> None:
-    build = sorted(filter(policy.is_build_package, system_of(bench.shop, image).packages))
-    if build:
+def _require_clean(build: WheelBuild, image: str, policy: Policy) -> None:
+    unclean = sorted(filter(policy.is_build_package, system_of(build.workspace, image).packages))
+    if unclean:
         raise WheelError(
-            f"{bench.python.source} is no place to try wheels in: it has {', '.join(build)}",
+            f"{build.python.source} is no place to try wheels in: it has {', '.join(unclean)}",
             remedy="use an image of the interpreter without build packages",
         )
 
@@ -74,25 +74,25 @@ def what_to_try(wheel: Wheel, smoke: str | None) -> dict[str, Any]:
     }
 
 
-def _try(bench: Bench, image: str, folder: Path, one: Finished) -> Trial:
+def _try(build: WheelBuild, image: str, folder: Path, one: Finished) -> Trial:
     wheel, entry = one.wheel, one.built.entry
     wanted = what_to_try(wheel, entry.smoke if entry else None)
-    bench.shop.say(f"trying {wheel.path.name}")
+    build.workspace.say(f"trying {wheel.path.name}")
     job = Job(
         image,
-        [bench.python.executable, f"{INSIDE}/try.py", json.dumps({**wanted, "wheels": _WHEELS})],
-        mounts=[Mount(folder, _WHEELS), bench.shop.inside],
+        [build.python.executable, f"{INSIDE}/try.py", json.dumps({**wanted, "wheels": _WHEELS})],
+        mounts=[Mount(folder, _WHEELS), inside(build.workspace)],
         environment={"HOME": "/tmp"},  # noqa: S108 - the container's
         user="0:0",  # it installs into the interpreter, as a Dockerfile does
         timeout=_TIME,
     )
-    done = bench.shop.engine.run(job)
+    done = build.workspace.engine.run(job)
     said = _document(done.output)
     wrong = said.get("error") or (said.get("compilers") and f"there is {said['compilers']}")
     if done.exit_code or wrong:
         raise WheelError(
             f"{wheel.path.name} does not work in a clean Alpine: {wrong or done.output.strip()}",
-            remedy=f"nothing was kept; all it said: {bench.log(wheel.path.name, done.output)}",
+            remedy=f"nothing was kept; all it said: {build.log(wheel.path.name, done.output)}",
         )
     imported = sorted({*wanted["imports"], *wanted["extensions"]})
     return Trial(tuple(said["installed"]), tuple(imported), wanted["smoke"])

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from alpypy.build import image
+from alpypy.build.base_image import find_base
+from alpypy.build.images import BootstrapImage
 from alpypy.core import folders
 from alpypy.core.fetch import Fetcher
 from alpypy.engine.connection import connect
@@ -17,6 +18,7 @@ from alpypy.engine.job import Job, Mount
 from alpypy.offline import kit
 from alpypy.recipes.recipe import load_catalog
 from alpypy.recipes.spec import Target
+from tests.workspaces import workspace
 
 ROOT = Path(__file__).parents[2]
 
@@ -58,18 +60,16 @@ def base_image(engine: Engine, cache: Path, alpine_version: str) -> str:
 @pytest.fixture(scope="session")
 def bootstrap_image(engine: Engine, base_image: str, cache: Path, alpine_version: str) -> str:
     """An image with CPython 2.7, by ID; it is built where the engine has none."""
-    fetcher, catalog = Fetcher(cache), load_catalog(ROOT)
+    own, catalog = workspace(ROOT, engine, cache), load_catalog(ROOT)
     recipes = [
         catalog.recipe(Target(release, alpine_version))
         for release in ("rpython-0.2.1", "3.11-7.3.22")
     ]
-    arch = recipes[0].target.arch
-    base = image.find_base(engine, fetcher, recipes[0].alpine, arch, base_image, print)
-    keys = [image.bootstrap_key(ROOT, recipe, base) for recipe in recipes]
-    found = next(filter(None, (image.built(engine, key) for key in keys)), None)
-    return found or image.build_bootstrap(
-        engine, fetcher, ROOT, recipes[0], base, keys[0], print, engine.processors
-    )
+    base = find_base(own, recipes[0].alpine, recipes[0].target.arch, base_image)
+    stages = [BootstrapImage(own, recipe, base, engine.processors) for recipe in recipes]
+    for image in filter(None, (stage.load() for stage in stages)):
+        return image.id
+    return own.store.run(stages[0]).id
 
 
 @pytest.fixture(scope="session")

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import tarfile
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from alpypy.build.image import KEY_LABEL, Base, build_bootstrap, built, find_base
+from alpypy.build.base_image import BaseImage, find_base
+from alpypy.build.images import KEY_LABEL, BootstrapImage
 from alpypy.core.errors import ImageError, KitError, SpecError
-from alpypy.core.fetch import Fetcher
-from alpypy.core.store import key_of
 from alpypy.engine.docker import Engine
 from alpypy.recipes.recipe import Recipe, load_catalog
 from alpypy.recipes.spec import Target
+from tests.workspaces import workspace
 
 pytestmark = pytest.mark.timeout(600)
 ROOT = Path(__file__).parents[3]
@@ -43,10 +43,10 @@ def recipe(alpine_version: str) -> Recipe:
 
 
 @pytest.fixture
-def base(engine: Engine, cache: Path, base_image: str, alpine_version: str) -> Base:
+def base(engine: Engine, cache: Path, base_image: str, alpine_version: str) -> BaseImage:
     """The Alpine that images here stand on."""
     alpine = CATALOG.alpine(alpine_version)
-    return find_base(engine, Fetcher(cache), alpine, "x86_64", base_image, print)
+    return find_base(workspace(ROOT, engine, cache), alpine, "x86_64", base_image)
 
 
 @pytest.fixture
@@ -58,7 +58,7 @@ def root(tmp_path: Path, engine: Engine, recipe: Recipe) -> Iterator[Path]:
     engine.remove_image(recipe.target.bootstrap_tag())
 
 
-def test_the_base_is_the_chosen_image(base: Base, engine: Engine, base_image: str) -> None:
+def test_the_base_is_the_chosen_image(base: BaseImage, engine: Engine, base_image: str) -> None:
     assert (base.reference, base.kit) == (base_image, True)
     assert base.id == engine.image_id(base_image)
     assert base.identity != base.id
@@ -67,7 +67,9 @@ def test_the_base_is_the_chosen_image(base: Base, engine: Engine, base_image: st
 def test_a_chosen_image_that_is_nowhere_is_an_error(engine: Engine, cache: Path) -> None:
     alpine = CATALOG.alpine("3.23")
     with pytest.raises(ImageError, match="alpypy-test/none:1"):
-        find_base(engine, Fetcher(cache), alpine, "x86_64", "localhost:9/alpypy-test/none:1", print)
+        find_base(
+            workspace(ROOT, engine, cache), alpine, "x86_64", "localhost:9/alpypy-test/none:1"
+        )
 
 
 @pytest.fixture
@@ -79,12 +81,12 @@ def tag(engine: Engine) -> Iterator[str]:
 
 
 def test_an_image_made_from_the_kit_s_is_not_taken_for_the_kit(
-    engine: Engine, cache: Path, base: Base, tag: str, tmp_path: Path
+    engine: Engine, cache: Path, base: BaseImage, tag: str, tmp_path: Path
 ) -> None:
     (tmp_path / "Dockerfile").write_text(f"FROM {base.reference}\nRUN touch /x\n")
     made = engine.build(tmp_path, tag=tag, arguments={}, labels={}, network=False)
     alpine = CATALOG.alpine("3.23")
-    derived = find_base(engine, Fetcher(cache), alpine, "x86_64", tag, print)
+    derived = find_base(workspace(ROOT, engine, cache), alpine, "x86_64", tag)
     assert (derived.id, derived.identity, derived.kit) == (made, made, True)
 
 
@@ -92,7 +94,7 @@ def test_a_chosen_image_of_another_alpine_is_an_error(
     engine: Engine, cache: Path, base_image: str
 ) -> None:
     with pytest.raises(SpecError, match=rf"{base_image} is Alpine 3\.23\.\d+, and Alpine 3\.9 "):
-        find_base(engine, Fetcher(cache), CATALOG.alpine("3.9"), "x86_64", base_image, print)
+        find_base(workspace(ROOT, engine, cache), CATALOG.alpine("3.9"), "x86_64", base_image)
 
 
 def test_an_image_is_asked_for_its_alpine_once(
@@ -112,7 +114,7 @@ def test_a_chosen_image_that_is_no_alpine_is_an_error(
         archive.add(tmp_path / "etc", "etc")
     engine.import_rootfs(tmp_path / "rootfs.tar", tag)
     with pytest.raises(SpecError, match=f"{tag} is no Alpine"):
-        find_base(engine, Fetcher(cache), CATALOG.alpine("3.23"), "x86_64", tag, print)
+        find_base(workspace(ROOT, engine, cache), CATALOG.alpine("3.23"), "x86_64", tag)
 
 
 @pytest.mark.parametrize(
@@ -123,13 +125,13 @@ def test_the_kit_or_alpine_s_own_can_be_asked_for(
     kit: bool | None, reference: str, engine: Engine, cache: Path, base_image: str
 ) -> None:
     alpine = CATALOG.alpine("3.23")
-    found = find_base(engine, Fetcher(cache), alpine, "x86_64", None, print, kit=kit)
+    found = find_base(workspace(ROOT, engine, cache), alpine, "x86_64", None, kit=kit)
     assert (found.reference, found.kit) == (reference, kit is not False)
 
 
 def test_a_kit_that_is_asked_for_and_not_there_is_an_error(engine: Engine, cache: Path) -> None:
     with pytest.raises(KitError) as caught:
-        find_base(engine, Fetcher(cache), NO_KIT, "x86_64", None, print, kit=True)
+        find_base(workspace(ROOT, engine, cache), NO_KIT, "x86_64", None, kit=True)
     assert "invoke kit --alpine 3.12" in caught.value.remedy
 
 
@@ -141,68 +143,94 @@ def test_a_kit_of_another_alpypy_is_an_error(
     engine.build(tmp_path, tag=tag, arguments={}, labels=old, network=False)
     try:
         with pytest.raises(KitError, match=tag) as caught:
-            find_base(engine, Fetcher(cache), NO_KIT, "x86_64", None, print)
+            find_base(workspace(ROOT, engine, cache), NO_KIT, "x86_64", None)
     finally:
         engine.remove_image(tag)
     assert "invoke kit --alpine 3.12" in caught.value.remedy
 
 
+Stages = Callable[..., BootstrapImage]
+
+
+@pytest.fixture
+def stage(engine: Engine, cache: Path, root: Path, recipe: Recipe, base: BaseImage) -> Stages:
+    """Makes the stage of a bootstrap image, with a cache of its own for what is finished."""
+    (root / "cache").mkdir()
+    (cache / "files").mkdir(parents=True, exist_ok=True)
+    (root / "cache/files").symlink_to(cache / "files")
+
+    def make(say: Callable[[str], None] = print, jobs: int = 1) -> BootstrapImage:
+        return BootstrapImage(workspace(root, engine, say=say), recipe, base, jobs)
+
+    return make
+
+
 def test_an_image_gets_what_the_recipe_says_and_is_found_by_its_key(
-    engine: Engine, cache: Path, root: Path, recipe: Recipe, base: Base
+    engine: Engine, recipe: Recipe, stage: Stages
 ) -> None:
-    key, lines = key_of(test=recipe.target.release), list[str]()
-    assert built(engine, key) is None
-    made = build_bootstrap(engine, Fetcher(cache), root, recipe, base, key, lines.append, 3)
-    assert built(engine, key) == made == engine.image_id(recipe.target.bootstrap_tag())
-    assert built(engine, key[:-1]) is None
-    assert engine.label(made, KEY_LABEL) == key
-    again = list[str]()
-    assert build_bootstrap(engine, Fetcher(cache), root, recipe, base, key, again.append, 3) == made
-    assert again == []
-    words = f"{' '.join(recipe.build_packages)} / {recipe.environment['CFLAGS']} / 3"
-    assert words in lines
-    assert any(line.startswith(recipe.cpython.sha256) for line in lines)
-    assert {wheel.file_name for wheel in recipe.cpython_wheels} <= set(lines)
+    said = list[str]()
+    first = stage(said.append, 3)
+    assert first.load() is None
+    made = first.workspace.store.run(first)
+    assert made.id == engine.image_id(recipe.target.bootstrap_tag())
+    assert engine.label(made.id, KEY_LABEL) == first.key
+    assert engine.first_labelled(KEY_LABEL, first.key[:-1]) is None
+    assert any(line.startswith("  Step ") for line in said)
+    said.clear()
+    again = stage(said.append)
+    assert again.workspace.store.run(again) == made
+    assert said == []
+    history = str(engine.client.images.get(made.id).history())
+    assert " ".join(recipe.build_packages) in history
+    assert recipe.environment["CFLAGS"] in history
+    assert "JOBS=3" in history
+
+
+def test_an_image_whose_record_is_there_and_that_is_gone_is_built_again(
+    engine: Engine, recipe: Recipe, stage: Stages
+) -> None:
+    first = stage()
+    first.workspace.store.run(first)
+    engine.remove_image(recipe.target.bootstrap_tag())
+    assert first.load() is None
+    assert first.workspace.store.run(first) == first.load()
 
 
 @pytest.mark.parametrize("step", ["RUN touch /x", 'CMD ["true"]'])
 def test_an_image_that_somebody_made_from_one_is_not_taken_for_it(
-    engine: Engine,
-    cache: Path,
-    root: Path,
-    recipe: Recipe,
-    base: Base,
-    tag: str,
-    tmp_path_factory: pytest.TempPathFactory,
-    step: str,
+    engine: Engine, recipe: Recipe, stage: Stages, tag: str, tmp_path: Path, step: str
 ) -> None:
-    key, context = key_of(test=recipe.target.release), tmp_path_factory.mktemp("theirs")
-    made = build_bootstrap(engine, Fetcher(cache), root, recipe, base, key, print, 1)
+    first, context = stage(), tmp_path / "theirs"
+    made = first.workspace.store.run(first).id
+    context.mkdir()
     (context / "Dockerfile").write_text(f"FROM {made}\n{step}\n")
     theirs = engine.build(context, tag=tag, arguments={}, labels={}, network=False)
-    assert engine.label(theirs, KEY_LABEL) == key
-    assert built(engine, key) == made != theirs
-    engine.remove_image(recipe.target.bootstrap_tag())
-    assert built(engine, key) == made
+    assert engine.label(theirs, KEY_LABEL) == first.key
+    assert theirs != made
+    for _ in range(2):
+        image = first.load()
+        assert image is not None
+        assert image.id == made
+        engine.remove_image(recipe.target.bootstrap_tag())
 
 
 def test_a_step_that_fails_is_an_error_with_its_last_lines(
-    engine: Engine, cache: Path, root: Path, recipe: Recipe, base: Base
+    engine: Engine, root: Path, recipe: Recipe, stage: Stages
 ) -> None:
     failing = 'RUN echo "the reason"; echo "on stderr" >&2; exit 3\n'
     (root / "dockerfiles/bootstrap/Dockerfile").write_text(SMALL + failing)
-    key = key_of(test=recipe.target.release)
+    first = stage()
     with pytest.raises(ImageError) as caught:
-        build_bootstrap(engine, Fetcher(cache), root, recipe, base, key, print, 1)
+        first.workspace.store.run(first)
     for words in (recipe.target.bootstrap_tag(), "the reason", "on stderr", "code: 3"):
         assert words in caught.value.what
-    assert built(engine, key) is None
+    assert first.load() is None
     assert engine.image_id(recipe.target.bootstrap_tag()) is None
+    assert not list(first.workspace.cache.glob("stages/*.work"))
 
 
-def test_a_dockerfile_that_is_wrong_is_an_error(
-    engine: Engine, cache: Path, root: Path, recipe: Recipe, base: Base
-) -> None:
+def test_a_dockerfile_that_is_wrong_is_an_error(root: Path, stage: Stages) -> None:
     (root / "dockerfiles/bootstrap/Dockerfile").write_text("NONSENSE\n")
+    first = stage()
     with pytest.raises(ImageError, match="NONSENSE"):
-        build_bootstrap(engine, Fetcher(cache), root, recipe, base, "key", print, 1)
+        first.workspace.store.run(first)

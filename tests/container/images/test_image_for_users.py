@@ -23,16 +23,16 @@ import pytest
 import requests
 from docker.errors import ContainerError
 
-from alpypy.build import image
+from alpypy.build.base_image import find_base
+from alpypy.build.images import BootstrapImage
 from alpypy.core import elf, folders
 from alpypy.core.errors import DigestError, ImageError, PushError
-from alpypy.core.fetch import Fetcher
 from alpypy.core.files import file_digest
 from alpypy.core.system import read_system
 from alpypy.engine import registry
 from alpypy.engine.docker import Engine
 from alpypy.engine.job import Job
-from alpypy.images.runtime import Wanted, make, understand
+from alpypy.images.runtime import ImageRequest, make, resolve
 from alpypy.offline import kit
 from alpypy.recipes.manifest import Manifest, Need
 from alpypy.recipes.recipe import load_catalog
@@ -40,6 +40,7 @@ from alpypy.recipes.spec import Target
 from alpypy.verify import receipt as verdict
 from alpypy.verify.run import Report
 from tests.manifests import MANIFEST, pack
+from tests.workspaces import workspace
 
 pytestmark = pytest.mark.timeout(3600)
 ROOT = Path(__file__).resolve().parents[3]
@@ -103,10 +104,11 @@ class Project:
     def make(self, **wanted: Any) -> str:
         """Make an image and give its name."""
         wanted = {"repository": self.repository, **wanted}
-        plan = understand(self.root, Wanted(self.target, **wanted))
-        self.said.clear()
         cache = folders.cache_folder()
-        make(self.engine, Fetcher(cache), self.root, cache, plan, self.said.append)
+        own = workspace(self.root, self.engine, cache, self.said.append)
+        plan = resolve(own, ImageRequest(self.target, **wanted))
+        self.said.clear()
+        make(own, plan)
         return plan.reference
 
     def run(self, reference: str, *command: str, **options: Any) -> str:
@@ -148,13 +150,10 @@ def pack_verified(manifest: Manifest, folder: Path, tree: Path) -> Path:
 @pytest.fixture(scope="module")
 def bootstrap(engine: Engine, base_image: str, cache: Path, alpine_version: str) -> str:
     """An image with a CPython 2.7 that has OpenSSL; built where the engine has none."""
-    fetcher, catalog = Fetcher(cache), load_catalog(ROOT)
-    recipe = catalog.recipe(Target("3.11-7.3.22", alpine_version))
-    base = image.find_base(engine, fetcher, recipe.alpine, "x86_64", base_image, print)
-    key = image.bootstrap_key(ROOT, recipe, base)
-    return image.built(engine, key) or image.build_bootstrap(
-        engine, fetcher, ROOT, recipe, base, key, print, engine.processors
-    )
+    own = workspace(ROOT, engine, cache)
+    recipe = load_catalog(ROOT).recipe(Target("3.11-7.3.22", alpine_version))
+    base = find_base(own, recipe.alpine, "x86_64", base_image)
+    return own.store.run(BootstrapImage(own, recipe, base, engine.processors)).id
 
 
 @pytest.fixture(scope="module")
@@ -274,12 +273,13 @@ def test_a_tarball_that_is_exchanged_meanwhile_is_in_no_image(
     project: Project, runtime: str, engine: Engine, cache: Path
 ) -> None:
     first = engine.image_id(runtime)
-    plan = understand(project.root, Wanted(project.target, project.repository, fresh=True))
+    own = workspace(project.root, engine, folders.cache_folder())
+    plan = resolve(own, ImageRequest(project.target, project.repository, fresh=True))
     content = plan.tarball.read_bytes()
     plan.tarball.write_bytes(content + b"\0")
     try:
         with pytest.raises(DigestError, match="is not the file that was verified"):
-            make(engine, Fetcher(cache), project.root, cache, plan, print)
+            make(own, plan)
     finally:
         plan.tarball.write_bytes(content)
     assert engine.image_id(runtime) == first

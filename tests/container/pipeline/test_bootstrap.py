@@ -20,12 +20,13 @@ import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 from docker.models.containers import Container
 
-from alpypy.build import image, package
+from alpypy.build.images import BootstrapImage
+from alpypy.build.translate import Translation
 from alpypy.core.errors import (
     DigestError,
     DownloadError,
@@ -33,41 +34,43 @@ from alpypy.core.errors import (
     ResourceError,
     TranslationError,
 )
-from alpypy.core.fetch import Fetcher
 from alpypy.core.files import file_digest
 from alpypy.core.store import Store
 from alpypy.engine.docker import Engine
 from alpypy.pipeline.bootstrap import Builder, Outcome
-from alpypy.pipeline.request import Order, understand
+from alpypy.pipeline.request import BuildRequest, resolve
 from alpypy.recipes.manifest import Manifest
 from alpypy.recipes.spec import Target
+from tests.workspaces import project as project_of
+from tests.workspaces import workspace
 
 pytestmark = pytest.mark.timeout(1800)
 ROOT = Path(__file__).parents[3]
 RELEASE = "rpython-0.2.1"
+_Stage = TypeVar("_Stage")
 # A run in a process of its own, as `invoke bootstrap` is.
 RUN = """\
 import sys
 from pathlib import Path
-from alpypy.cli import common
 from alpypy.cli.ending import ended_well
-from alpypy.core.fetch import Fetcher
 from alpypy.core.log import say
+from alpypy.engine.connection import connect
 from alpypy.pipeline.bootstrap import Builder
-from alpypy.pipeline.request import Order, understand
+from alpypy.pipeline.request import BuildRequest, resolve
 from alpypy.recipes.spec import Target
+from tests.workspaces import project, workspace
 root, cache = map(Path, sys.argv[1:3])
 base, release, alpine = sys.argv[3:]
-fetcher = Fetcher(cache)
-with ended_well(), common.engine() as engine:
-    order = Order(Target(release, alpine), base_image=base)
-    build = understand(root, cache, fetcher, order)
-    Builder(root, cache, engine, fetcher, build, say).run()
+with ended_well():
+    request = BuildRequest(Target(release, alpine), base_image=base)
+    build = resolve(project(root, cache, say), request)
+    with connect(cache) as engine:
+        Builder(workspace(root, engine, cache, say), build).run()
 """
 
 
 @dataclass
-class Project:
+class BuildProject:
     """A copy of the project's data, a cache of its own, and what was said."""
 
     root: Path
@@ -80,10 +83,24 @@ class Project:
 
     def builder(self, *, keep: bool = False) -> Builder:
         """A build that is planned and not begun."""
-        order = Order(Target(self.release, self.alpine), base_image=self.base, keep=keep)
-        fetcher = Fetcher(self.cache)
-        build = understand(self.root, self.cache, fetcher, order)
-        return Builder(self.root, self.cache, self.engine, fetcher, build, self.said.append)
+        request = BuildRequest(Target(self.release, self.alpine), base_image=self.base, keep=keep)
+        build = resolve(project_of(self.root, self.cache), request)
+        return Builder(workspace(self.root, self.engine, self.cache, self.said.append), build)
+
+    @property
+    def artifacts(self) -> Path:
+        """Where tarballs come."""
+        return self.root / "artifacts"
+
+    def stage(self, kind: type[_Stage]) -> _Stage:
+        """The one stage of a kind in the plan."""
+        [stage] = [stage for stage in self.builder().plan if isinstance(stage, kind)]
+        return stage
+
+    def bootstrap_id(self) -> str | None:
+        """The ID of the image with CPython, if the engine has it."""
+        image = self.stage(BootstrapImage).load()
+        return image.id if image else None
 
     def command(self) -> list[str]:
         """A run in a process of its own."""
@@ -102,7 +119,7 @@ class Project:
 
     def done(self) -> list[bool]:
         """Which stages are finished, in order: image, translation, package, verify."""
-        return [stage.done for stage in self.builder().stages()]
+        return [stage.done for stage in self.builder().planned()]
 
     def containers(self, *, stopped: bool) -> list[Container]:
         """Containers that work in the cache."""
@@ -123,7 +140,7 @@ class Project:
         path.write_text(text.replace(old, new, 1), encoding="utf-8")
 
 
-Projects = Callable[[str], Project]
+Projects = Callable[[str], BuildProject]
 
 
 @pytest.fixture(scope="module")
@@ -136,26 +153,26 @@ def projects(
 ) -> Projects:
     """Makes a project that has no finished stage."""
 
-    def make(name: str) -> Project:
+    def make(name: str) -> BuildProject:
         root = tmp_path_factory.mktemp(name)
         for data in ("versions", "patches", "dockerfiles"):
             shutil.copytree(ROOT / data, root / data)
         (cache / "files").mkdir(parents=True, exist_ok=True)
         (root / "cache").mkdir()
         (root / "cache/files").symlink_to(cache / "files")
-        return Project(root, root / "cache", base_image, alpine_version, engine)
+        return BuildProject(root, root / "cache", base_image, alpine_version, engine)
 
     return make
 
 
 @pytest.fixture(scope="module")
-def project(projects: Projects) -> Project:
+def project(projects: Projects) -> BuildProject:
     """The project that goes all the way."""
     return projects("whole")
 
 
 @pytest.fixture(scope="module")
-def outcome(project: Project) -> Outcome:
+def outcome(project: BuildProject) -> Outcome:
     """What the first run gave."""
     return project.builder().run()
 
@@ -170,7 +187,7 @@ def manifest(outcome: Outcome) -> dict[str, Any]:
     return document
 
 
-def test_every_step_to_a_verified_tarball(project: Project, outcome: Outcome) -> None:
+def test_every_step_to_a_verified_tarball(project: BuildProject, outcome: Outcome) -> None:
     assert outcome.report.exit_code == 0, outcome.report.to_text()
     assert outcome.tarball == project.root / f"artifacts/{RELEASE}-alpine3.23.tar.bz2"
     digest = hashlib.sha256(outcome.tarball.read_bytes()).hexdigest()
@@ -181,15 +198,15 @@ def test_every_step_to_a_verified_tarball(project: Project, outcome: Outcome) ->
     assert project.containers(stopped=True) == []
 
 
-def test_the_tarball_says_how_it_was_made(project: Project, manifest: dict[str, Any]) -> None:
-    plan = project.builder().plan
+def test_the_tarball_says_how_it_was_made(project: BuildProject, manifest: dict[str, Any]) -> None:
+    recipe = project.stage(Translation).recipe
     assert manifest["executables"] == ["bin/pystone"]
     assert manifest["jit"] is False
-    assert manifest["source"]["sha256"] == plan.recipe.source.sha256
+    assert manifest["source"]["sha256"] == recipe.source.sha256
     assert manifest["source"]["verified"] is True
     names = [patch["name"] for patch in manifest["patches"]]
-    assert names == [patch.name for patch in plan.recipe.patches]
-    assert manifest["image"]["id"] == image.built(project.engine, plan.bootstrap or "")
+    assert names == [patch.name for patch in recipe.patches]
+    assert manifest["image"]["id"] == project.bootstrap_id()
     assert manifest["runtime_packages"] == ["musl"] or manifest["runtime_packages"] == []
     [check] = manifest["checks"]
     assert check["command"][0] == "bin/pystone"
@@ -203,8 +220,8 @@ def test_phases_have_their_time_and_memory(manifest: dict[str, Any]) -> None:
     assert 50 < max(phase["peak_memory_mib"] for phase in phases.values()) < 4000
 
 
-def test_the_tree_and_the_log_belong_to_the_caller(project: Project, outcome: Outcome) -> None:
-    folder = project.store.folder(project.builder().plan.translation)
+def test_the_tree_and_the_log_belong_to_the_caller(project: BuildProject, outcome: Outcome) -> None:
+    folder = project.store.folder(project.stage(Translation).key)
     paths = [path for path in folder.rglob("*") if not path.is_symlink()]
     assert len(paths) > 1000
     assert {path.stat().st_uid for path in paths} == {os.getuid()}
@@ -218,7 +235,7 @@ def processor_seconds() -> float:
     return used.ru_utime + used.ru_stime
 
 
-def test_a_second_run_does_nothing_in_no_time(project: Project, outcome: Outcome) -> None:
+def test_a_second_run_does_nothing_in_no_time(project: BuildProject, outcome: Outcome) -> None:
     before = {path: path.stat().st_mtime_ns for path in project.cache.rglob("*.json")}
     started = processor_seconds()
     done = subprocess.run(project.command(), cwd=ROOT, capture_output=True, text=True, check=False)
@@ -228,12 +245,12 @@ def test_a_second_run_does_nothing_in_no_time(project: Project, outcome: Outcome
     assert {path: path.stat().st_mtime_ns for path in project.cache.rglob("*.json")} == before
 
 
-def test_packaging_twice_gives_the_same_bytes(project: Project, outcome: Outcome) -> None:
+def test_packaging_twice_gives_the_same_bytes(project: BuildProject, outcome: Outcome) -> None:
     whole = outcome.tarball.read_bytes()
-    stages = {stage.title: stage.key for stage in project.builder().stages()}
+    stages = {stage.title: stage.key for stage in project.builder().planned()}
     for key in (stages[f"package {RELEASE}"], stages["verify"]):
         shutil.rmtree(project.store.folder(key))
-    shutil.rmtree(project.builder().artifacts)
+    shutil.rmtree(project.artifacts)
     assert project.done() == [True, True, False, False]
     project.said.clear()
     again = project.builder().run()
@@ -244,7 +261,7 @@ def test_packaging_twice_gives_the_same_bytes(project: Project, outcome: Outcome
     assert again.tarball.read_bytes() == whole
 
 
-def test_a_digest_that_was_lost_is_written_again(project: Project, outcome: Outcome) -> None:
+def test_a_digest_that_was_lost_is_written_again(project: BuildProject, outcome: Outcome) -> None:
     beside = outcome.tarball.with_name(f"{outcome.tarball.name}.sha256")
     text = beside.read_text()
     beside.unlink()
@@ -252,7 +269,7 @@ def test_a_digest_that_was_lost_is_written_again(project: Project, outcome: Outc
     assert beside.read_text() == text
 
 
-def interrupt(project: Project, number: signal.Signals) -> subprocess.CompletedProcess[str]:
+def interrupt(project: BuildProject, number: signal.Signals) -> subprocess.CompletedProcess[str]:
     """Start a run, and end it by a signal in the middle of the translation."""
     process = subprocess.Popen(
         project.command(), cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
@@ -270,8 +287,7 @@ def test_a_kill_leaves_nothing_that_looks_finished_and_the_next_run_goes_on(
     projects: Projects, outcome: Outcome
 ) -> None:
     project = projects("killed")
-    bootstrap = project.builder().plan.bootstrap or ""
-    made = image.built(project.engine, bootstrap)
+    made = project.bootstrap_id()
     interrupt(project, signal.SIGKILL)
     deadline = time.monotonic() + 30
     while project.containers(stopped=False) and time.monotonic() < deadline:
@@ -279,12 +295,12 @@ def test_a_kill_leaves_nothing_that_looks_finished_and_the_next_run_goes_on(
     assert project.containers(stopped=False) == []
     assert project.done() == [True, False, False, False]
     assert list(project.store.records()) == []
-    assert not project.builder().artifacts.exists()
+    assert not project.artifacts.exists()
     project.said.clear()
     again = project.builder().run()
     assert again.report.exit_code == 0
     assert not any(line.startswith("bootstrap image") for line in project.said)
-    assert image.built(project.engine, bootstrap) == made
+    assert project.bootstrap_id() == made
     assert project.done() == [True] * 4
     assert project.work_folders == []
 
@@ -333,7 +349,7 @@ def test_a_patch_that_does_not_apply_stops_the_build(projects: Projects, outcome
         assert words in caught.value.what
     assert project.work_folders == []
     assert list(project.store.records()) == []
-    assert not builder.artifacts.exists()
+    assert not project.artifacts.exists()
     assert not project.cache.joinpath("logs").exists() or not list(project.cache.glob("logs/*"))
 
 
@@ -351,7 +367,7 @@ def test_a_failed_translation_names_its_log_and_keep_leaves_its_tree(
     [log] = project.cache.glob("logs/*.log")
     assert str(log) in caught.value.remedy
     assert "no-such-option" in log.read_text()
-    work = project.store.work_folder(builder.plan.translation)
+    work = project.store.work_folder(project.stage(Translation).key)
     assert (work / "tree/rpython").is_dir() == keep
     assert (str(work) in caught.value.remedy) == keep
     assert ("--keep" in caught.value.remedy) != keep
@@ -360,19 +376,19 @@ def test_a_failed_translation_names_its_log_and_keep_leaves_its_tree(
 
 
 def test_a_stage_s_tarball_is_checked_against_its_record(
-    project: Project, outcome: Outcome
+    project: BuildProject, outcome: Outcome
 ) -> None:
-    done = package.finished(project.store, project.builder().plan.package)
+    done = project.builder().package.load()
     assert done is not None
     assert file_digest(done.path) == done.sha256 == file_digest(outcome.tarball)
 
 
 @pytest.mark.parametrize("spoil", [Path.unlink, lambda path: path.write_bytes(b"other bytes")])
 def test_a_stage_whose_tarball_is_another_is_made_again(
-    spoil: Callable[[Path], object], project: Project, outcome: Outcome
+    spoil: Callable[[Path], object], project: BuildProject, outcome: Outcome
 ) -> None:
     whole = outcome.tarball.read_bytes()
-    done = package.finished(project.store, project.builder().plan.package)
+    done = project.builder().package.load()
     assert done is not None
     spoil(done.path)
     assert project.done() == [True, True, False, False]
@@ -395,5 +411,5 @@ def test_the_quickstart_with_a_jit_compiles_loops_where_it_is_verified(projects:
     assert manifest.executables == ("bin/tinyframe",)
     assert any(check.jit for check in manifest.checks)
     assert {patch.name for patch in manifest.patches} == {
-        patch.name for patch in projects("small").builder().plan.recipe.patches
+        patch.name for patch in projects("small").stage(Translation).recipe.patches
     }

@@ -19,6 +19,7 @@ from alpypy.recipes.recipe import load_catalog
 from alpypy.recipes.spec import Target
 from alpypy.suites.checker import Checked, Checker, Scope
 from tests.manifests import MANIFEST, pack
+from tests.workspaces import workspace
 
 pytestmark = pytest.mark.timeout(1800)
 ROOT = Path(__file__).resolve().parents[3]
@@ -94,7 +95,7 @@ class Project:
     def checker(self, *tests: str, timeout: float = TIMEOUT) -> Checker:
         """A checker of some modules, two at once."""
         scope = Scope(tests, 2, timeout)
-        return Checker(self.root, self.cache, self.fetcher, scope, self.said.append)
+        return Checker(workspace(self.root, self.engine, self.cache, self.said.append), scope)
 
     def check(self, *tests: str, source: Path | None = None, timeout: float = TIMEOUT) -> Checked:
         """Check some modules of the tarball."""

@@ -26,14 +26,16 @@ from alpypy.engine.job import Job
 from alpypy.recipes.manifest import Manifest, Need, ProgramCheck
 from alpypy.recipes.spec import Target
 from alpypy.verify.findings import Finding, Ledger, load_policy
-from alpypy.verify.probes import image_for
+from alpypy.verify.probes import CleanAlpine
 from alpypy.verify.run import Report, own_alpine, verify
 from tests import elf_editing
 from tests.manifests import MANIFEST
+from tests.workspaces import workspace
 
 DIGEST = "0" * 64
 MUSL = "libc.musl-x86_64.so.1"
-SYSTEM = Path(__file__).resolve().parents[3] / "dockerfiles/verify/probes/system.sh"
+ROOT = Path(__file__).resolve().parents[3]
+SYSTEM = ROOT / "dockerfiles/verify/probes/system.sh"
 GREETING = ProgramCheck(("bin/busybox", "echo", "hello"), "^hello$")
 
 
@@ -156,7 +158,7 @@ Verify = Callable[[Path], Report]
 @pytest.fixture
 def check(engine: Engine, base_image: str) -> Verify:
     """verify with the session's engine."""
-    return lambda path: verify(path, engine, base_image=base_image, timeout=6)
+    return lambda path: verify(workspace(ROOT, engine), path, base_image, timeout=6)
 
 
 def ids(report: Report) -> set[str]:
@@ -194,13 +196,14 @@ def test_the_image_is_removed_and_that_of_another_run_is_not(
     tarball.change(checks=(shell("sleep 100"),))
     path = tarball.write(tmp_path)
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
-    ledger = Ledger(load_policy(SYSTEM.parents[4]))
-    arguments = (engine, SYSTEM.parents[2], base_image, tarball.manifest, digest, ledger)
+    ledger = Ledger(load_policy(ROOT))
+    own_workspace = workspace(ROOT, engine)
+    place = CleanAlpine(own_workspace, base_image, tmp_path, timeout=1)
     others = verify_images(engine, digest)
-    with image_for(*arguments) as image:
+    with place.image(tarball.manifest, digest, ledger) as image:
         own = verify_images(engine, digest) - others
         assert len(own) == 1
-        assert verify(path, engine, base_image=base_image, timeout=1).exit_code == 1
+        assert verify(own_workspace, path, base_image, timeout=1).exit_code == 1
         assert verify_images(engine, digest) == others | own
         assert image is not None
         assert engine.run(Job(image, ["true"])).exit_code == 0

@@ -48,6 +48,7 @@ from alpypy.wheels.pip import newer_pip
 from alpypy.wheels.recipe import load_wheel_data
 from alpypy.wheels.request import Request, read_interpreter, read_wanted
 from tests.manifests import MANIFEST, pack
+from tests.workspaces import workspace
 
 pytestmark = pytest.mark.timeout(1800)
 DATE = "2026-11-21T14:05:00Z"
@@ -198,10 +199,8 @@ class Project:
         interpreter = read_interpreter(python, alpine, "x86_64", packaged)
         request = Request(read_wanted(what), interpreter, self.out, **options)
         data = load_wheel_data(self.root)
-        maker = WheelMaker(
-            self.root, self.cache, self.engine, Fetcher(self.cache), data, self.said.append
-        )
-        return maker.make(request)
+        own = workspace(self.root, self.engine, self.cache, self.said.append)
+        return WheelMaker(own, data).make(request)
 
     def fails(self, what: str, kind: type[AlpypyError], **options: Any) -> AlpypyError:
         """What `invoke wheels` ends with; nothing is kept."""

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from alpypy.build.estimates import Durations
-from alpypy.build.translate import title
+from alpypy.build.estimates import Estimates, translation_title
 from alpypy.core.errors import DataError
 from alpypy.core.progress import TITLES
 from alpypy.core.store import Store, key_of
 from alpypy.recipes.recipe import load_catalog
 from alpypy.recipes.spec import Target
+from tests.workspaces import project
 
 ROOT = Path(__file__).parents[3]
 CATALOG = load_catalog(ROOT)
@@ -23,13 +24,14 @@ RECIPE = CATALOG.recipe(Target("3.6-7.0.0", "3.9"))
 def record(store: Store, name: str, translator: str, seconds: float) -> None:
     key = key_of(name=name, translator=translator, seconds=seconds)
     phases = [{"name": "annotate", "seconds": seconds, "peak_memory_mib": 1}]
-    with store.making(key, keep=False):
-        store.finish(key, {"title": name, "translator": translator, "phases": phases})
+    record = {"title": name, "translator": translator, "phases": phases}
+    store.folder(key).mkdir(parents=True)
+    (store.folder(key) / "record.json").write_text(json.dumps(record), encoding="utf-8")
 
 
 @pytest.mark.parametrize("name", ["bootstrap", "self_hosted", "package", "verify"])
 def test_every_other_stage_has_a_time(name: str, tmp_path: Path) -> None:
-    assert Durations(ROOT, Store(tmp_path)).stage(name) > 0
+    assert Estimates(project(ROOT, tmp_path)).stage(name) > 0
 
 
 @pytest.mark.parametrize("translator", ["cpython", "pypy"])
@@ -38,7 +40,7 @@ def test_every_release_has_times_for_every_phase(
     release: str, translator: str, tmp_path: Path
 ) -> None:
     recipe = replace(RECIPE, target=Target(release, "3.9"))
-    phases = Durations(ROOT, Store(tmp_path)).phases(recipe, translator, 1)
+    phases = Estimates(project(ROOT, tmp_path)).phases(recipe, translator, 1)
     assert set(phases) == {"start", *TITLES.values()}
     assert all(seconds > 0 for seconds in phases.values())
 
@@ -48,12 +50,12 @@ def test_every_program_of_a_quickstart_has_times_and_no_other_has(
     name: str, tmp_path: Path
 ) -> None:
     recipe = CATALOG.recipe(Target(name, "3.23"))
-    phases = Durations(ROOT, Store(tmp_path)).phases(recipe, "cpython", 1)
+    phases = Estimates(project(ROOT, tmp_path)).phases(recipe, "cpython", 1)
     assert {phase.partition(" ")[0] for phase in phases} == {one.name for one in recipe.programs}
 
 
 def test_the_c_compiler_is_faster_with_more_jobs(tmp_path: Path) -> None:
-    durations = Durations(ROOT, Store(tmp_path))
+    durations = Estimates(project(ROOT, tmp_path))
     one, four = (durations.phases(RECIPE, "pypy", jobs) for jobs in (1, 4))
     assert four["compile"] == one["compile"] / 4
     assert {name for name in one if one[name] != four[name]} == {"compile"}
@@ -61,22 +63,22 @@ def test_the_c_compiler_is_faster_with_more_jobs(tmp_path: Path) -> None:
 
 def test_an_earlier_run_tells_better_and_the_last_one_best(tmp_path: Path) -> None:
     store = Store(tmp_path)
-    record(store, title(RECIPE), "pypy", 11.0)
-    record(store, title(RECIPE), "cpython", 33.0)
+    record(store, translation_title(RECIPE), "pypy", 11.0)
+    record(store, translation_title(RECIPE), "cpython", 33.0)
     record(store, "translate something-else", "pypy", 44.0)
-    assert Durations(ROOT, store).phases(RECIPE, "pypy", 1) == {"annotate": 11.0}
-    record(store, title(RECIPE), "pypy", 22.0)
-    assert Durations(ROOT, store).phases(RECIPE, "pypy", 1) == {"annotate": 22.0}
-    assert Durations(ROOT, store).phases(RECIPE, "cpython", 1) == {"annotate": 33.0}
+    assert Estimates(project(ROOT, tmp_path)).phases(RECIPE, "pypy", 1) == {"annotate": 11.0}
+    record(store, translation_title(RECIPE), "pypy", 22.0)
+    assert Estimates(project(ROOT, tmp_path)).phases(RECIPE, "pypy", 1) == {"annotate": 22.0}
+    assert Estimates(project(ROOT, tmp_path)).phases(RECIPE, "cpython", 1) == {"annotate": 33.0}
 
 
 def test_the_small_translation_is_told_from_the_whole_one(tmp_path: Path) -> None:
     small = CATALOG.translator_recipe(Target("2.7-7.3.22", "3.23"))
     whole = CATALOG.recipe(Target("2.7-7.3.22", "3.23"))
     store = Store(tmp_path)
-    record(store, title(small), "cpython", 11.0)
-    assert Durations(ROOT, store).phases(small, "cpython", 1) == {"annotate": 11.0}
-    assert "compile" in Durations(ROOT, store).phases(whole, "cpython", 1)
+    record(store, translation_title(small), "cpython", 11.0)
+    assert Estimates(project(ROOT, tmp_path)).phases(small, "cpython", 1) == {"annotate": 11.0}
+    assert "compile" in Estimates(project(ROOT, tmp_path)).phases(whole, "cpython", 1)
 
 
 @pytest.mark.parametrize(
@@ -101,7 +103,7 @@ def test_a_table_that_is_not_usable_is_a_data_error(
     assert old in text
     path.write_text(text.replace(old, new))
     with pytest.raises(DataError) as caught:
-        durations = Durations(tmp_path, Store(tmp_path))
+        durations = Estimates(project(tmp_path))
         durations.stage("package")
         durations.phases(RECIPE, "pypy", 1)
     assert says in caught.value.what
@@ -110,4 +112,4 @@ def test_a_table_that_is_not_usable_is_a_data_error(
 
 def test_no_table_is_a_data_error(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"durations\.toml does not exist"):
-        Durations(tmp_path, Store(tmp_path))
+        Estimates(project(tmp_path))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -13,14 +13,19 @@ from hypothesis import strategies as st
 from msgspec import structs
 from packaging.specifiers import SpecifierSet
 
-from alpypy.build import plan
-from alpypy.build.image import Base
-from alpypy.build.plan import Plan, PypyTwo
+from alpypy.build.base_image import BaseImage
+from alpypy.build.images import BuiltTarball, GivenPypy
+from alpypy.build.plan import Ingredients, pending, plan
+from alpypy.build.stage import BuildStage
 from alpypy.core.errors import SpecError
+from alpypy.core.store import key_of
 from alpypy.recipes.data import Check
+from alpypy.recipes.local_source import Opened
+from alpypy.recipes.manifest import Origin
 from alpypy.recipes.patches import Patch
 from alpypy.recipes.recipe import Recipe, load_catalog
 from alpypy.recipes.spec import Target
+from tests.workspaces import without_engine
 
 ROOT = Path(__file__).parents[3]
 CATALOG = load_catalog(ROOT)
@@ -31,25 +36,47 @@ STAGES = (
     "self_hosted",
     "translation",
     "package",
+    "verify",
 )
 ALL, NONE = set(STAGES), set[str]()
-BASE = Base("alpine:3.9", "sha256:1", "sha256:1", False)
+BASE = BaseImage("alpine:3.9", "sha256:1", "sha256:1", False)
 APPLICATION, CORE, FROZEN = "lib_pypy/_x.py", "rpython/rlib/x.py", "lib-python/3/importlib/x.py"
 
 
 @dataclass(frozen=True)
-class Ingredients:
-    """All that a staged plan is made of."""
+class Parts:
+    """All that a plan is made of."""
 
     root: Path
     recipe: Recipe
-    small: Recipe
-    base: Base
+    small: Recipe | None
+    base: BaseImage
     digests: dict[str, str]
+    given: GivenPypy | None = None
 
 
-def make(parts: Ingredients) -> Plan:
-    return plan.make(parts.root, parts.recipe, parts.small, parts.base, parts.digests, None)
+def opened(digest: str) -> Opened:
+    """A source that no test lays out."""
+    return Opened(digest, lambda: None, lambda work: work, Origin(digest, verified=True))
+
+
+def make(parts: Parts) -> tuple[BuildStage, ...]:
+    """The plan of a build."""
+    sources = {release: opened(digest) for release, digest in parts.digests.items()}
+    given = Ingredients(parts.recipe, parts.small, parts.given, sources, parts.base, jobs=1)
+    return plan(without_engine(parts.root, parts.root / "cache"), given)
+
+
+def keys(stages: tuple[BuildStage, ...]) -> dict[str, str]:
+    """The keys of a plan's stages, by the names above."""
+    names = {
+        len(STAGES): STAGES,
+        4: (
+            "self_hosted" if stages[0].title == "self-hosted image" else "bootstrap",
+            *STAGES[-3:],
+        ),
+    }[len(stages)]
+    return {name: stage.key for name, stage in zip(names, stages, strict=True)}
 
 
 def patch(*files: str, body: bytes = b"--- a/x\n") -> Patch:
@@ -69,29 +96,36 @@ def patch(*files: str, body: bytes = b"--- a/x\n") -> Patch:
 
 
 @pytest.fixture
-def parts(tmp_path: Path) -> Ingredients:
+def parts(tmp_path: Path) -> Parts:
     """PyPy 3.6-7.0.0 on Alpine 3.9, with Dockerfiles that a test may change."""
     shutil.copytree(ROOT / "dockerfiles", tmp_path / "dockerfiles")
+    (tmp_path / "versions").symlink_to(ROOT / "versions")
     target = Target("3.6-7.0.0", "3.9")
     recipe, small = CATALOG.recipe(target), CATALOG.translator_recipe(target)
     digests = {recipe.target.release: "a" * 64, small.target.release: "b" * 64}
-    return Ingredients(tmp_path, recipe, small, BASE, digests)
+    return Parts(tmp_path, recipe, small, BASE, digests)
 
 
-def changed(one: Plan, two: Plan) -> set[str]:
-    return {name for name in STAGES if getattr(one, name) != getattr(two, name)}
+def changed(one: tuple[BuildStage, ...], two: tuple[BuildStage, ...]) -> set[str]:
+    """The stages whose keys differ."""
+    before, after = keys(one), keys(two)
+    return {name for name in STAGES if before.get(name) != after.get(name)}
 
 
-def of_target(**change: object) -> Callable[[Ingredients], Ingredients]:
+def of_target(**change: object) -> Callable[[Parts], Parts]:
     return lambda parts: replace(parts, recipe=replace(parts.recipe, **change))  # type: ignore[arg-type]
 
 
-def of_small(**change: object) -> Callable[[Ingredients], Ingredients]:
-    return lambda parts: replace(parts, small=replace(parts.small, **change))  # type: ignore[arg-type]
+def of_small(**change: object) -> Callable[[Parts], Parts]:
+    def edit(parts: Parts) -> Parts:
+        assert parts.small is not None
+        return replace(parts, small=replace(parts.small, **change))  # type: ignore[arg-type]
+
+    return edit
 
 
-def with_patch(which: str, *files: str) -> Callable[[Ingredients], Ingredients]:
-    def add(parts: Ingredients) -> Ingredients:
+def with_patch(which: str, *files: str) -> Callable[[Parts], Parts]:
+    def add(parts: Parts) -> Parts:
         recipe = getattr(parts, which)
         more = replace(recipe, patches=(*recipe.patches, patch(*files)))
         return replace(parts, **{which: more})
@@ -99,12 +133,12 @@ def with_patch(which: str, *files: str) -> Callable[[Ingredients], Ingredients]:
     return add
 
 
-def with_source(release: str) -> Callable[[Ingredients], Ingredients]:
+def with_source(release: str) -> Callable[[Parts], Parts]:
     return lambda parts: replace(parts, digests={**parts.digests, release: "c" * 64})
 
 
-def with_edited(name: str) -> Callable[[Ingredients], Ingredients]:
-    def edit(parts: Ingredients) -> Ingredients:
+def with_edited(name: str) -> Callable[[Parts], Parts]:
+    def edit(parts: Parts) -> Parts:
         path = parts.root / "dockerfiles" / name
         path.write_text(path.read_text() + "# changed\n")
         return parts
@@ -112,13 +146,14 @@ def with_edited(name: str) -> Callable[[Ingredients], Ingredients]:
     return edit
 
 
-LATE = {"self_hosted", "translation", "package"}
-CHANGES: dict[str, tuple[Callable[[Ingredients], Ingredients], set[str]]] = {
+LAST = {"package", "verify"}
+LATE = {"self_hosted", "translation", *LAST}
+CHANGES: dict[str, tuple[Callable[[Parts], Parts], set[str]]] = {
     "nothing": (lambda parts: parts, NONE),
-    "application_level_patch": (with_patch("recipe", APPLICATION), {"package"}),
-    "core_patch": (with_patch("recipe", CORE), {"translation", "package"}),
-    "patch_of_both_levels": (with_patch("recipe", APPLICATION, CORE), {"translation", "package"}),
-    "frozen_module": (with_patch("recipe", FROZEN), {"translation", "package"}),
+    "application_level_patch": (with_patch("recipe", APPLICATION), LAST),
+    "core_patch": (with_patch("recipe", CORE), {"translation", *LAST}),
+    "patch_of_both_levels": (with_patch("recipe", APPLICATION, CORE), {"translation", *LAST}),
+    "frozen_module": (with_patch("recipe", FROZEN), {"translation", *LAST}),
     "application_level_patch_of_translator": (
         with_patch("small", APPLICATION),
         {"small_package", *LATE},
@@ -127,13 +162,13 @@ CHANGES: dict[str, tuple[Callable[[Ingredients], Ingredients], set[str]]] = {
         with_patch("small", CORE),
         {"small_translation", "small_package", *LATE},
     ),
-    "option": (of_target(options=("--opt=2",)), {"translation", "package"}),
-    "target_option": (of_target(target_options=("--withoutmod-_ssl",)), {"translation", "package"}),
+    "option": (of_target(options=("--opt=2",)), {"translation", *LAST}),
+    "target_option": (of_target(target_options=("--withoutmod-_ssl",)), {"translation", *LAST}),
     "option_of_translator": (
         of_small(target_options=()),
         {"small_translation", "small_package", *LATE},
     ),
-    "source": (with_source("3.6-7.0.0"), {"translation", "package"}),
+    "source": (with_source("3.6-7.0.0"), {"translation", *LAST}),
     "source_of_translator": (
         with_source("2.7-7.3.22"),
         {"small_translation", "small_package", *LATE},
@@ -141,27 +176,27 @@ CHANGES: dict[str, tuple[Callable[[Ingredients], Ingredients], set[str]]] = {
     "bootstrap_dockerfile": (with_edited("bootstrap/Dockerfile"), ALL),
     "bootstrap_check": (with_edited("bootstrap/check.py"), ALL),
     "self_hosted_dockerfile": (with_edited("self-hosted/Dockerfile"), LATE),
-    "packaging_script": (with_edited("package/build.py"), {"small_package", "package"}),
-    "verify_dockerfile": (with_edited("verify/Dockerfile"), NONE),
+    "packaging_script": (with_edited("package/build.py"), {"small_package", *LAST}),
+    "verify_dockerfile": (with_edited("verify/Dockerfile"), {"verify"}),
     "base_image": (lambda parts: replace(parts, base=replace(BASE, identity="sha256:2")), ALL),
     "base_image_made_anew": (lambda parts: replace(parts, base=replace(BASE, id="sha256:2")), NONE),
     "build_packages": (of_target(build_packages=("gcc",)), ALL),
     "memory": (of_target(memory_mib=1, disk_mib=1), NONE),
     "release_version": (
         of_target(target=Target("3.6-7.0.0", "3.9", release_version="mine")),
-        {"package"},
+        LAST,
     ),
 }
 
 
 @pytest.mark.parametrize("name", CHANGES)
-def test_a_change_redoes_what_it_touches(name: str, parts: Ingredients) -> None:
+def test_a_change_redoes_what_it_touches(name: str, parts: Parts) -> None:
     change, expected = CHANGES[name]
     before = make(parts)
     assert changed(before, make(change(parts))) == expected
 
 
-def test_a_reworded_patch_redoes_nothing(parts: Ingredients) -> None:
+def test_a_reworded_patch_redoes_nothing(parts: Parts) -> None:
     one, two = (
         replace(parts, recipe=replace(parts.recipe, patches=(replace(patch(CORE), why=why),)))
         for why in ("one", "two")
@@ -169,20 +204,20 @@ def test_a_reworded_patch_redoes_nothing(parts: Ingredients) -> None:
     assert changed(make(one), make(two)) == NONE
 
 
-def test_the_order_of_patches_counts(parts: Ingredients) -> None:
+def test_the_order_of_patches_counts(parts: Parts) -> None:
     two = (patch(CORE, body=b"1"), patch(CORE, body=b"2"))
     plans = [
         make(replace(parts, recipe=replace(parts.recipe, patches=order)))
         for order in (two, two[::-1])
     ]
-    assert changed(*plans) == {"translation", "package"}
+    assert changed(*plans) == {"translation", *LAST}
 
 
-def known_plan(target: Target) -> Plan:
+def known_plan(target: Target) -> tuple[BuildStage, ...]:
     recipe, small = CATALOG.recipe(target), CATALOG.translator_recipe(target)
     base = replace(BASE, identity=target.alpine)
     digests = {one.target.release: one.source.sha256 for one in (recipe, small)}
-    return plan.make(ROOT, recipe, small, base, digests, None)
+    return make(Parts(ROOT, recipe, small, base, digests))
 
 
 RECENT = [name for name in CATALOG.pypys if name.endswith(("7.3.9", "7.3.16", "7.3.19", "7.3.22"))]
@@ -195,34 +230,24 @@ def test_every_target_has_keys_of_its_own(one: Target, two: Target) -> None:
     if one == two:
         assert different == NONE
     elif one.alpine == two.alpine:
-        assert different == {"translation", "package"}
+        assert different == {"translation", *LAST}
     else:
         assert different == ALL
 
 
-def test_direct_goes_from_the_bootstrap_image_to_the_target(parts: Ingredients) -> None:
-    made = plan.make(parts.root, parts.recipe, None, parts.base, parts.digests, None)
-    assert made.translator == "cpython"
-    assert made.bootstrap == make(parts).bootstrap
-    assert (made.small_translation, made.small_package, made.self_hosted) == (None, None, None)
-    assert made.translation != make(parts).translation
+def test_direct_goes_from_the_bootstrap_image_to_the_target(parts: Parts) -> None:
+    direct, staged = keys(make(replace(parts, small=None))), keys(make(parts))
+    assert list(direct) == ["bootstrap", "translation", "package", "verify"]
+    assert direct["bootstrap"] == staged["bootstrap"]
+    assert direct["translation"] != staged["translation"]
 
 
-def test_a_given_pypy_takes_the_place_of_bootstrap_image_and_translator(
-    parts: Ingredients,
-) -> None:
+def test_a_given_pypy_takes_the_place_of_bootstrap_image_and_translator(parts: Parts) -> None:
     plans = [
-        plan.make(
-            parts.root,
-            parts.recipe,
-            None,
-            parts.base,
-            parts.digests,
-            PypyTwo(Path("any"), digest * 64),
-        )
+        make(replace(parts, small=None, given=GivenPypy(BuiltTarball(Path("any"), digest * 64))))
         for digest in "12"
     ]
-    assert all(one.bootstrap is None and one.translator == "pypy" for one in plans)
+    assert all(list(keys(one)) == ["self_hosted", *STAGES[-3:]] for one in plans)
     assert changed(*plans) == LATE
 
 
@@ -237,11 +262,11 @@ def test_what_the_kit_has_no_packages_for_is_refused_at_once(
     release: str, alpine: str, package: str
 ) -> None:
     recipe = CATALOG.recipe(Target(release, alpine))
-    kit = Base(f"alpypy-kit:alpine{alpine}", "sha256:1", "1", True)
+    kit = BaseImage(f"alpypy-kit:alpine{alpine}", "sha256:1", "1", True)
     with pytest.raises(SpecError, match=f"{package}, which the kit does not have"):
-        plan.make(ROOT, recipe, None, kit, {release: "a" * 64}, None)
+        make(Parts(ROOT, recipe, None, kit, {release: "a" * 64}))
     own = replace(kit, reference="made-from-the-kit")
-    assert plan.make(ROOT, recipe, None, own, {release: "a" * 64}, None).base == own
+    assert make(Parts(ROOT, recipe, None, own, {release: "a" * 64}))
 
 
 @pytest.mark.parametrize(
@@ -249,8 +274,8 @@ def test_what_the_kit_has_no_packages_for_is_refused_at_once(
 )
 def test_what_the_kit_has_packages_for_is_planned(target: tuple[str, str]) -> None:
     recipe = CATALOG.recipe(Target(*target))
-    kit = Base(f"alpypy-kit:alpine{target[1]}", "sha256:1", "1", True)
-    assert plan.make(ROOT, recipe, None, kit, {target[0]: "a" * 64}, None).base == kit
+    kit = BaseImage(f"alpypy-kit:alpine{target[1]}", "sha256:1", "1", True)
+    assert make(Parts(ROOT, recipe, None, kit, {target[0]: "a" * 64}))
 
 
 @pytest.fixture
@@ -264,8 +289,8 @@ def quickstart(tmp_path: Path) -> Recipe:
     return replace(recipe, programs=tuple(programs))
 
 
-def quickstart_plan(recipe: Recipe) -> Plan:
-    return plan.make(ROOT, recipe, None, BASE, {recipe.target.release: "a" * 64}, None)
+def quickstart_plan(recipe: Recipe) -> tuple[BuildStage, ...]:
+    return make(Parts(ROOT, recipe, None, BASE, {recipe.target.release: "a" * 64}))
 
 
 def test_an_edited_check_redoes_the_package_alone(quickstart: Recipe) -> None:
@@ -273,16 +298,51 @@ def test_an_edited_check_redoes_the_package_alone(quickstart: Recipe) -> None:
     first, *rest = quickstart.programs
     other = structs.replace(first, checks=(Check((), "other"),))
     after = quickstart_plan(replace(quickstart, programs=(other, *rest)))
-    assert changed(before, after) == {"package"}
+    assert changed(before, after) == LAST
 
 
 def test_an_edited_input_of_a_program_redoes_the_package_alone(quickstart: Recipe) -> None:
     before = quickstart_plan(quickstart)
     path = next(path for program in quickstart.programs for path in program.inputs)
     path.write_text(path.read_text() + "# changed\n")
-    assert changed(before, quickstart_plan(quickstart)) == {"package"}
+    assert changed(before, quickstart_plan(quickstart)) == LAST
 
 
-def test_every_key_is_looked_at_above() -> None:
-    keys = {field.name for field in fields(Plan)} - {"recipe", "small", "base", "given"}
-    assert keys == ALL
+@dataclass(frozen=True)
+class NamedStage:
+    """A stage that is finished or not, for the order in which a plan's stages run."""
+
+    title: str
+    needs: tuple[NamedStage, ...]
+    done: bool
+
+    @property
+    def key(self) -> str:
+        return key_of(title=self.title)
+
+    def expected(self, estimates: object) -> float:
+        return 1.0
+
+    def load(self) -> str | None:
+        return self.title if self.done else None
+
+    def make(self, work: Path) -> dict[str, object]:
+        raise AssertionError("nothing is made here")
+
+
+@pytest.mark.parametrize(
+    ("done", "left"),
+    [
+        ("", "image tree tarball"),
+        ("image", "tree tarball"),
+        ("tree", "image tarball"),  # packaging runs in the image
+        ("image tree", "tarball"),
+        ("tarball", ""),
+        ("image tree tarball", ""),
+    ],
+)
+def test_what_a_finished_stage_was_made_of_does_not_run_again(done: str, left: str) -> None:
+    image = NamedStage("image", (), "image" in done)
+    tree = NamedStage("tree", (image,), "tree" in done)
+    tarball = NamedStage("tarball", (tree, image), "tarball" in done)
+    assert [stage.title for stage in pending((image, tree, tarball))] == left.split()

@@ -12,7 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from alpypy.build.translate import check_resources, default_jobs, telling_lines, title
+from alpypy.build.estimates import translation_title
+from alpypy.build.translate import check_resources, default_jobs, telling_lines
 from alpypy.core.errors import ResourceError
 from alpypy.recipes.recipe import load_catalog
 from alpypy.recipes.spec import Target
@@ -97,6 +98,6 @@ def test_jobs_are_the_processors_that_this_process_may_use() -> None:
 
 def test_titles_tell_the_small_pypy_from_the_whole_one() -> None:
     target = Target("2.7-7.3.22", "3.9")
-    assert title(CATALOG.recipe(target)) == "translate 2.7-7.3.22"
-    small = title(CATALOG.translator_recipe(target))
+    assert translation_title(CATALOG.recipe(target)) == "translate 2.7-7.3.22"
+    small = translation_title(CATALOG.translator_recipe(target))
     assert small == "translate 2.7-7.3.22 translationmodules"

@@ -14,7 +14,7 @@ from invoke.parser.parser import Parser
 from alpypy.cli.builds import BootstrapOptions
 from alpypy.cli.options import read
 from alpypy.cli.program import Program, namespace
-from alpypy.pipeline.request import Order
+from alpypy.pipeline.request import BuildRequest
 from alpypy.recipes.spec import Target
 
 CONTEXTS = namespace().to_contexts()
@@ -173,8 +173,8 @@ def options(*words: str) -> BootstrapOptions:
     return read("bootstrap", BootstrapOptions, parse("bootstrap", *words).as_kwargs)
 
 
-def test_jobs_are_a_number_in_the_order() -> None:
-    assert options(*BOTH, "--jobs", "12").order().jobs == 12
+def test_jobs_are_a_number_in_the_request() -> None:
+    assert options(*BOTH, "--jobs", "12").request().jobs == 12
 
 
 def test_an_unknown_option_is_refused() -> None:
@@ -182,15 +182,15 @@ def test_an_unknown_option_is_refused() -> None:
         parse("bootstrap", *BOTH, "--kep")
 
 
-def test_what_is_not_given_is_none_in_the_order() -> None:
-    order = options(*BOTH, "--source", "a").order()
-    assert order == Order(target=Target("3.6-7.0.0", "3.9"), sources=(Path("a"),))
+def test_what_is_not_given_is_none_in_the_request() -> None:
+    request = options(*BOTH, "--source", "a").request()
+    assert request == BuildRequest(target=Target("3.6-7.0.0", "3.9"), sources=(Path("a"),))
 
 
 def test_a_release_version_may_be_in_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PYPY_RELEASE_VERSION", "1.0")
-    assert options(*BOTH).order().target.version == "1.0"
-    assert options(*BOTH, "--release-version", "2.0").order().target.version == "2.0"
+    assert options(*BOTH).request().target.version == "1.0"
+    assert options(*BOTH, "--release-version", "2.0").request().target.version == "2.0"
 
 
 @pytest.mark.parametrize(

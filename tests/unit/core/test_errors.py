@@ -38,6 +38,7 @@ MAKERS = (
 INTERNAL = {
     "_UnreachableError",
     "_CutError",
+    "Rejected",
     "_TroubleError",
     "KeyError",
     "BuildError",

@@ -6,7 +6,10 @@ import json
 import subprocess
 import sys
 import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -17,6 +20,43 @@ from alpypy.core.store import Store, key_of
 KEY = key_of(name="one")
 values = st.one_of(st.text(), st.integers(), st.lists(st.text()))
 parts = st.dictionaries(st.text(min_size=1), values, max_size=5)
+# A stage in a process of its own, which ends when it is told to.
+OTHER = """\
+import sys
+from pathlib import Path
+from alpypy.core.store import Store
+from tests.unit.core.test_store import Writing
+cache, key, content = sys.argv[1:]
+
+def wait():
+    print("making", flush=True)
+    sys.stdin.read()
+
+store = Store(Path(cache))
+store.run(Writing(store, key, content, wait))
+"""
+
+
+@dataclass(frozen=True)
+class Writing:
+    """A stage that writes a file."""
+
+    store: Store
+    key: str
+    content: str = "content"
+    first: Callable[[], object] = lambda: None
+    title: str = "writing"
+
+    def load(self) -> str | None:
+        if self.store.record(self.key) is None:
+            return None
+        return (self.store.folder(self.key) / "made").read_text()
+
+    def make(self, work: Path) -> Mapping[str, Any]:
+        assert list(work.iterdir()) == []
+        (work / "made").write_text(self.content)
+        self.first()
+        return {"content": self.content}
 
 
 @given(parts, parts)
@@ -29,15 +69,24 @@ def test_keys_are_equal_only_for_equal_parts(
 
 def test_a_stage_counts_when_it_is_finished(tmp_path: Path) -> None:
     store = Store(tmp_path)
-    with store.making(KEY, keep=False) as work:
-        (work / "made").write_text("content")
-        assert store.record(KEY) is None
-        folder = store.finish(KEY, {"title": "one"})
-    assert folder == store.folder(KEY)
-    assert (folder / "made").read_text() == "content"
-    assert store.record(KEY) == {"title": "one"}
-    assert list(store.records()) == [{"title": "one"}]
+    seen = list[object]()
+    stage = Writing(store, KEY, first=lambda: seen.append(store.record(KEY)))
+    assert store.run(stage) == "content"
+    assert seen == [None]
+    record = store.record(KEY)
+    assert record is not None
+    assert (record["title"], record["content"]) == ("writing", "content")
+    assert record["seconds"] >= 0
+    assert list(store.records()) == [record]
     assert not store.work_folder(KEY).exists()
+
+
+def test_a_finished_stage_is_not_made_again_unless_it_is_wanted(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    assert store.run(Writing(store, KEY, "first")) == "first"
+    assert store.run(Writing(store, KEY, "second")) == "first"
+    assert store.run(Writing(store, KEY, "third"), again=True) == "third"
+    assert sorted(path.name for path in store.folder(KEY).iterdir()) == ["made", "record.json"]
 
 
 @pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt])
@@ -46,12 +95,16 @@ def test_a_failure_leaves_at_most_the_working_folder(
     tmp_path: Path, keep: bool, error: type[BaseException]
 ) -> None:
     store = Store(tmp_path)
-    with pytest.raises(error), store.making(KEY, keep=keep) as work:
-        (work / "half").write_text("")
+
+    def fail() -> None:
         raise error
+
+    with pytest.raises(error):
+        store.run(Writing(store, KEY, first=fail), keep=keep)
     assert store.record(KEY) is None
     assert list(store.records()) == []
     assert store.work_folder(KEY).exists() == keep
+    assert store.run(Writing(store, KEY)) == "content"
 
 
 def test_what_a_killed_run_left_neither_counts_nor_stays(tmp_path: Path) -> None:
@@ -61,60 +114,41 @@ def test_what_a_killed_run_left_neither_counts_nor_stays(tmp_path: Path) -> None
     (work / "record.json").write_text(json.dumps({"title": "killed before the rename"}))
     assert store.record(KEY) is None
     assert list(store.records()) == []
-    with store.making(KEY, keep=False) as again:
-        assert list(again.iterdir()) == []
+    assert store.run(Writing(store, KEY)) == "content"
 
 
 def test_records_come_oldest_first(tmp_path: Path) -> None:
     store = Store(tmp_path)
     for number in range(3):
         key = key_of(number=number)
-        with store.making(key, keep=False) as work:
-            (work / "x").touch()
-            path = store.finish(key, {"number": number}) / "record.json"
+        store.run(Writing(store, key, str(number)))
         stamp = 1_000_000 - number
+        path = store.folder(key) / "record.json"
         subprocess.run(["touch", "-d", f"@{stamp}", str(path)], check=True)
-    assert [record["number"] for record in store.records()] == [2, 1, 0]
+    assert [record["content"] for record in store.records()] == ["2", "1", "0"]
 
 
 def test_one_run_at_a_time_makes_a_stage(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    code = (
-        "import sys; from pathlib import Path; from alpypy.core.store import Store\n"
-        f"store = Store(Path({str(tmp_path)!r}))\n"
-        f"with store.making({KEY!r}, keep=False):\n"
-        "    print('making', flush=True)\n"
-        "    sys.stdin.read()\n"
-        f"    store.finish({KEY!r}, dict(title='first'))\n"
-    )
     other = subprocess.Popen(
-        [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        [sys.executable, "-c", OTHER, str(tmp_path), KEY, "first"],
+        cwd=Path(__file__).parents[3],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
     )
     assert other.stdin is not None
     assert other.stdout is not None
     assert other.stdout.readline() == "making\n"
-    threading.Timer(0.5, other.stdin.close).start()
     store = Store(tmp_path)
     assert store.being_made(KEY)
     assert not store.being_made(key_of(name="another"))
-    with store.making(KEY, keep=False):
-        assert store.record(KEY) == {"title": "first"}
-    assert other.wait(timeout=30) == 0
+    threading.Timer(0.5, other.stdin.close).start()
+    assert store.run(Writing(store, KEY, "second")) == "first"
+    assert other.wait(timeout=60) == 0
     assert not store.being_made(KEY)
-    assert "waiting for it" in capsys.readouterr().err
-    assert store.record(KEY) == {"title": "first"}
-
-
-def test_a_stage_that_another_run_finished_meanwhile_stays_as_it_is(tmp_path: Path) -> None:
-    store = Store(tmp_path)
-    for title in ("first", "second"):
-        with store.making(KEY, keep=False) as work:
-            (work / "made").write_text(title)
-            if store.record(KEY) is None:
-                store.finish(KEY, {"title": title})
-    assert store.record(KEY) == {"title": "first"}
-    assert (store.folder(KEY) / "made").read_text() == "first"
+    assert "another run is making writing; waiting for it" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("text", [None, "", "{", "[]", "\0"])
@@ -126,36 +160,24 @@ def test_a_stage_without_a_readable_record_is_made_again(tmp_path: Path, text: s
         (folder / "record.json").write_text(text)
     assert store.record(KEY) is None
     assert list(store.records()) == []
-    with store.making(KEY, keep=False) as work:
-        assert not folder.exists()  # said now, if it cannot be removed, and not after the work
-        (work / "made").touch()
-        store.finish(KEY, {"title": "again"})
-    assert store.record(KEY) == {"title": "again"}
+    # What cannot be removed is to fail before the work.
+    stage = Writing(store, KEY, first=lambda: pytest.fail("too late") if folder.exists() else None)
+    assert store.run(stage) == "content"
     assert sorted(path.name for path in folder.iterdir()) == ["made", "record.json"]
-
-
-def test_finishing_takes_the_place_of_a_finished_stage(tmp_path: Path) -> None:
-    store = Store(tmp_path)
-    for title in ("spoilt", "good"):
-        with store.making(KEY, keep=False) as work:
-            (work / title).touch()
-            store.finish(KEY, {"title": title})
-    assert store.record(KEY) == {"title": "good"}
-    assert sorted(path.name for path in store.folder(KEY).iterdir()) == ["good", "record.json"]
 
 
 def test_records_can_be_read_while_another_run_finishes_stages(tmp_path: Path) -> None:
     code = (
         "from pathlib import Path; from alpypy.core.store import Store, key_of\n"
+        "from tests.unit.core.test_store import Writing\n"
         f"store = Store(Path({str(tmp_path)!r}))\n"
         "print('making', flush=True)\n"
         "for number in range(100):\n"
-        "    key = key_of(number=number % 20)\n"
-        "    with store.making(key, keep=False):\n"
-        "        store.finish(key, dict(number=number))\n"
+        "    store.run(Writing(store, key_of(number=number % 20)), again=True)\n"
     )
     command = [sys.executable, "-c", code]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as other:
+    root = Path(__file__).parents[3]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=root) as other:
         assert other.stdout is not None
         assert other.stdout.readline() == "making\n"
         store = Store(tmp_path)

@@ -17,12 +17,13 @@ from hypothesis import strategies as st
 from alpypy.core.errors import ArchiveError, DataError, SpecError, UnverifiedError
 from alpypy.core.files import file_digest
 from alpypy.images import runtime as runtime_image
-from alpypy.images.runtime import Plan, Wanted, libraries, load_settings, understand
+from alpypy.images.runtime import ImagePlan, ImageRequest, libraries, load_settings, resolve
 from alpypy.recipes.manifest import Manifest, Need
 from alpypy.recipes.spec import Target
 from alpypy.verify import receipt as verdict
 from alpypy.verify.run import Report
 from tests.manifests import MANIFEST, TARGET, pack
+from tests.workspaces import project
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -60,10 +61,10 @@ def root(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def plan(root: Path, *, dev: bool = False, target: Target = TARGET) -> Plan:
+def plan(root: Path, *, dev: bool = False, target: Target = TARGET) -> ImagePlan:
     """The plan of an image out of a good tarball."""
     write_tarball(root, replace(MANIFEST, target=target))
-    return understand(root, Wanted(target, dev=dev))
+    return resolve(project(root), ImageRequest(target, dev=dev))
 
 
 @pytest.mark.parametrize(
@@ -149,14 +150,14 @@ def test_a_verified_tarball_is_understood(root: Path) -> None:
 
 def test_what_is_not_there_comes_with_the_command_that_builds_it(root: Path) -> None:
     with pytest.raises(ArchiveError, match="does not exist") as caught:
-        understand(root, Wanted(TARGET))
+        resolve(project(root), ImageRequest(TARGET))
     assert caught.value.remedy == "build it: invoke bootstrap --pypy 3.11-7.3.22 --alpine 3.23"
 
 
 def test_an_unverified_tarball_is_refused(root: Path) -> None:
     path = write_tarball(root, MANIFEST, verified=False)
     with pytest.raises(UnverifiedError, match="has not been verified") as caught:
-        understand(root, Wanted(TARGET))
+        resolve(project(root), ImageRequest(TARGET))
     assert caught.value.remedy == f"invoke verify {path}"
 
 
@@ -164,7 +165,7 @@ def test_other_bytes_than_the_verified_ones_are_refused(root: Path) -> None:
     path = write_tarball(root, MANIFEST)
     path.write_bytes(path.read_bytes() + b"\0")
     with pytest.raises(UnverifiedError, match="not the file that was verified"):
-        understand(root, Wanted(TARGET))
+        resolve(project(root), ImageRequest(TARGET))
 
 
 @pytest.mark.parametrize(
@@ -180,23 +181,23 @@ def test_other_bytes_than_the_verified_ones_are_refused(root: Path) -> None:
 def test_a_tarball_of_something_else_is_refused(root: Path, other: Target) -> None:
     write_tarball(root, replace(MANIFEST, target=other), name=TARGET.tarball)
     with pytest.raises(ArchiveError, match=f"holds {other.folder}"):
-        understand(root, Wanted(TARGET))
+        resolve(project(root), ImageRequest(TARGET))
 
 
 @pytest.mark.parametrize(
     ("wanted", "says"),
     [
-        (Wanted(Target("3.11-7.3.99", "3.23")), "no release '3.11-7.3.99'"),
-        (Wanted(Target("3.11-7.3.22", "3.99")), "no Alpine 3.99"),
-        (Wanted(Target("rpython-0.2.1", "3.23")), "not a PyPy version"),
-        (Wanted(TARGET, repository="$(reboot)"), "not the name of an image's repository"),
+        (ImageRequest(Target("3.11-7.3.99", "3.23")), "no release '3.11-7.3.99'"),
+        (ImageRequest(Target("3.11-7.3.22", "3.99")), "no Alpine 3.99"),
+        (ImageRequest(Target("rpython-0.2.1", "3.23")), "not a PyPy version"),
+        (ImageRequest(TARGET, repository="$(reboot)"), "not the name of an image's repository"),
     ],
 )
 def test_what_cannot_be_is_said_before_the_tarball_is_looked_for(
-    root: Path, wanted: Wanted, says: str
+    root: Path, wanted: ImageRequest, says: str
 ) -> None:
     with pytest.raises(SpecError, match=says.replace("$", r"\$").replace("(", r"\(")):
-        understand(root, wanted)
+        resolve(project(root), wanted)
 
 
 def test_settings_for_the_scripts(root: Path) -> None:

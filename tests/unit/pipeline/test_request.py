@@ -1,4 +1,4 @@
-"""What is wrong with an order is said before any engine is needed."""
+"""What is wrong with a request is said before any engine is needed."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ import pytest
 
 from alpypy.core.archive import write_tarball
 from alpypy.core.errors import SpecError
-from alpypy.core.fetch import Fetcher
 from alpypy.core.files import file_digest
-from alpypy.pipeline.request import Build, Order, understand
+from alpypy.pipeline.request import BuildRequest, ResolvedBuild, resolve
 from alpypy.recipes.spec import Target
 from tests.manifests import MANIFEST, pack
+from tests.workspaces import project
 
 ROOT = Path(__file__).parents[3]
 TARGET = Target("3.6-7.0.0", "3.9")
@@ -34,10 +34,10 @@ def tarball(root: Path, target: Target) -> Path:
     return pack(replace(MANIFEST, target=target), root / "artifacts")
 
 
-def ask(root: Path, with_pypy: object) -> Build:
+def ask(root: Path, with_pypy: object) -> ResolvedBuild:
     """A build with a PyPy that is given."""
-    order = Order(TARGET, with_pypy=str(with_pypy))
-    return understand(root, root / "cache", Fetcher(root / "cache"), order)
+    request = BuildRequest(TARGET, with_pypy=str(with_pypy))
+    return resolve(project(root), request)
 
 
 def test_a_pypy_2_7_of_the_target_s_alpine_translates(root: Path) -> None:
@@ -45,7 +45,7 @@ def test_a_pypy_2_7_of_the_target_s_alpine_translates(root: Path) -> None:
     for way in (path, "2.7-7.3.22", shutil.copy(path, root / "renamed")):
         build = ask(root, way)
         assert build.given is not None
-        assert build.given.sha256 == file_digest(path)
+        assert build.given.identity == file_digest(path)
         assert build.small is None
 
 

@@ -18,13 +18,13 @@ from pathlib import Path
 import pytest
 
 from alpypy.core.errors import CheckError
-from alpypy.core.fetch import Fetcher
 from alpypy.suites.checker import Checker, Scope
 from alpypy.suites.host import HostRunner, _ordinary_user
 from alpypy.suites.outcomes import ModuleResult, read
 from alpypy.suites.plan import Limits, TestModule
 from alpypy.suites.run import TIMED_OUT, RawRun, run_module
 from alpypy.suites.suite import run_all
+from tests.workspaces import project
 
 ROOT = Path(__file__).resolve().parents[3]
 DRIVER = ROOT / "dockerfiles/check/drive.py"
@@ -244,7 +244,7 @@ def test_a_module_that_is_given_a_compiler_is_run_again(interpreter: Path, tmp_p
     def check() -> None:
         scope = Scope(("test_good", "test_plain"), 1, 60)
         cache = tmp_path / "cache"
-        Checker(tmp_path, cache, Fetcher(cache), scope, said.append).reference(interpreter)
+        Checker(project(tmp_path, cache, said.append), scope).reference(interpreter)
 
     check()
     with (tmp_path / "versions/check.toml").open("a", encoding="utf-8") as file:

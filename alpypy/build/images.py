@@ -1,0 +1,245 @@
+"""The images that translate: CPython 2.7 on Alpine, and PyPy 2.7 on the same Alpine."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, ClassVar, Literal, Protocol
+
+from alpypy.build.base_image import BaseImage
+from alpypy.build.estimates import Estimates
+from alpypy.build.stage import BuildStage, build_steps, texts
+from alpypy.core.files import copy_data
+from alpypy.core.store import key_of
+from alpypy.engine.docker import Engine
+from alpypy.engine.workspace import Workspace
+from alpypy.recipes.manifest import Translator
+from alpypy.recipes.recipe import Recipe
+
+KEY_LABEL = "org.alpypy.key"
+_TRANSLATOR_LABEL = "org.alpypy.translator"  # name and SHA-256 of the tarball inside
+
+
+@dataclass(frozen=True)
+class BuiltTarball:
+    """A packaged release and its digest."""
+
+    path: Path
+    sha256: str
+
+
+@dataclass(frozen=True)
+class TranslatingImage:
+    """An image that translates, by ID, and the interpreter in it."""
+
+    id: str
+    translator: Translator
+
+
+class TranslatingStage(BuildStage, Protocol):
+    """The stage of an image that translates. ``interpreter`` is what durations are listed by."""
+
+    @property
+    def interpreter(self) -> Literal["cpython", "pypy"]:
+        """What the image translates with."""
+
+    def load(self) -> TranslatingImage | None:
+        """The image, when the engine has it."""
+
+
+class HostPypy(Protocol):
+    """Where the PyPy 2.7 comes from that translates in the self-hosted image."""
+
+    @property
+    def identity(self) -> str:
+        """What that PyPy is, for keys."""
+
+    @property
+    def stages(self) -> Sequence[BuildStage]:
+        """The stage that packages it, if it is to be made."""
+
+    def load(self) -> BuiltTarball | None:
+        """Its tarball, once it is there."""
+
+
+@dataclass(frozen=True)
+class GivenPypy:
+    """A PyPy 2.7 that exists already (``--with-pypy``)."""
+
+    tarball: BuiltTarball
+
+    @property
+    def identity(self) -> str:
+        """The digest of its tarball."""
+        return self.tarball.sha256
+
+    @property
+    def stages(self) -> Sequence[BuildStage]:
+        """None: it is there."""
+        return ()
+
+    def load(self) -> BuiltTarball:
+        """Its tarball."""
+        return self.tarball
+
+
+@dataclass(frozen=True)
+class BootstrapImage:
+    """The stage that builds the image with CPython 2.7. ``jobs``: C compilers at once.
+
+    Its making raises ImageError when a step fails, the image's own check among them.
+    """
+
+    workspace: Workspace
+    recipe: Recipe
+    base: BaseImage
+    jobs: int
+
+    title: ClassVar[str] = "bootstrap image"
+    interpreter: ClassVar[Literal["cpython", "pypy"]] = "cpython"
+
+    @property
+    def needs(self) -> Sequence[BuildStage]:
+        """None: it is the first stage."""
+        return ()
+
+    @cached_property
+    def key(self) -> str:
+        """Of the Dockerfile, the base, the packages, CPython and its wheels, compiler flags."""
+        recipe = self.recipe
+        return key_of(
+            files=texts(self._dockerfiles),
+            base=self.base.identity,
+            packages=recipe.build_packages,
+            python=[source.sha256 for source in (recipe.cpython, *recipe.cpython_wheels)],
+            cflags=recipe.environment["CFLAGS"],
+        )
+
+    @property
+    def arguments(self) -> Mapping[str, str]:
+        """What the Dockerfile is built with, but for JOBS, which changes nothing in the image."""
+        return {**_arguments(self.recipe, self.base), "CFLAGS": self.recipe.environment["CFLAGS"]}
+
+    def expected(self, estimates: Estimates) -> float:
+        """Seconds, as listed."""
+        return estimates.stage("bootstrap")
+
+    def load(self) -> TranslatingImage | None:
+        """The image that was built with this key, if the engine still has it."""
+        image = built(self.workspace.engine, self.key)
+        cpython = self.recipe.cpython
+        translator = Translator(cpython.file_name.removesuffix(".tgz"), cpython.sha256)
+        return TranslatingImage(image, translator) if image else None
+
+    def make(self, work: Path) -> Mapping[str, Any]:
+        """Build the image."""
+        workspace, recipe = self.workspace, self.recipe
+        workspace.say("bootstrap image: Alpine, build packages, CPython 2.7")
+        context = _context(self._dockerfiles, work)
+        shutil.copy(workspace.fetcher.fetch(recipe.cpython), context / "Python-2.7.tgz")
+        (context / "wheels").mkdir()
+        for wheel in recipe.cpython_wheels:
+            shutil.copy(workspace.fetcher.fetch(wheel), context / "wheels")
+        image = workspace.engine.build(
+            context,
+            tag=recipe.target.bootstrap_tag(),
+            arguments={**self.arguments, "JOBS": str(self.jobs)},
+            labels={KEY_LABEL: self.key},
+            network=not self.base.kit,
+            on_line=build_steps(workspace.say),
+        )
+        shutil.rmtree(context)
+        return {"stage": "bootstrap", "image": image}
+
+    @property
+    def _dockerfiles(self) -> Path:
+        return self.workspace.data / "dockerfiles/bootstrap"
+
+
+@dataclass(frozen=True)
+class SelfHostedImage:
+    """The stage that builds the image with a PyPy 2.7 out of its tarball.
+
+    Its making raises ImageError when a step fails, the image's own check among them.
+    """
+
+    workspace: Workspace
+    recipe: Recipe
+    base: BaseImage
+    pypy: HostPypy
+
+    title: ClassVar[str] = "self-hosted image"
+    interpreter: ClassVar[Literal["cpython", "pypy"]] = "pypy"
+
+    @property
+    def needs(self) -> Sequence[BuildStage]:
+        """The stage that packages the PyPy 2.7, unless that one was given."""
+        return self.pypy.stages
+
+    @cached_property
+    def key(self) -> str:
+        """Of the Dockerfile, the base, the packages and the PyPy 2.7."""
+        return key_of(
+            files=texts(self._dockerfiles),
+            base=self.base.identity,
+            packages=self.recipe.build_packages,
+            pypy=self.pypy.identity,
+        )
+
+    @property
+    def arguments(self) -> Mapping[str, str]:
+        """What the Dockerfile is built with."""
+        return _arguments(self.recipe, self.base)
+
+    def expected(self, estimates: Estimates) -> float:
+        """Seconds, as listed."""
+        return estimates.stage("self_hosted")
+
+    def load(self) -> TranslatingImage | None:
+        """The image with this key, if the engine has it and it says which PyPy is inside."""
+        image = built(self.workspace.engine, self.key)
+        if image is None:
+            return None
+        label = self.workspace.engine.label(image, _TRANSLATOR_LABEL) or ""
+        name, _, sha256 = label.partition(" ")
+        return TranslatingImage(image, Translator(name, sha256)) if sha256 else None
+
+    def make(self, work: Path) -> Mapping[str, Any]:
+        """Build the image."""
+        workspace, tarball = self.workspace, self.pypy.load()
+        if tarball is None:
+            raise AssertionError("the PyPy 2.7 is packaged before its image is built")
+        name = tarball.path.name.removesuffix(".tar.bz2")
+        workspace.say(f"self-hosted image: Alpine, build packages, {name}")
+        context = _context(self._dockerfiles, work)
+        shutil.copy(tarball.path, context / "pypy.tar.bz2")
+        image = workspace.engine.build(
+            context,
+            tag=self.recipe.target.build_tag(),
+            arguments=self.arguments,
+            labels={KEY_LABEL: self.key, _TRANSLATOR_LABEL: f"{name} {tarball.sha256}"},
+            network=not self.base.kit,
+            on_line=build_steps(workspace.say),
+        )
+        shutil.rmtree(context)
+        return {"stage": "self_hosted", "image": image}
+
+    @property
+    def _dockerfiles(self) -> Path:
+        return self.workspace.data / "dockerfiles/self-hosted"
+
+
+def built(engine: Engine, key: str) -> str | None:
+    """ID of the image that was built with this key, if the engine still has it."""
+    return engine.first_labelled(KEY_LABEL, key)
+
+
+def _context(dockerfiles: Path, folder: Path) -> Path:
+    return copy_data(dockerfiles, folder / "context")
+
+
+def _arguments(recipe: Recipe, base: BaseImage) -> dict[str, str]:
+    return {"BASE_IMAGE": base.reference, "PACKAGES": " ".join(recipe.build_packages)}

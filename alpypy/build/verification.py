@@ -1,0 +1,70 @@
+"""The last stage of a build: its tarball passes every check, from outside and in a clean Alpine."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, ClassVar
+
+from alpypy.build.base_image import BaseImage
+from alpypy.build.estimates import Estimates
+from alpypy.build.package import Package
+from alpypy.build.stage import BuildStage
+from alpypy.core.store import key_of
+from alpypy.verify import run as verify
+from alpypy.verify.run import Report
+
+
+class Rejected(Exception):  # noqa: N818 - no error of alpypy's: the report is the result
+    """The tarball did not pass; the report says why."""
+
+    def __init__(self, report: Report) -> None:
+        super().__init__(report.tarball)
+        self.report = report
+
+
+@dataclass(frozen=True)
+class Verification:
+    """The stage that verifies a tarball. Its making raises Rejected when something is wrong."""
+
+    package: Package
+    base: BaseImage
+
+    title: ClassVar[str] = "verify"
+
+    @property
+    def needs(self) -> Sequence[BuildStage]:
+        """The stage that makes the tarball."""
+        return (self.package,)
+
+    @cached_property
+    def key(self) -> str:
+        """Of the package and all that decides what is checked."""
+        return key_of(
+            package=self.package.key, checks=verify.digest_of_checks(self.package.workspace.data)
+        )
+
+    def expected(self, estimates: Estimates) -> float:
+        """Seconds, as in the last run."""
+        return estimates.stage("verify")
+
+    def load(self) -> Report | None:
+        """The report, if these very checks have passed this very tarball."""
+        record, tarball = self.package.workspace.store.record(self.key), self.package.load()
+        if record is None or tarball is None:
+            return None
+        report = Report.from_record(record["report"])
+        return report if report.sha256 == tarball.sha256 else None
+
+    def make(self, work: Path) -> Mapping[str, Any]:
+        """Run the checks."""
+        workspace, tarball = self.package.workspace, self.package.load()
+        if tarball is None:
+            raise AssertionError("a release is packaged before it is verified")
+        workspace.say(f"verify {tarball.path.name}")
+        report = verify.verify(workspace, tarball.path, self.base.reference)
+        if report.exit_code:
+            raise Rejected(report)
+        return {"stage": "verify", "report": report.to_record()}

@@ -1,0 +1,27 @@
+"""The one context of all that works in containers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from alpypy.core.project import Project
+from alpypy.engine.docker import Engine
+
+
+@dataclass(frozen=True)
+class Workspace(Project):
+    """A project and a container engine that answers."""
+
+    engine: Engine
+
+    @classmethod
+    def of(cls, project: Project, engine: Engine) -> Workspace:
+        """The workspace of a project."""
+        return cls(
+            project.data,
+            project.artifacts,
+            project.cache,
+            project.fetcher,
+            project.say,
+            engine,
+        )
