@@ -10,7 +10,6 @@ import json
 import os
 import platform
 import subprocess
-import sys
 
 FOLDER = "/opt/pypy"
 MODULES = (

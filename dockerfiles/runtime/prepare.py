@@ -36,7 +36,7 @@ def remove(folder, leave_out, keep):
 
     Gives the bytes of each kind of files.
     """
-    removed = dict((one["what"], 0) for one in leave_out)
+    removed = {one["what"]: 0 for one in leave_out}
     for place, folders, files in os.walk(folder, topdown=False):
         links = [name for name in folders if os.path.islink(os.path.join(place, name))]
         for path in (os.path.join(place, name) for name in files + links):

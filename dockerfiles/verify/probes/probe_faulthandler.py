@@ -27,7 +27,9 @@ with open(sys.argv[1], "w") as stream:
     faulthandler.dump_traceback_later(0.2, file=stream)
     sleeping()
 """
-CANCELLED = LATER.replace("    sleeping", "    faulthandler.cancel_dump_traceback_later()\n    sleeping")
+CANCELLED = LATER.replace(
+    "    sleeping", "    faulthandler.cancel_dump_traceback_later()\n    sleeping"
+)
 CRASH = """
 import ctypes, threading
 def fall():

@@ -66,7 +66,8 @@ def sysconfig_variables():
 
 @probe.check
 def platform_name():
-    expect(platform.platform().startswith("Linux-"), "platform.platform(): %s" % platform.platform())
+    name = platform.platform()
+    expect(name.startswith("Linux-"), "platform.platform(): %s" % name)
 
 
 @probe.check

@@ -43,7 +43,7 @@ def conventions():
     locale.setlocale(locale.LC_ALL, "C")
     found = locale.localeconv()
     wanted = {"decimal_point": ".", "thousands_sep": "", "grouping": [], "currency_symbol": ""}
-    equal(dict((name, found[name]) for name in wanted), wanted, "localeconv()")
+    equal({name: found[name] for name in wanted}, wanted, "localeconv()")
     equal(found["frac_digits"], locale.CHAR_MAX, "localeconv()['frac_digits']")
     equal(locale.format_string("%.2f", 1234567.5, True), "1234567.50", "format_string()")
     equal(locale.nl_langinfo(locale.DAY_1), "Sunday", "nl_langinfo(DAY_1)")

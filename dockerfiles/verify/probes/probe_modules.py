@@ -52,8 +52,8 @@ def python_modules(folder):
 def own_modules(folders):
     """Names of PyPy's own modules in Python."""
     own = [folder for folder in folders if os.path.basename(folder) == "lib_pypy"]
-    names = set(name for folder in own or folders for name in python_modules(folder))
-    return names if own else set(name for name in names if name.startswith("_"))
+    names = {name for folder in own or folders for name in python_modules(folder)}
+    return names if own else {name for name in names if name.startswith("_")}
 
 
 def all_names(prefix, expected):

@@ -90,7 +90,7 @@ def wake_all(threads):
     for thread in running:
         thread.daemon = True
         thread.start()
-    for thread in running:
+    for _ in running:
         waiting.acquire()
     with condition:
         time.sleep(0.1)  # the others want its lock now, so that each release of it has a taker

@@ -1,7 +1,7 @@
 """Which wheels the bundled pip takes: those for musl where it knows them, those for glibc never.
 
-It runs out of a folder that the bundled wheel is unpacked into; that ensurepip installs it is for the
-probe of packages. musllinux is known from pip 21.2 on.
+It runs out of a folder that the bundled wheel is unpacked into; that ensurepip installs it is for
+the probe of packages. musllinux is known from pip 21.2 on.
 """
 
 import base64
@@ -79,7 +79,7 @@ def musllinux(minor_ahead=0):
 def wheel_tagged(tag):
     """The verifier's wheel, made anew for another tag."""
     with zipfile.ZipFile(WHEEL) as archive:
-        files = dict((name, archive.read(name)) for name in archive.namelist())
+        files = {name: archive.read(name) for name in archive.namelist()}
     (record,) = [name for name in files if name.endswith(".dist-info/RECORD")]
     about = record.replace("RECORD", "WHEEL")
     files[about] = text_of_wheel(tag).encode()

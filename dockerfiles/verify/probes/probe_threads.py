@@ -278,7 +278,8 @@ def too_deep_in_a_thread_of_c(function):
     expect(in_thread_of_c(function), "no error was raised")
 
 
-# Not sort_for_ever: 3.6-7.0.0 imports where its stack ends, and the import lock stays with the thread.
+# Not sort_for_ever: 3.6-7.0.0 imports where its stack ends, and the import lock stays with the
+# thread.
 for endless in (descend_for_ever, compare_for_ever, generate_for_ever):
     subject = "%s (a thread of C)" % endless.__name__
     probe.add(subject, too_deep_in_a_thread_of_c, endless)

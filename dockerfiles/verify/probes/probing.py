@@ -20,11 +20,11 @@ import traceback
 import warnings
 
 SECONDS = 120
-_SIGNALS = dict(
-    (number, name)
+_SIGNALS = {
+    number: name
     for name, number in vars(signal).items()
     if name.startswith("SIG") and "_" not in name
-)
+}
 
 
 class Probe(object):
