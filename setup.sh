@@ -1,3 +1,4 @@
+# shellcheck shell=sh
 # Read by quickstart and test: brings a machine to where `invoke` works. Says what it installs.
 
 setup_python() { # lock file

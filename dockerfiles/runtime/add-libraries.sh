@@ -1,3 +1,4 @@
+# shellcheck shell=sh
 # Installs packages into a root file system and copies what that changed there into another folder.
 # Arguments: the root, the folder, then what to install, as apk names it (so:libffi.so.8).
 set -eu
