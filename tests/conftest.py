@@ -1,9 +1,26 @@
-"""What all tests share: how hypothesis looks for counter-examples."""
+"""What all tests share: how hypothesis looks for counter-examples, and what runs side by side."""
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import settings
+from xdist.remote import Producer
+from xdist.scheduler import LoadScopeScheduling
 
 # No deadline: how long one example takes says how busy the machine is.
 settings.register_profile("alpypy", deadline=None)
 settings.load_profile("alpypy")
+
+
+class Scheduling(LoadScopeScheduling):
+    """Each test goes to the process that is free. But one process runs all tests with containers:
+    they share images, and each fills the machine."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return "containers" if nodeid.startswith("tests/container/") else nodeid
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Scheduling:
+    """Hand tests out in that way when they run in parallel (-n)."""
+    return Scheduling(config, log)
