@@ -27,7 +27,9 @@ from alpypy.suites.plan import TestModule
 from alpypy.suites.prepare import (
     CONTEXT,
     CompiledLibrary,
+    ExtraSuite,
     ExtraTests,
+    PreparedPypy,
     UnpackedPypy,
     UnpackedWheels,
 )
@@ -63,15 +65,6 @@ class _Ran:
     interpreter: Mapping[str, Any]
     modules: tuple[str, ...]
     results: tuple[ModuleResult, ...]
-
-
-@dataclass(frozen=True)
-class _Extra:
-    """PyPy's own tests, the wheels that run them, the digest of both; nothing without a source."""
-
-    source: Path | None = None
-    wheels: Path | None = None
-    digest: str = ""
 
 
 class Checker:
@@ -154,16 +147,16 @@ class Checker:
             remedy=f"build it: invoke bootstrap --pypy {target.release} --alpine {target.alpine}",
         )
 
-    def _extra(self, recipe: Recipe, sources: Sequence[Path]) -> _Extra:
+    def _extra(self, recipe: Recipe, sources: Sequence[Path]) -> ExtraSuite:
         """What PyPy's own tests need, when a source is given."""
         if not sources:
-            return _Extra()
+            return ExtraSuite()
         found = [identify(path, self._project.cache) for path in sources]
         refuse_unused(found, {recipe.target.release: recipe})
         opened = open_source(recipe, found, self._project.fetcher)
         language = PypyVersion.parse(recipe.target.release).language
         wheels = self._settings.wheels_for(language)
-        return _Extra(
+        return ExtraSuite(
             self._store.run(ExtraTests(self._store, opened)),
             self._store.run(UnpackedWheels(self._store, self._project.fetcher, wheels)),
             key_of(source=opened.digest, wheels=[wheel.sha256 for wheel in wheels]),
@@ -175,21 +168,13 @@ class Checker:
         recipe: Recipe,
         base: BaseImage,
         tree: UnpackedPypy,
-        extra: _Extra,
+        extra: ExtraSuite,
     ) -> ContainerRunner:
         images = prepare.build_images(workspace, base, recipe, tree.manifest)
         compiled = CompiledLibrary(workspace, self._store, images.clean, tree, extra.wheels)
         self._store.run(compiled)
-        return ContainerRunner(
-            workspace.engine,
-            images,
-            tree,
-            self._driver,
-            self._limits,
-            extra.source,
-            extra.wheels,
-            self._environment(recipe),
-        )
+        prepared = PreparedPypy(tree, images, extra)
+        return ContainerRunner(workspace, prepared, self._limits, self._environment(recipe))
 
     def _environment(self, recipe: Recipe) -> Mapping[str, str]:
         return self._settings.environment(PypyVersion.parse(recipe.target.release).language)

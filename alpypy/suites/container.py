@@ -9,11 +9,11 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from alpypy.engine.docker import Engine
 from alpypy.engine.job import Job, Mount
+from alpypy.engine.workspace import Workspace
 from alpypy.suites.plan import Limits, TestModule
-from alpypy.suites.prepare import WHEELS, SuiteImages, UnpackedPypy
-from alpypy.suites.run import ENVIRONMENT, LAST_WORDS, Attempt, Runner, request_for, tail
+from alpypy.suites.prepare import CONTEXT, WHEELS, PreparedPypy
+from alpypy.suites.run import ENVIRONMENT, LAST_WORDS, Attempt, DriverPaths, Runner, tail
 
 _DRIVER = "/check/drive.py"
 _RECORD = "/check/record"
@@ -26,26 +26,23 @@ class ContainerRunner(Runner):
 
     def __init__(
         self,
-        engine: Engine,
-        images: SuiteImages,
-        tree: UnpackedPypy,
-        driver: Path,
+        workspace: Workspace,
+        prepared: PreparedPypy,
         limits: Limits,
-        source: Path | None = None,
-        wheels: Path | None = None,
-        environment: Mapping[str, str] | None = None,
+        environment: Mapping[str, str],
     ) -> None:
-        super().__init__()
-        self._engine = engine
-        self._images = images
+        super().__init__(limits)
+        tree, extra = prepared.tree, prepared.extra
+        self._engine = workspace.engine
+        self._images = prepared.images
         self._executable = f"{tree.place}/{tree.manifest.executables[0]}"
-        self._limits = limits
-        self._own = environment or {}
+        self._own = environment
+        driver = workspace.data / CONTEXT / "drive.py"
         # Not read-only: then a file that is not there would be one that cannot be removed, which
         # tests tell apart. The tests' user may not write in it.
         self._mounts = [Mount(tree.folder, tree.place, writable=True), Mount(driver, _DRIVER)]
-        self._mounts += [Mount(source, _SOURCE)] if source else []
-        self._mounts += [Mount(wheels, WHEELS)] if wheels else []
+        self._mounts += [Mount(extra.source, _SOURCE)] if extra.source else []
+        self._mounts += [Mount(extra.wheels, WHEELS)] if extra.wheels else []
 
     def _description(self) -> tuple[str, str]:
         request = json.dumps({"mode": "describe"})
@@ -60,7 +57,7 @@ class ContainerRunner(Runner):
 
     def attempt(self, module: TestModule, skip: Sequence[str]) -> Attempt:
         """Run a module once."""
-        request = request_for(module, skip, self._limits, _RECORD, _SOURCE, WHEELS, self.without)
+        request = self.request(module, skip, DriverPaths(_RECORD, _SOURCE, WHEELS))
         with tempfile.NamedTemporaryFile("w+", prefix="alpypy-check-", encoding="utf-8") as record:
             os.chmod(record.name, 0o666)  # noqa: S103 - the container's user is another one
             job = Job(
@@ -70,8 +67,8 @@ class ContainerRunner(Runner):
                 environment=self._environment,
                 user=_USER,
                 workdir=_HOME,
-                timeout=self._limits.timeout,
-                memory_mib=self._limits.memory_mib,
+                timeout=self.limits.timeout,
+                memory_mib=self.limits.memory_mib,
                 last_words=LAST_WORDS.name,
             )
             started = time.monotonic()

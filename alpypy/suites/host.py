@@ -18,7 +18,7 @@ from typing import IO, Any
 
 from alpypy.core.errors import CheckError
 from alpypy.suites.plan import Limits, TestModule
-from alpypy.suites.run import ENVIRONMENT, LAST_WORDS, TIMED_OUT, Attempt, Runner, request_for, tail
+from alpypy.suites.run import ENVIRONMENT, LAST_WORDS, TIMED_OUT, Attempt, DriverPaths, Runner, tail
 
 _NOBODY = 65534
 _LAST_WORDS_TIME = 5  # seconds
@@ -31,10 +31,9 @@ class HostRunner(Runner):
     """Runs modules of an interpreter of the host, each as a process of an ordinary user."""
 
     def __init__(self, interpreter: Path, driver: Path, limits: Limits) -> None:
-        super().__init__()
+        super().__init__(limits)
         self._interpreter = interpreter
         self._driver = driver
-        self._limits = limits
 
     def _description(self) -> tuple[str, str]:
         command = [str(self._interpreter), str(self._driver), json.dumps({"mode": "describe"})]
@@ -57,9 +56,7 @@ class HostRunner(Runner):
                 folder.chmod(0o777)  # the user may be another one
             driver = shutil.copy(self._driver, home)
             record = home / "record"
-            request = request_for(
-                module, skip, self._limits, str(record), "", "", self.without, own_limit=True
-            )
+            request = self.request(module, skip, DriverPaths(str(record)), own_limit=True)
             command = [str(self._interpreter), str(driver), request]
             code, seconds, output = self._run(command, home)
             lines = record.read_text(encoding="utf-8").splitlines() if record.exists() else ()
@@ -70,7 +67,7 @@ class HostRunner(Runner):
     def _run(self, command: Sequence[str], home: Path) -> tuple[int, float, tuple[str, ...]]:
         started, late = time.monotonic(), threading.Event()
         with self._started(command, home) as process:
-            arguments = (process, home, self._limits.timeout, late)
+            arguments = (process, home, self.limits.timeout, late)
             watcher = threading.Thread(target=_watch, args=arguments)
             watcher.start()
             assert process.stdout is not None

@@ -99,6 +99,24 @@ class UnpackedTarball:
         return {}
 
 
+@dataclass(frozen=True)
+class ExtraSuite:
+    """PyPy's own tests, the wheels that run them, the digest of both; nothing without a source."""
+
+    source: Path | None = None
+    wheels: Path | None = None
+    digest: str = ""
+
+
+@dataclass(frozen=True)
+class PreparedPypy:
+    """All that the tests of a PyPy run with."""
+
+    tree: UnpackedPypy
+    images: SuiteImages
+    extra: ExtraSuite
+
+
 def unpacked(store: Store, tarball: Path) -> UnpackedPypy:
     """The content of a tarball of a PyPy; raises as ``UnpackedTarball`` does."""
     return store.run(UnpackedTarball(store, tarball, file_digest(tarball)))

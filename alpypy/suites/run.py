@@ -81,12 +81,23 @@ class RawRun:
         return cls(TestModule(**document["module"]), tuple(attempts))
 
 
+@dataclass(frozen=True)
+class DriverPaths:
+    """What the driver is told about its surroundings: the file that it writes its record to, the
+    folder of PyPy's own tests and that of the wheels that run them."""
+
+    record: str
+    source: str = ""
+    wheels: str = ""
+
+
 class Runner(ABC):
     """A place where test modules run, several at once if need be."""
 
-    def __init__(self) -> None:
+    def __init__(self, limits: Limits) -> None:
+        self.limits = limits
         self.stopped = False
-        self.without: tuple[str, ...] = ()
+        self._without: tuple[str, ...] = ()
         self._ends: set[Callable[[], None]] = set()
         self._lock = threading.Lock()
 
@@ -97,7 +108,7 @@ class Runner(ABC):
             CheckError: the interpreter did not run it.
         """
         found = _read_description(*self._description())
-        self.without = tuple(sorted(found["broken"]))
+        self._without = tuple(sorted(found["broken"]))
         return found
 
     @abstractmethod
@@ -107,6 +118,29 @@ class Runner(ABC):
     @abstractmethod
     def attempt(self, module: TestModule, skip: Sequence[str]) -> Attempt:
         """Run a module once, without the tests ``skip``."""
+
+    def request(
+        self,
+        module: TestModule,
+        skip: Sequence[str],
+        paths: DriverPaths,
+        *,
+        own_limit: bool = False,
+    ) -> str:
+        """The driver's argument.
+
+        Args:
+            skip: tests that are left out.
+            own_limit: the driver has to keep the memory limit itself.
+        """
+        request: dict[str, Any] = {"record": paths.record, "mode": module.kind, "skip": list(skip)}
+        request["without"] = [] if module.compiler else list(self._without)
+        request["memory_mib"] = self.limits.memory_mib if own_limit else None
+        if module.kind == "stdlib":
+            resources = self.limits.resources
+            return json.dumps({**request, "module": module.name, "resources": resources})
+        place = {"root": paths.source, "wheels": paths.wheels}
+        return json.dumps({**request, "file": module.file, **place})
 
     def stop(self) -> None:
         """End all that runs; what ``attempt`` gives from now on does not count."""
@@ -140,26 +174,6 @@ def run_module(runner: Runner, module: TestModule) -> RawRun:
         skip.append(guilty)
         attempts.append(runner.attempt(module, skip))
     return RawRun(module, tuple(attempts))
-
-
-def request_for(
-    module: TestModule,
-    skip: Sequence[str],
-    limits: Limits,
-    record: str,
-    source: str,
-    wheels: str,
-    without: Sequence[str],
-    *,
-    own_limit: bool = False,
-) -> str:
-    """The driver's argument. ``own_limit``: it has to keep the memory limit itself."""
-    request: dict[str, Any] = {"record": record, "mode": module.kind, "skip": list(skip)}
-    request["without"] = [] if module.compiler else list(without)
-    request["memory_mib"] = limits.memory_mib if own_limit else None
-    if module.kind == "stdlib":
-        return json.dumps({**request, "module": module.name, "resources": limits.resources})
-    return json.dumps({**request, "file": module.file, "root": source, "wheels": wheels})
 
 
 def tail(lines: Iterable[str]) -> tuple[str, ...]:
