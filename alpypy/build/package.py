@@ -26,7 +26,7 @@ from alpypy.engine.docker import Engine
 from alpypy.engine.job import Job
 from alpypy.engine.workspace import Workspace
 from alpypy.recipes import manifest
-from alpypy.recipes.data import Program
+from alpypy.recipes.data import RpythonProgram
 from alpypy.recipes.manifest import (
     AppliedPatch,
     BuildImage,
@@ -59,7 +59,7 @@ def package_key(data: Path, recipe: Recipe, translation_key: str) -> str:
     )
 
 
-def _texts(program: Program) -> list[tuple[str, str]]:
+def _texts(program: RpythonProgram) -> list[tuple[str, str]]:
     return [(path.name, path.read_text(encoding="utf-8")) for path in program.inputs]
 
 
@@ -176,7 +176,7 @@ def _has_jit(recipe: Recipe) -> bool:
     return "--opt=jit" in (*recipe.options, *own)
 
 
-def _checks(program: Program) -> list[ProgramCheck]:
+def _checks(program: RpythonProgram) -> list[ProgramCheck]:
     places = {f"{{{path.name}}}": f"share/{path.name}" for path in program.inputs}
     return [
         ProgramCheck(

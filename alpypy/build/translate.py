@@ -24,7 +24,7 @@ from alpypy.engine.container import Running
 from alpypy.engine.job import Job, Mount
 from alpypy.engine.workspace import Workspace
 from alpypy.recipes import patches
-from alpypy.recipes.data import Program
+from alpypy.recipes.data import RpythonProgram
 from alpypy.recipes.local_source import Opened
 from alpypy.recipes.recipe import Recipe
 
@@ -186,7 +186,7 @@ def pypy_job(recipe: Recipe, image: str, work: Path, jobs: int) -> Job:
     return _job(recipe, image, work, [*words, *recipe.target_options], "/work/tree/pypy/goal")
 
 
-def program_job(recipe: Recipe, program: Program, image: str, work: Path, jobs: int) -> Job:
+def program_job(recipe: Recipe, program: RpythonProgram, image: str, work: Path, jobs: int) -> Job:
     """The command that translates one of RPython's programs; arguments as for ``pypy_job``."""
     words = [_TRANSLATE, *program.options, f"--make-jobs={jobs}", f"/work/tree/{program.goal}"]
     return _job(recipe, image, work, words, "/work/out")

@@ -57,7 +57,7 @@ class Check(Record, frozen=True):
     environment: Mapping[str, str] = {}
 
 
-class Program(Record, frozen=True):
+class RpythonProgram(Record, frozen=True):
     """An RPython program to translate: goal below the source tree, and the file it becomes."""
 
     name: str
@@ -71,7 +71,7 @@ class Program(Record, frozen=True):
 class Variant(Record, frozen=True):
     """Other programs to translate with the same RPython, and what that takes."""
 
-    programs: tuple[Program, ...]
+    programs: tuple[RpythonProgram, ...]
     memory_mib: int
     disk_mib: int
 
@@ -80,7 +80,7 @@ class QuickstartEntry(Source, frozen=True, kw_only=True):
     """An RPython release: what it imports, what is translated with it, what that takes."""
 
     requires: tuple[Source, ...]
-    programs: tuple[Program, ...]
+    programs: tuple[RpythonProgram, ...]
     memory_mib: int
     disk_mib: int
     variants: Mapping[_VariantName, Variant] = {}
@@ -96,7 +96,7 @@ class Quickstart:
     release: str
     source: Source
     requires: tuple[Source, ...]
-    programs: tuple[Program, ...]
+    programs: tuple[RpythonProgram, ...]
     memory_mib: int
     disk_mib: int
 
@@ -121,7 +121,7 @@ class PackageData(Record, frozen=True):
     packages: tuple[BuildPackages, ...]
 
 
-class Tls(Record, frozen=True):
+class TlsLibrary(Record, frozen=True):
     """A TLS library as some Alpines have it."""
 
     name: str
@@ -146,7 +146,7 @@ class TlsNeed(Record, frozen=True):
 class TlsData(Record, frozen=True):
     """versions/tls.toml."""
 
-    libraries: tuple[Tls, ...]
+    libraries: tuple[TlsLibrary, ...]
     pypy: tuple[TlsNeed, ...]
 
 
@@ -172,7 +172,7 @@ class Flag(Record, frozen=True):
     alpine: SpecifierSet = field(default_factory=SpecifierSet)
 
 
-class Need(Record, frozen=True):
+class ResourceNeed(Record, frozen=True):
     """Memory and disk in MiB that translating a language takes."""
 
     language: SpecifierSet
@@ -187,7 +187,7 @@ class TranslationData(Record, frozen=True):
     target: Options
     cflags: tuple[Flag, ...]
     ldflags: tuple[Flag, ...]
-    needs: tuple[Need, ...]
+    needs: tuple[ResourceNeed, ...]
 
 
 AlpineData = dict[_AlpineName, AlpineEntry]
@@ -248,7 +248,7 @@ def _quickstart(
     )
 
 
-def _checked(program: Program, release: str, folder: Path) -> Program:
+def _checked(program: RpythonProgram, release: str, folder: Path) -> RpythonProgram:
     """The program with its inputs below ``folder``, after a look at what no type checks."""
     where = f"versions/rpython.toml [{release}] [programs] ({program.name})"
     inputs = tuple(folder / path for path in program.inputs)

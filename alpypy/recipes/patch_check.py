@@ -33,7 +33,7 @@ class AtHand:
 
 
 @dataclass(frozen=True)
-class Checked:
+class CheckedSource:
     """What became of the patches of one source; ``misfits`` says file and hunk, a line a patch."""
 
     release: str
@@ -68,7 +68,7 @@ def at_hand(catalog: Catalog, paths: Iterable[Path], cache: Path) -> tuple[AtHan
     return (*cached, *named)
 
 
-def check(catalog: Catalog, source: AtHand) -> Checked:
+def check(catalog: Catalog, source: AtHand) -> CheckedSource:
     """Apply a release's patches to a copy of the files that they touch, each to the last's result.
 
     One that does not apply is left out, so that the others are tried too.
@@ -88,7 +88,7 @@ def check(catalog: Catalog, source: AtHand) -> Checked:
                 apply([patch], tree, release)
             except PatchError as error:
                 misfits.append(error.what)
-    return Checked(release, source.where, len(patches), tuple(misfits))
+    return CheckedSource(release, source.where, len(patches), tuple(misfits))
 
 
 def report(catalog: Catalog, sources: Sequence[AtHand], say: Callable[[str], None]) -> int:
@@ -116,14 +116,14 @@ def how_to_get(source: Source) -> tuple[str, str]:
     return f"pip download --no-deps {source.pypi}", source.file_name
 
 
-def _result_lines(result: Checked, width: int) -> Iterator[str]:
+def _result_lines(result: CheckedSource, width: int) -> Iterator[str]:
     state = "fits" if result.fits else "does not fit"
     good = result.patches - len(result.misfits)
     yield f"{result.release:{width}}  {state}: {good} of {result.patches} patches, {result.where}"
     yield from (f"{'':{width}}    {misfit}" for misfit in result.misfits)
 
 
-def _summary(catalog: Catalog, results: Sequence[Checked]) -> Iterator[str]:
+def _summary(catalog: Catalog, results: Sequence[CheckedSource]) -> Iterator[str]:
     checked = {result.release for result in results}
     bad = {result.release for result in results if not result.fits}
     without = [release for release in catalog.releases if release not in checked]

@@ -23,12 +23,12 @@ from alpypy.recipes.data import (
     Flag,
     Options,
     PackageData,
-    Program,
     Python2,
     Python2Data,
     Quickstart,
-    Tls,
+    RpythonProgram,
     TlsData,
+    TlsLibrary,
     TlsNeed,
     TranslationData,
     load_alpines,
@@ -68,7 +68,7 @@ class Recipe:
     memory_mib: int
     disk_mib: int
     requires: tuple[Source, ...] = ()
-    programs: tuple[Program, ...] = ()
+    programs: tuple[RpythonProgram, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -222,7 +222,7 @@ class Catalog:
             "PYPY_MULTIARCH": f"{target.arch}-linux-musl",
         }
 
-    def _tls(self, release: str, alpine: Alpine) -> Tls:
+    def _tls(self, release: str, alpine: Alpine) -> TlsLibrary:
         need = self._tls_need(release)
         tls = self._choose_tls(need, alpine)
         if tls is not None:
@@ -239,10 +239,10 @@ class Catalog:
         pypy = PypyVersion.parse(release)
         return next(need for need in self.tls.pypy if need.covers(pypy))
 
-    def _tls_of(self, alpine: Alpine) -> tuple[Tls, ...]:
+    def _tls_of(self, alpine: Alpine) -> tuple[TlsLibrary, ...]:
         return tuple(tls for tls in self.tls.libraries if alpine.version in tls.alpine)
 
-    def _choose_tls(self, need: TlsNeed, alpine: Alpine) -> Tls | None:
+    def _choose_tls(self, need: TlsNeed, alpine: Alpine) -> TlsLibrary | None:
         return next(
             (
                 tls

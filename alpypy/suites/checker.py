@@ -35,7 +35,7 @@ from alpypy.suites.prepare import (
 )
 from alpypy.suites.report import Report, compare
 from alpypy.suites.run import ENVIRONMENT, Runner
-from alpypy.suites.suite import Place, run_all
+from alpypy.suites.suite import Circumstances, run_all
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ class Scope:
 
 
 @dataclass(frozen=True)
-class Checked:
+class CheckedPypy:
     """The report, and the files that hold it."""
 
     report: Report
@@ -85,7 +85,7 @@ class Checker:
         *,
         sources: Sequence[Path] = (),
         base_image: str | None = None,
-    ) -> Checked:
+    ) -> CheckedPypy:
         """Check the tarball of ``target`` that is in artifacts/, against the ledger.
 
         Args:
@@ -109,13 +109,13 @@ class Checker:
         runner = self._container(workspace, recipe, base, tree, extra)
         common = {"tarball": tree.sha256, "base": base.identity}
         environment = self._environment(recipe)
-        place = Place(common, extra.digest, recipe.build_packages, environment)
+        place = Circumstances(common, extra.digest, recipe.build_packages, environment)
         ran = self._run(runner, extra.source, place)
         facts = {**ran.interpreter, **_tarball_facts(path, tree, base), **self._facts()}
         mine = [entry for entry in entries if entry.is_for(target)]
         return self._write(_judged(target, facts, mine, ran), target.folder)
 
-    def reference(self, interpreter: Path) -> Checked:
+    def reference(self, interpreter: Path) -> CheckedPypy:
         """Run the same tests on an interpreter of this machine, to compare with; no ledger counts.
 
         Raises:
@@ -123,7 +123,7 @@ class Checker:
             SpecError: there is no such test module.
         """
         runner = HostRunner(interpreter, self._driver, self._limits)
-        ran = self._run(runner, None, Place({"interpreter": str(interpreter.resolve())}))
+        ran = self._run(runner, None, Circumstances({"interpreter": str(interpreter.resolve())}))
         name = _name(ran.interpreter)
         report = Report(
             title=f"{name} on {_system()}",
@@ -179,7 +179,7 @@ class Checker:
     def _environment(self, recipe: Recipe) -> Mapping[str, str]:
         return self._settings.environment(PypyVersion.parse(recipe.target.release).language)
 
-    def _run(self, runner: Runner, source: Path | None, place: Place) -> _Ran:
+    def _run(self, runner: Runner, source: Path | None, place: Circumstances) -> _Ran:
         """The results of the modules that are asked for."""
         found = runner.describe()
         folder_of = self._folder_of(replace(place, common={**place.common, "found": dict(found)}))
@@ -191,7 +191,7 @@ class Checker:
         results = run_all(runner, chosen, folder_of, self._scope.jobs, self._project.say)
         return _Ran(found, tuple(module.name for module in modules), results)
 
-    def _folder_of(self, place: Place) -> Callable[[TestModule], Path]:
+    def _folder_of(self, place: Circumstances) -> Callable[[TestModule], Path]:
         """Where the result of a module is kept: by all that it depends on."""
         context = self._project.data / CONTEXT
         files = {path.name: file_digest(path) for path in data_files(context)}
@@ -209,13 +209,13 @@ class Checker:
             "resources": self._limits.resources,
         }
 
-    def _write(self, report: Report, name: str) -> Checked:
+    def _write(self, report: Report, name: str) -> CheckedPypy:
         """The files in artifacts/, compared with the other report when there is one."""
         if self._scope.against:
             report = replace(report, comparison=compare(report.results, self._scope.against))
         folder = self._project.artifacts
         folder.mkdir(parents=True, exist_ok=True)
-        written = Checked(report, folder / f"check-{name}.json", folder / f"check-{name}.html")
+        written = CheckedPypy(report, folder / f"check-{name}.json", folder / f"check-{name}.html")
         for path, text in ((written.document, report.to_json()), (written.page, report.to_html())):
             with whole_file(path) as temporary:
                 temporary.write_text(text, encoding="utf-8")

@@ -19,7 +19,7 @@ FolderOf = Callable[[TestModule], Path]
 
 
 @dataclass(frozen=True)
-class Place:
+class Circumstances:
     """What results depend on besides the module itself.
 
     ``common`` holds for all modules, but ``extra``, the digest of PyPy's own tests, for those

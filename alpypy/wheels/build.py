@@ -26,7 +26,7 @@ from alpypy.wheels.kit import MorePackages
 from alpypy.wheels.recipe import Module, WheelData
 from alpypy.wheels.request import Interpreter, Request
 from alpypy.wheels.requirements import Copies, copy_files, in_effect
-from alpypy.wheels.settings import Settings, of_person
+from alpypy.wheels.settings import PipSettings, of_person
 
 _TIME = 7200.0  # seconds that one build may take: a large module on a core that others use too
 _FOUND, _WHEELS, _SOURCE = "/found", "/wheels", "/source"
@@ -138,7 +138,7 @@ def collect(build: WheelBuild, request: Request) -> Collected:
     return Collected(tuple(wheels.values()), frozenset(names))
 
 
-def _own(build: WheelBuild, settings: Settings, sources: Sequence[Path]) -> tuple[Built, ...]:
+def _own(build: WheelBuild, settings: PipSettings, sources: Sequence[Path]) -> tuple[Built, ...]:
     made = dict[str, Path]()
     found = list[Built]()
     for source in sources:
@@ -193,7 +193,7 @@ def _entry(build: WheelBuild, wheel: Wheel) -> Module | None:
     return build.data.entry(wheel.name, wheel.version, build.interpreter)
 
 
-def _settings(build: WheelBuild) -> Settings:
+def _settings(build: WheelBuild) -> PipSettings:
     """The person's settings of pip, and stand-ins for what the interpreter bundles."""
     folder = build.scratch / "bundled"
     folder.mkdir()
@@ -201,10 +201,12 @@ def _settings(build: WheelBuild) -> Settings:
         write_stand_in(one, folder)
     settings = of_person(build.scratch, {"find-links": _BUNDLED})
     mounts = (*settings.mounts, Mount(folder, _BUNDLED), inside(build.workspace))
-    return Settings(mounts, settings.environment, settings.network)
+    return PipSettings(mounts, settings.environment, settings.network)
 
 
-def _constrained(build: WheelBuild, settings: Settings, modules: Sequence[Module]) -> Settings:
+def _constrained(
+    build: WheelBuild, settings: PipSettings, modules: Sequence[Module]
+) -> PipSettings:
     """The settings with the versions that the interpreter bundles, and those that some modules
     are built with, held fast; newer pips have another name for the latter. Of a module that has
     several entries still, nothing is held: they may be for versions that pip does not choose."""
@@ -217,11 +219,11 @@ def _constrained(build: WheelBuild, settings: Settings, modules: Sequence[Module
     path.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
     variables = dict.fromkeys(("PIP_CONSTRAINT", "PIP_BUILD_CONSTRAINT"), _CONSTRAINTS)
     environment = {**settings.environment, **variables}
-    return Settings((*settings.mounts, Mount(path, _CONSTRAINTS)), environment, settings.network)
+    return PipSettings((*settings.mounts, Mount(path, _CONSTRAINTS)), environment, settings.network)
 
 
 def _find(
-    build: WheelBuild, settings: Settings, asked: _Asked, *, bundle: bool
+    build: WheelBuild, settings: PipSettings, asked: _Asked, *, bundle: bool
 ) -> tuple[Path, ...]:
     """Wheels and sources of all that is needed, as pip of the interpreter chooses them.
 
@@ -255,7 +257,12 @@ def _modules(
 
 
 def _download(
-    build: WheelBuild, settings: Settings, asked: _Asked, modules: Sequence[Module], *, bundle: bool
+    build: WheelBuild,
+    settings: PipSettings,
+    asked: _Asked,
+    modules: Sequence[Module],
+    *,
+    bundle: bool,
 ) -> tuple[Completed, Path]:
     image = build.image(modules)
     settings = _constrained(build, settings, modules)
@@ -286,7 +293,7 @@ def _download(
     return build.workspace.engine.run(job), folder
 
 
-def _mounts(build: WheelBuild, settings: Settings, asked: _Asked) -> tuple[Mount, ...]:
+def _mounts(build: WheelBuild, settings: PipSettings, asked: _Asked) -> tuple[Mount, ...]:
     """What pip sees: copies of requirements files, and not the folders that they are in."""
     found = [*settings.mounts, Mount(build.scratch / "files", _FILES)]
     found += [Mount(path, str(path)) for path in asked.copies.places]
@@ -299,7 +306,7 @@ def _stands_in(build: WheelBuild, path: Path) -> bool:
 
 
 def _failure(
-    build: WheelBuild, settings: Settings, modules: Sequence[Module], output: str
+    build: WheelBuild, settings: PipSettings, modules: Sequence[Module], output: str
 ) -> AlpypyError:
     log = build.log("index", output)
     names = re.findall(r"^Collecting (\S+)", output, re.MULTILINE)  # not those of a build itself
@@ -311,7 +318,7 @@ def _failure(
 
 def _build_failure(
     build: WheelBuild,
-    settings: Settings,
+    settings: PipSettings,
     modules: Sequence[Module],
     what: str,
     output: str,
@@ -327,7 +334,7 @@ def _build_failure(
 
 
 def _search(
-    build: WheelBuild, settings: Settings, image: str, queries: Sequence[str]
+    build: WheelBuild, settings: PipSettings, image: str, queries: Sequence[str]
 ) -> tuple[str, ...]:
     """What apk's index has, in the order of the queries."""
     # As root: apk fetches the index of Alpine's mirrors into its cache first.
@@ -346,7 +353,7 @@ def _search(
     return tuple(build.workspace.engine.run(job).output.split())
 
 
-def _build(build: WheelBuild, settings: Settings, source: Path) -> Built:
+def _build(build: WheelBuild, settings: PipSettings, source: Path) -> Built:
     """Build one source into a wheel, as its entry says."""
     name, version = _identity(source)
     entry = _source_entry(build, source)
@@ -372,7 +379,7 @@ def _source_entry(build: WheelBuild, source: Path) -> Module | None:
 
 
 def _run(
-    build: WheelBuild, settings: Settings, source: Path, image: str, entry: Module | None
+    build: WheelBuild, settings: PipSettings, source: Path, image: str, entry: Module | None
 ) -> tuple[Completed, Path]:
     settings = _constrained(build, settings, (entry,) if entry else ())
     number = len(list(build.scratch.glob("built-*")))  # folders of sources may be called the same

@@ -82,7 +82,7 @@ class Module:
 
 
 @dataclass(frozen=True)
-class Tls:
+class TlsChoice:
     """The packages of a TLS library, by Alpine."""
 
     flavour: str
@@ -105,7 +105,7 @@ class WheelData:
     """The whole file. ``packages`` are what every build gets."""
 
     packages: tuple[Packages, ...]
-    tls: tuple[Tls, ...]
+    tls: tuple[TlsChoice, ...]
     modules: tuple[Module, ...]
     offers: tuple[Offer, ...]
 
@@ -220,9 +220,9 @@ def _packages(entry: Table) -> Packages:
     return Packages(entry.texts("names"), entry.range("alpine"), implementation)
 
 
-def _load_tls(entry: Table) -> Tls:
+def _load_tls(entry: Table) -> TlsChoice:
     entry.allow("flavour", "names", "alpine")
-    return Tls(entry.text("flavour"), _packages(entry))
+    return TlsChoice(entry.text("flavour"), _packages(entry))
 
 
 def _load_module(entry: Table) -> Module:

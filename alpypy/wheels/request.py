@@ -92,7 +92,7 @@ def read_interpreter(
 
 
 @dataclass(frozen=True)
-class Wanted:
+class RequestedWheels:
     """What wheels are to be made of."""
 
     requirements: tuple[Requirement, ...] = ()
@@ -104,7 +104,7 @@ class Wanted:
 class Request:
     """All that `invoke wheels` is asked for. ``tls`` is None where the data says which."""
 
-    wanted: Wanted
+    wanted: RequestedWheels
     interpreter: Interpreter
     out: Path
     bundle: bool = True
@@ -112,7 +112,7 @@ class Request:
     image: bool = False
 
 
-def read_wanted(text: str) -> Wanted:
+def read_wanted(text: str) -> RequestedWheels:
     """Read what was typed: requirements and paths with spaces between, or one path.
 
     Raises:
@@ -132,7 +132,7 @@ def read_wanted(text: str) -> Wanted:
         else:
             requirements.append(_requirement(word))
     once = tuple(dict.fromkeys(sources))
-    return Wanted(tuple(requirements), tuple(dict.fromkeys(files)), once)
+    return RequestedWheels(tuple(requirements), tuple(dict.fromkeys(files)), once)
 
 
 def _project(path: Path) -> Path:

@@ -39,7 +39,7 @@ _LOOPBACK = re.compile(r"localhost|127(\.\d+){3}|::1|.*\.localhost")
 
 
 @dataclass(frozen=True)
-class Settings:
+class PipSettings:
     """Mounts, environment and network of a container that uses the person's index."""
 
     mounts: tuple[Mount, ...]
@@ -47,7 +47,7 @@ class Settings:
     network: str
 
 
-def of_person(scratch: Path, bundled: Mapping[str, str]) -> Settings:
+def of_person(scratch: Path, bundled: Mapping[str, str]) -> PipSettings:
     """What pip of this machine is set up for, laid out in ``scratch`` for a container.
 
     Args:
@@ -72,7 +72,7 @@ def of_person(scratch: Path, bundled: Mapping[str, str]) -> Settings:
         mounts.append(Mount(certificate.resolve(), _SYSTEM_BUNDLE))
         environment |= dict.fromkeys(_CERTIFICATES, _SYSTEM_BUNDLE)
     unique = {one.target: one for one in mounts}
-    return Settings(tuple(unique.values()), environment, _network(sections))
+    return PipSettings(tuple(unique.values()), environment, _network(sections))
 
 
 def _of_pip() -> Iterator[tuple[str, dict[str, str]]]:

@@ -17,7 +17,7 @@ from alpypy.core.fetch import Fetcher
 from alpypy.engine.docker import Engine
 from alpypy.recipes.recipe import load_catalog
 from alpypy.recipes.spec import Target
-from alpypy.suites.checker import Checked, Checker, Scope
+from alpypy.suites.checker import CheckedPypy, Checker, Scope
 from tests.manifests import MANIFEST, pack
 from tests.workspaces import workspace
 
@@ -97,7 +97,9 @@ class Project:
         scope = Scope(tests, 2, timeout)
         return Checker(workspace(self.root, self.engine, self.cache, self.said.append), scope)
 
-    def check(self, *tests: str, source: Path | None = None, timeout: float = TIMEOUT) -> Checked:
+    def check(
+        self, *tests: str, source: Path | None = None, timeout: float = TIMEOUT
+    ) -> CheckedPypy:
         """Check some modules of the tarball."""
         sources = [source] if source else []
         return self.checker(*tests, timeout=timeout).tarball(
@@ -135,7 +137,7 @@ def project(
     return Project(tmp_path, shared, Fetcher(cache), engine, target, base_image)
 
 
-def outcomes(checked: Checked) -> dict[str, str]:
+def outcomes(checked: CheckedPypy) -> dict[str, str]:
     """Outcomes by the whole name."""
     return {test.id: test.outcome for result in checked.report.results for test in result.tests}
 

@@ -20,17 +20,17 @@ from alpypy.build.translate import program_job, pypy_job, translation_key
 from alpypy.core.source import Source
 from alpypy.core.store import digest_of_files, key_of
 from alpypy.engine.job import Job
-from alpypy.recipes.data import Alpine, Program
+from alpypy.recipes.data import Alpine, RpythonProgram
 from alpypy.recipes.recipe import Recipe
 from alpypy.recipes.spec import Target
 from tests.workspaces import without_engine
 
-PROGRAM = Program("p", "goal.py", ("--opt=2",), "p-c", (), ())
+PROGRAM = RpythonProgram("p", "goal.py", ("--opt=2",), "p-c", (), ())
 BASE = BaseImage("base:1", "sha256:1", "identity", kit=True)
 DOCKERFILE = "FROM nothing\n"
 
 
-def recipe(*programs: Program) -> Recipe:
+def recipe(*programs: RpythonProgram) -> Recipe:
     """A recipe that no file of versions/ can change."""
     return Recipe(
         target=Target("3.11-7.3.22", "3.23"),
@@ -88,7 +88,7 @@ def short(digest: str) -> str:
         ),
     ],
 )
-def test_a_translation(job: Job, programs: tuple[Program, ...], key: str, does: str) -> None:
+def test_a_translation(job: Job, programs: tuple[RpythonProgram, ...], key: str, does: str) -> None:
     assert short(translation_key(recipe(*programs), "image key", "d" * 64)) == key
     assert short(key_of(command=command(job))) == does
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from alpypy.wheels.settings import Settings, of_person
+from alpypy.wheels.settings import PipSettings, of_person
 
 SECRET = "hunter2"
 PIP_VARIABLES = ("INDEX_URL", "EXTRA_INDEX_URL", "FIND_LINKS", "CERT", "DEFAULT_TIMEOUT", "PROXY")
@@ -31,7 +31,7 @@ def pip(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return path
 
 
-def taken(tmp_path: Path, **bundled: str) -> tuple[Settings, configparser.RawConfigParser]:
+def taken(tmp_path: Path, **bundled: str) -> tuple[PipSettings, configparser.RawConfigParser]:
     """The settings, and the file that the container sees, read as pip does."""
     scratch = tmp_path / "scratch"
     scratch.mkdir()
