@@ -91,10 +91,7 @@ def check(options: CheckOptions) -> None:
         target = _target(options)
         with common.workspace(common.project()) as workspace:
             checked = _checker(options).tarball(
-                workspace.engine,
-                target,
-                sources=options.source,
-                base_image=options.base_image or None,
+                workspace, target, sources=options.source, base_image=options.base_image or None
             )
     common.show(checked.report.to_text())
     common.show(f"{checked.document}\n{checked.page}")

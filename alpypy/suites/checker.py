@@ -13,7 +13,6 @@ from alpypy.core.errors import ArchiveError
 from alpypy.core.files import data_files, file_digest, whole_file
 from alpypy.core.project import Project
 from alpypy.core.store import Store, key_of
-from alpypy.engine.docker import Engine
 from alpypy.engine.workspace import Workspace
 from alpypy.recipes.local_source import identify, open_source, refuse_unused
 from alpypy.recipes.recipe import Recipe, load_catalog
@@ -80,7 +79,7 @@ class Checker:
 
     def tarball(
         self,
-        engine: Engine,
+        workspace: Workspace,
         target: Target,
         *,
         sources: Sequence[Path] = (),
@@ -103,7 +102,6 @@ class Checker:
         recipe = load_catalog(self._project.data).recipe(target)
         extra = self._extra(recipe, sources)
         alpine, arch = recipe.alpine, target.arch
-        workspace = Workspace.of(self._project, engine)
         base = find_base(workspace, alpine, arch, base_image)
         tree = prepare.unpacked(self._store, path)
         runner = self._container(workspace, recipe, base, tree, extra)

@@ -15,7 +15,7 @@ from packaging.specifiers import SpecifierSet
 
 from alpypy.core.tables import Table, read_table
 from alpypy.recipes.spec import Target
-from alpypy.suites.outcomes import CRASHED, HUNG, PASSED, ModuleResult, TestOutcome
+from alpypy.suites.outcomes import CRASHED, HUNG, PASSED, CaseOutcome, ModuleResult
 from alpypy.suites.plan import EXTRA
 from alpypy.verify.findings import Finding
 
@@ -44,11 +44,11 @@ class Entry:
         """Whether the entry speaks of this Alpine and architecture."""
         return target.alpine in self.alpine and (not self.arch or target.arch in self.arch)
 
-    def names(self, test: TestOutcome) -> bool:
+    def names(self, test: CaseOutcome) -> bool:
         """Whether the test is one of the entry's."""
         return fnmatchcase(test.id, self.test)
 
-    def explains(self, test: TestOutcome) -> bool:
+    def explains(self, test: CaseOutcome) -> bool:
         """Whether the test is one of the entry's and ended as it says."""
         ending = test.outcome if test.outcome in (CRASHED, HUNG) else None
         return test.bad and _ENDINGS[self.ends] == ending and self.names(test)
@@ -66,7 +66,7 @@ class Entry:
 class Judged:
     """A test that ended badly, and the entry that explains it."""
 
-    test: TestOutcome
+    test: CaseOutcome
     entry: Entry | None
 
     @property
@@ -135,7 +135,7 @@ def _unknown(
             yield Finding("ledger.unknown", entry.test, message)
 
 
-def _named(entry: Entry, results: Sequence[ModuleResult]) -> Iterator[TestOutcome]:
+def _named(entry: Entry, results: Sequence[ModuleResult]) -> Iterator[CaseOutcome]:
     possible = (result for result in results if entry.may_be_in(result.name))
     return (test for result in possible for test in result.tests if entry.names(test))
 

@@ -30,7 +30,7 @@ _SHOWN = 12  # lines of output that stand for a module that says nothing else
 
 
 @dataclass(frozen=True)
-class TestOutcome:
+class CaseOutcome:
     """How one test ended. ``id`` is ``test_os.FileTests.test_access``, or the module's own name."""
 
     id: str
@@ -55,10 +55,10 @@ class ModuleResult:
     seconds: float
     finished: bool
     compiler: bool
-    tests: tuple[TestOutcome, ...]
+    tests: tuple[CaseOutcome, ...]
 
     @property
-    def bad(self) -> tuple[TestOutcome, ...]:
+    def bad(self) -> tuple[CaseOutcome, ...]:
         """The tests with which something is wrong."""
         return tuple(test for test in self.tests if test.bad)
 
@@ -80,7 +80,7 @@ class ModuleResult:
 def read(run: RawRun) -> ModuleResult:
     """The meaning of all runs of one module; a test that ran in several had its worst outcome."""
     name = run.module.name
-    tests: dict[str, TestOutcome] = {}
+    tests: dict[str, CaseOutcome] = {}
     for attempt in run.attempts:
         left_out = {identity(name, test) for test in attempt.skip}
         for test in _attempt(name, attempt).values():
@@ -114,8 +114,8 @@ def identity(module: str, test: str) -> str:
     return f"{module}.{test}"
 
 
-def _attempt(module: str, attempt: Attempt) -> dict[str, TestOutcome]:
-    tests: dict[str, TestOutcome] = {}
+def _attempt(module: str, attempt: Attempt) -> dict[str, CaseOutcome]:
+    tests: dict[str, CaseOutcome] = {}
     for event in attempt.events():
         if "test" in event:
             _add(tests, _outcome(module, event))
@@ -129,16 +129,16 @@ def _attempt(module: str, attempt: Attempt) -> dict[str, TestOutcome]:
     return tests
 
 
-def _add(tests: dict[str, TestOutcome], test: TestOutcome) -> None:
+def _add(tests: dict[str, CaseOutcome], test: CaseOutcome) -> None:
     """Of tests with the same name the worst counts."""
     before = tests.get(test.id)
     if before is None or OUTCOMES.index(test.outcome) > OUTCOMES.index(before.outcome):
         tests[test.id] = test
 
 
-def _outcome(module: str, event: dict[str, Any]) -> TestOutcome:
+def _outcome(module: str, event: dict[str, Any]) -> CaseOutcome:
     texts = {name: _clean(event.get(name, "")) for name in ("message", "trace")}
-    return TestOutcome(identity(module, _clean(event["test"])), event["outcome"], **texts)
+    return CaseOutcome(identity(module, _clean(event["test"])), event["outcome"], **texts)
 
 
 def _clean(text: str) -> str:
@@ -146,14 +146,14 @@ def _clean(text: str) -> str:
     return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
-def _broken_off(module: str, attempt: Attempt) -> TestOutcome:
+def _broken_off(module: str, attempt: Attempt) -> CaseOutcome:
     """The outcome of the test that ran when the process ended, or of the module."""
     running = attempt.running
     guilty = module if running is None else identity(module, _clean(running))
     trace = "\n".join(attempt.output)
     if attempt.exit_code == TIMED_OUT:
-        return TestOutcome(guilty, HUNG, f"ended after {attempt.seconds:.0f} seconds", trace)
-    return TestOutcome(guilty, CRASHED, _cause(attempt.exit_code), trace)
+        return CaseOutcome(guilty, HUNG, f"ended after {attempt.seconds:.0f} seconds", trace)
+    return CaseOutcome(guilty, CRASHED, _cause(attempt.exit_code), trace)
 
 
 def _cause(code: int) -> str:
@@ -165,14 +165,14 @@ def _cause(code: int) -> str:
     return f"killed by {name}" + (" (out of memory?)" if name == "SIGKILL" else "")
 
 
-def _whole(module: str, attempt: Attempt, code: int) -> TestOutcome:
+def _whole(module: str, attempt: Attempt, code: int) -> CaseOutcome:
     """How a module ended as a whole: skipped, or as its exit code says."""
     reason = next(_skip_reasons(module, attempt.output), None)
     if reason is not None:
-        return TestOutcome(module, SKIPPED, reason)
+        return CaseOutcome(module, SKIPPED, reason)
     if code != 0:
-        return TestOutcome(module, "failed", _message(attempt), "\n".join(attempt.output))
-    return TestOutcome(module, PASSED)
+        return CaseOutcome(module, "failed", _message(attempt), "\n".join(attempt.output))
+    return CaseOutcome(module, PASSED)
 
 
 def _skip_reasons(module: str, output: Sequence[str]) -> Iterator[str]:
@@ -187,6 +187,6 @@ def _message(attempt: Attempt) -> str:
     return errors[-1] if errors else " | ".join(attempt.output[-3:])
 
 
-def shortened(test: TestOutcome) -> TestOutcome:
+def shortened(test: CaseOutcome) -> CaseOutcome:
     """The outcome with no more of its trace than a reader needs first."""
     return replace(test, trace="\n".join(test.trace.splitlines()[-_SHOWN:]))

@@ -13,7 +13,7 @@ from alpypy.core.errors import SpecError
 from alpypy.core.pages import render
 from alpypy.core.progress import clock
 from alpypy.suites.ledger import Judged
-from alpypy.suites.outcomes import PASSED, SKIPPED, ModuleResult, TestOutcome, shortened
+from alpypy.suites.outcomes import PASSED, SKIPPED, CaseOutcome, ModuleResult, shortened
 from alpypy.verify.findings import Finding
 
 SCHEMA = 1
@@ -24,7 +24,7 @@ _NOT_RUN = "not run"
 class Difference:
     """A test that ended otherwise in another report, and how it ended there."""
 
-    test: TestOutcome
+    test: CaseOutcome
     there: str
 
 
@@ -162,7 +162,7 @@ def compare(results: Sequence[ModuleResult], path: Path) -> Comparison:
 def _failing(result: ModuleResult, there: Mapping[str, str]) -> Iterator[Difference]:
     for test in result.bad:
         outcome = there.get(test.id, _NOT_RUN)
-        if not TestOutcome(test.id, outcome).bad:
+        if not CaseOutcome(test.id, outcome).bad:
             yield Difference(test, outcome)
 
 
@@ -170,7 +170,7 @@ def _left_out(result: ModuleResult, there: Mapping[str, str]) -> Iterator[Differ
     """A class or a module that is skipped as a whole does not name its tests."""
     here = {test.id: test for test in result.tests}
     for name, outcome in there.items():
-        test = here.get(name, TestOutcome(name, _NOT_RUN))
+        test = here.get(name, CaseOutcome(name, _NOT_RUN))
         if outcome == PASSED and test.outcome in (SKIPPED, _NOT_RUN):
             yield Difference(test, outcome)
 

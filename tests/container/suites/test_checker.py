@@ -15,6 +15,7 @@ import pytest
 from alpypy.core.errors import ArchiveError, SpecError
 from alpypy.core.fetch import Fetcher
 from alpypy.engine.docker import Engine
+from alpypy.engine.workspace import Workspace
 from alpypy.recipes.recipe import load_catalog
 from alpypy.recipes.spec import Target
 from alpypy.suites.checker import CheckedPypy, Checker, Scope
@@ -92,10 +93,15 @@ class Project:
     base: str
     said: list[str] = field(default_factory=list)
 
+    @property
+    def workspace(self) -> Workspace:
+        """Where they are checked."""
+        return workspace(self.root, self.engine, self.cache, self.said.append)
+
     def checker(self, *tests: str, timeout: float = TIMEOUT) -> Checker:
         """A checker of some modules, two at once."""
         scope = Scope(tests, 2, timeout)
-        return Checker(workspace(self.root, self.engine, self.cache, self.said.append), scope)
+        return Checker(self.workspace, scope)
 
     def check(
         self, *tests: str, source: Path | None = None, timeout: float = TIMEOUT
@@ -103,7 +109,7 @@ class Project:
         """Check some modules of the tarball."""
         sources = [source] if source else []
         return self.checker(*tests, timeout=timeout).tarball(
-            self.engine, self.target, sources=sources, base_image=self.base
+            self.workspace, self.target, sources=sources, base_image=self.base
         )
 
     def write_ledger(self, text: str) -> None:

@@ -13,7 +13,7 @@ from alpypy.core.errors import DataError
 from alpypy.recipes.recipe import load_catalog
 from alpypy.recipes.spec import Target
 from alpypy.suites.ledger import Entry, judge, load_ledger, outdated
-from alpypy.suites.outcomes import BAD, OUTCOMES, ModuleResult, TestOutcome
+from alpypy.suites.outcomes import BAD, OUTCOMES, CaseOutcome, ModuleResult
 
 ROOT = Path(__file__).resolve().parents[3]
 MODULES = ("test_o", "test_os", "test_ssl")
@@ -37,7 +37,7 @@ def entry(tmp_path: Path) -> Entry:
 
 def module(name: str = "test_os", *, finished: bool = True, **tests: str) -> ModuleResult:
     """A result with tests of one class, by their outcomes."""
-    outcomes = (TestOutcome(f"{name}.FileTests.{test}", outcome) for test, outcome in tests.items())
+    outcomes = (CaseOutcome(f"{name}.FileTests.{test}", outcome) for test, outcome in tests.items())
     return ModuleResult(name, 1.0, finished, False, tuple(outcomes))
 
 
@@ -154,7 +154,7 @@ def test_a_module_that_was_not_run_says_nothing(entry: Entry) -> None:
 
 def test_an_entry_of_a_module_as_a_whole(tmp_path: Path) -> None:
     entries = load(tmp_path, GOOD.replace(ACCESS, "test_os"))
-    whole = ModuleResult("test_os", 1.0, True, False, (TestOutcome("test_os", "failed"),))
+    whole = ModuleResult("test_os", 1.0, True, False, (CaseOutcome("test_os", "failed"),))
     assert judge(entries, [whole])[0].entry
     assert judge(entries, [module(test_access="failed")])[0].entry is None
 

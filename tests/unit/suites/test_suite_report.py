@@ -11,7 +11,7 @@ from packaging.specifiers import SpecifierSet
 
 from alpypy.core.errors import SpecError
 from alpypy.suites.ledger import Entry, judge, outdated
-from alpypy.suites.outcomes import ModuleResult, TestOutcome
+from alpypy.suites.outcomes import CaseOutcome, ModuleResult
 from alpypy.suites.report import Report, compare
 
 KNOWN = Entry("test_os.A.known", "musl", "musl <has> none", "fails", False, SpecifierSet(), ())
@@ -22,13 +22,13 @@ OS = ModuleResult(
     True,
     False,
     (
-        TestOutcome("test_os.A.good", "passed"),
-        TestOutcome("test_os.A.known", "failed", "a & b", "Traceback\nlast line"),
-        TestOutcome("test_os.A.new", "error", "<script>", "one\ntwo"),
-        TestOutcome("test_os.A.later", "skipped", "not now"),
+        CaseOutcome("test_os.A.good", "passed"),
+        CaseOutcome("test_os.A.known", "failed", "a & b", "Traceback\nlast line"),
+        CaseOutcome("test_os.A.new", "error", "<script>", "one\ntwo"),
+        CaseOutcome("test_os.A.later", "skipped", "not now"),
     ),
 )
-SSL = ModuleResult("test_ssl", 60.0, True, False, (TestOutcome("test_ssl.B.x", "passed"),))
+SSL = ModuleResult("test_ssl", 60.0, True, False, (CaseOutcome("test_ssl.B.x", "passed"),))
 
 
 def report(*entries: Entry, reference: bool = False) -> Report:
@@ -60,7 +60,7 @@ def test_what_nothing_explains_is_a_finding() -> None:
 def test_a_module_that_did_not_come_to_its_end_is_a_finding(test: str) -> None:
     """An entry may explain the crash, but nobody knows what the rest would have been."""
     crash = Entry(test, "pypy", "no stack", "crashes", False, SpecifierSet(), ())
-    result = ModuleResult("test_io", 1.0, False, False, (TestOutcome(test, "crashed", "SIGSEGV"),))
+    result = ModuleResult("test_io", 1.0, False, False, (CaseOutcome(test, "crashed", "SIGSEGV"),))
     one = Report("PyPy", {}, (result,), judge([crash], [result]))
     (finding,) = one.findings
     assert (finding.check, finding.subject) == ("module.unfinished", "test_io")
@@ -133,26 +133,26 @@ def test_what_fails_here_alone(tmp_path: Path) -> None:
         1.0,
         True,
         False,
-        (TestOutcome("test_os.A.known", "failed"), TestOutcome("test_os.A.new", "passed")),
+        (CaseOutcome("test_os.A.known", "failed"), CaseOutcome("test_os.A.new", "passed")),
     )
     path = tmp_path / "check.json"
     path.write_text(Report("glibc", {}, (there,), judge((), [there]), reference=True).to_json())
-    lonely = ModuleResult("test_only", 1.0, True, False, (TestOutcome("test_only.A.b", "failed"),))
+    lonely = ModuleResult("test_only", 1.0, True, False, (CaseOutcome("test_only.A.b", "failed"),))
     found = compare([OS, lonely], path)
     assert found.against == "glibc"
     assert [(one.test.id, one.there) for one in found.failing] == [("test_os.A.new", "passed")]
-    more = ModuleResult("test_os", 1.0, True, False, (TestOutcome("test_os.A.more", "hung"),))
+    more = ModuleResult("test_os", 1.0, True, False, (CaseOutcome("test_os.A.more", "hung"),))
     assert [one.there for one in compare([more], path).failing] == ["not run"]
 
 
 def test_what_is_left_out_here_alone(tmp_path: Path) -> None:
     """Nothing fails where nothing is run; it is shown, and is no finding."""
     there = (
-        TestOutcome("test_os.A.good", "passed"),
-        TestOutcome("test_os.A.known", "passed"),
-        TestOutcome("test_os.A.later", "passed"),
-        TestOutcome("test_os.B.of_a_class", "passed"),
-        TestOutcome("test_os.B.never", "skipped"),
+        CaseOutcome("test_os.A.good", "passed"),
+        CaseOutcome("test_os.A.known", "passed"),
+        CaseOutcome("test_os.A.later", "passed"),
+        CaseOutcome("test_os.B.of_a_class", "passed"),
+        CaseOutcome("test_os.B.never", "skipped"),
     )
     other = ModuleResult("test_os", 1.0, True, False, there)
     path = tmp_path / "check.json"
