@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tarfile
 from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 
 import docker
@@ -17,6 +18,7 @@ import pytest
 
 from alpypy.cli import needs
 from alpypy.cli.ending import ended_well
+from alpypy.cli.program import Program
 from alpypy.core import errors
 from alpypy.core.errors import AlpypyError, ImageError
 
@@ -72,9 +74,10 @@ def raised(tree: ast.Module) -> Iterator[tuple[ast.Raise, str]]:
             yield node, made.attr if isinstance(made, ast.Attribute) else ast.unparse(made)
 
 
-def makers(tree: ast.Module) -> dict[str, ast.FunctionDef]:
-    """The functions of a module by name; some make errors for others."""
-    return {node.name: node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)}
+@cache
+def parsed(path: Path) -> ast.Module:
+    """A module's syntax."""
+    return ast.parse(path.read_text(encoding="utf-8"))
 
 
 def makes_error(function: ast.FunctionDef) -> bool:
@@ -84,45 +87,59 @@ def makes_error(function: ast.FunctionDef) -> bool:
     return bool(words) and set(words) <= names
 
 
+@cache
+def makers(path: Path) -> set[str]:
+    """The functions of a module that make errors."""
+    functions = (node for node in ast.walk(parsed(path)) if isinstance(node, ast.FunctionDef))
+    return {function.name for function in functions if makes_error(function)}
+
+
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: path.stem)
 def test_what_is_raised_is_an_error_of_alpypy(path: Path) -> None:
-    tree = ast.parse(path.read_text(encoding="utf-8"))
-    texts = [(ROOT / "alpypy" / name).read_text(encoding="utf-8") for name in MAKERS]
-    known = {one.__name__ for one in CLASSES} | INTERNAL
-    for one in (tree, *map(ast.parse, texts)):
-        known |= {name for name, function in makers(one).items() if makes_error(function)}
-    for node, name in raised(tree):
+    known = {error.__name__ for error in CLASSES} | INTERNAL
+    known.update(*map(makers, (path, *(ROOT / "alpypy" / name for name in MAKERS))))
+    for node, name in raised(parsed(path)):
         assert name in known, f"{path.name}:{node.lineno} raises {name}"
 
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: path.stem)
 def test_every_error_that_is_made_has_a_remedy(path: Path) -> None:
     names = {one.__name__ for one in CLASSES}
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for node in ast.walk(parsed(path)):
         if isinstance(node, ast.Call) and ast.unparse(node.func) in names:
             [remedy] = [one.value for one in node.keywords if one.arg == "remedy"]
             empty = isinstance(remedy, ast.Constant) and not remedy.value
             assert not empty, f"{path.name}:{node.lineno}"
 
 
-def invoke(*words: str, cache: Path) -> subprocess.CompletedProcess[str]:
-    """Run a task where no engine answers."""
-    environment = {
-        **os.environ,
-        "ALPYPY_CACHE": str(cache),
-        "DOCKER_HOST": f"unix://{cache}/none.sock",
-        "GITHUB_TOKEN": "",
-        "NO_PROXY": "127.0.0.1",
-    }
-    return subprocess.run(
-        [sys.executable, "-m", "invoke", *words],
-        cwd=ROOT,
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
+@pytest.fixture
+def sigterm() -> Iterator[None]:
+    """What a command does with SIGTERM is undone."""
+    before = signal.getsignal(signal.SIGTERM)
+    yield
+    signal.signal(signal.SIGTERM, before)
+
+
+@pytest.fixture
+def typed(
+    sigterm: None,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+) -> Callable[[str], tuple[object, str]]:
+    """Gives the exit code and stderr of a command line where no engine answers."""
+    monkeypatch.chdir(ROOT)
+    monkeypatch.setenv("ALPYPY_CACHE", str(tmp_path))
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/none.sock")
+    monkeypatch.setenv("GITHUB_TOKEN", "")
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+
+    def run(line: str) -> tuple[object, str]:
+        with pytest.raises(SystemExit) as caught:
+            Program("invoke").run(["invoke", *line.split()])
+        return caught.value.code, capsys.readouterr().err
+
+    return run
 
 
 @pytest.fixture(scope="module")
@@ -242,21 +259,20 @@ MISTAKES: dict[str, tuple[str, int, tuple[str, ...]]] = {
 
 @pytest.mark.parametrize("name", MISTAKES)
 def test_a_mistake_is_told_in_plain_words(
-    name: str, truncated: Path, twins: Path, tmp_path: Path
+    name: str, truncated: Path, twins: Path, typed: Callable[[str], tuple[object, str]]
 ) -> None:
-    command, code, words = MISTAKES[name]
-    done = invoke(*command.format(truncated=truncated, twins=twins).split(), cache=tmp_path)
-    assert "Traceback" not in done.stderr + done.stdout
-    assert done.returncode == code, done.stderr
-    message, _, remedy = done.stderr.partition("\n")
+    line, expected, words = MISTAKES[name]
+    code, said = typed(line.format(truncated=truncated, twins=twins))
+    assert code == expected, said
+    message, _, remedy = said.partition("\n")
     assert message.startswith("alpypy: error: ")
     assert remedy.strip()
     for word in words:
-        assert word in done.stderr
+        assert word in said
 
 
 @pytest.fixture
-def ends(capsys: pytest.CaptureFixture[str]) -> Iterator[Ends]:
+def ends(sigterm: None, capsys: pytest.CaptureFixture[str]) -> Ends:
     """Gives the exit code and the message of a command that does something."""
 
     def run(body: Callable[[], object]) -> str:
@@ -264,9 +280,7 @@ def ends(capsys: pytest.CaptureFixture[str]) -> Iterator[Ends]:
             body()
         return f"{caught.value.code} {capsys.readouterr().err}"
 
-    before = signal.getsignal(signal.SIGTERM)
-    yield run
-    signal.signal(signal.SIGTERM, before)
+    return run
 
 
 def test_trouble_with_a_file_names_it(ends: Ends, tmp_path: Path) -> None:
