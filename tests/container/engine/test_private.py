@@ -73,7 +73,7 @@ def other(folder: Path) -> Iterator[tuple[subprocess.Popen[str], str]]:
     process.communicate()
 
 
-def ends(folder: Path, seconds: float = 10) -> bool:
+def ends(folder: Path, seconds: float = 120) -> bool:
     """Whether an engine that was told to end does: it takes a second."""
     deadline = time.monotonic() + seconds
     while processes(folder) and time.monotonic() < deadline:

@@ -60,9 +60,18 @@ def interpreter() -> Iterator[Path]:
 
 
 @pytest.fixture
-def runner(interpreter: Path) -> HostRunner:
-    """A runner with little time and memory."""
-    return HostRunner(interpreter, DRIVER, Limits(8, 2048, RESOURCES))
+def limit() -> int:
+    """Seconds that a module may take, on a busy machine too."""
+    return 120
+
+
+little_time = pytest.mark.parametrize("limit", [8], ids=["8 seconds"])
+
+
+@pytest.fixture
+def runner(interpreter: Path, limit: int) -> HostRunner:
+    """A runner with little memory."""
+    return HostRunner(interpreter, DRIVER, Limits(limit, 2048, RESOURCES))
 
 
 Check = Callable[[str], ModuleResult]
@@ -147,26 +156,25 @@ def test_what_ends_the_process_does_not_hide_the_rest(check: Check) -> None:
     assert "exit code 0" in messages["test_3_exit"]
 
 
-def test_a_test_that_hangs(check: Check) -> None:
+@little_time
+def test_a_test_that_hangs(check: Check, limit: int) -> None:
     result = check("test_hang")
     assert outcomes(result) == {
         "test_1_leaves_a_process": "passed",
         "test_2_hangs": "hung",
         "test_3": "passed",
     }
-    assert 8 < result.seconds < 30
+    assert limit < result.seconds < 300, "it waits for no process that the test left, for 600 s"
     trace = next(test.trace for test in result.bad)
     assert "test_hang.py" in trace, "regrtest lets the interpreter say where it is"
 
 
-def test_what_a_test_leaves_behind_does_not_hold_up_the_run(
-    runner: HostRunner,
-) -> None:
+@little_time
+def test_what_a_test_leaves_behind_does_not_hold_up_the_run(runner: HostRunner) -> None:
     attempt = runner.attempt(TestModule("test_escape", "stdlib"), ())
     try:
         assert attempt.exit_code == TIMED_OUT
-        # 8 seconds, and 5 for last words.
-        assert attempt.seconds < 20
+        assert attempt.seconds < 300, "what is left behind lives for 600 s"
     finally:
         found = re.findall(r"left behind: (\d+)", "\n".join(attempt.output))
         living = [number for number in map(int, found) if _is_alive(number)]
@@ -225,14 +233,14 @@ def test_modules_that_were_run_are_not_run_again(runner: HostRunner, tmp_path: P
     assert not list(tmp_path.glob("kept/.*"))
 
 
-def test_what_is_stopped_is_not_kept(runner: HostRunner, tmp_path: Path) -> None:
+def test_what_is_stopped_is_not_kept(runner: HostRunner, limit: int, tmp_path: Path) -> None:
     modules = [TestModule(name, "stdlib") for name in ("test_hang", "test_good")]
-    # The first module would take its 8 seconds; the second has not begun.
+    # The first module would take all its time; the second has not begun.
     threading.Timer(2, runner.stop).start()
     started = time.monotonic()
     with pytest.raises(FileNotFoundError):
         run_all(runner, modules, lambda module: tmp_path / "kept", 1, print)
-    assert time.monotonic() - started < 6
+    assert time.monotonic() - started < limit
     assert not list(tmp_path.glob("kept/*"))
 
 
