@@ -12,8 +12,7 @@ from typing import Protocol
 from alpypy.core.errors import DigestError, SpecError
 from alpypy.core.files import file_digest
 from alpypy.publish import release
-from alpypy.publish.github import Repository, token_of_environment
-from alpypy.publish.github_answers import Asset, Release, overtaken
+from alpypy.publish.github import Asset, GithubRelease, Repository, overtaken
 from alpypy.publish.index import FILE_NAME, Index
 from alpypy.publish.page import TITLE, notes
 
@@ -37,8 +36,8 @@ class Destination(Protocol):
     def digest(self, name: str) -> str | None:
         """The SHA-256 of the whole file of that name; None when there is none."""
 
-    def add(self, path: Path, name: str, sha256: str) -> None:
-        """Make a file part of what is there, under a name that no other file has."""
+    def add(self, path: Path, sha256: str) -> None:
+        """Make a file part of what is there, under its name, which no other file may have."""
 
     def finish(self, index: Index) -> Index:
         """Replace what is made of the index, itself last; gives it as it is there."""
@@ -48,14 +47,14 @@ def destination(to: str, tag: str) -> Destination:
     """What ``--to`` names: ``github:OWNER/REPO``, else a folder.
 
     Raises:
-        SpecError: it is empty or neither, or the token for GitHub is not set.
+        SpecError: it is empty or neither, or gh is not installed or not logged in.
         ReleaseError: GitHub refuses.
     """
     if to.startswith(_GITHUB):
         name = to.removeprefix(_GITHUB)
         if not _NAME.fullmatch(name) or name.endswith(("/.", "/..")):
             raise SpecError(f"{to!r} is no repository", remedy="write it as github:OWNER/REPO")
-        return GitHubRelease(Repository(name, token_of_environment()), tag)
+        return GithubDestination(Repository(name), tag)
     if not to:
         raise SpecError(
             "invoke publish needs --to", remedy="give a folder, or github:OWNER/REPO: --to /srv/www"
@@ -65,10 +64,10 @@ def destination(to: str, tag: str) -> Destination:
             f"{to!r} is neither a folder nor a repository",
             remedy="give --to a folder, or github:OWNER/REPO",
         )
-    return Folder(Path(to))
+    return FolderDestination(Path(to))
 
 
-class Folder:
+class FolderDestination:
     """A folder that a server hands out."""
 
     def __init__(self, path: Path) -> None:
@@ -92,9 +91,9 @@ class Folder:
         path = self._path / name
         return file_digest(path) if path.is_file() else None
 
-    def add(self, path: Path, name: str, sha256: str) -> None:
+    def add(self, path: Path, sha256: str) -> None:
         """Copy a file."""
-        release.place(path, self._path / name, sha256)
+        release.place(path, self._path / path.name, sha256)
 
     def finish(self, index: Index) -> Index:
         """Write the pages."""
@@ -102,7 +101,7 @@ class Folder:
         return index
 
 
-class GitHubRelease:
+class GithubDestination:
     """One release of a repository. Its tag stays, and so does the address of its files."""
 
     def __init__(self, repository: Repository, tag: str) -> None:
@@ -116,7 +115,7 @@ class GitHubRelease:
         for name in (FILE_NAME, f"{FILE_NAME}{_NEW}"):
             asset = self._assets.get(name)
             if asset and asset.whole:
-                return b"".join(self._repository.content(asset))
+                return self._repository.content(asset)
         return None
 
     def pages(self) -> list[str]:
@@ -132,9 +131,9 @@ class GitHubRelease:
         asset = self._assets.get(name)
         return self._repository.digest(asset) if asset and asset.whole else None
 
-    def add(self, path: Path, name: str, sha256: str) -> None:
+    def add(self, path: Path, sha256: str) -> None:
         """Send a file."""
-        self._assets[name] = self._repository.send(self._release(), path, name, sha256)
+        self._assets[path.name] = self._repository.send(self._release(), path, sha256)
 
     def finish(self, index: Index) -> Index:
         """Send the pages, without folders as a release has none; then the release's own text."""
@@ -142,35 +141,35 @@ class GitHubRelease:
         there = index.at(made.download)
         for name, text in release.pages(there, flat=True).items():
             self._replace(name, text.encode())
-        if made.body.split() != notes(there).split():
+        if (made.body or "").split() != notes(there).split():
             self._repository.describe(made, notes(there))
         return there
 
-    def _release(self) -> Release:
+    def _release(self) -> GithubRelease:
         """It is made when there is something to send."""
         if self._found is None:
             self._found = self._repository.create(self._tag, TITLE)
         return self._found
 
-    def _send_page(self, path: Path, name: str, sha256: str) -> Asset:
-        try:
-            return self._repository.send(self._release(), path, path.name, sha256)
-        except DigestError as error:  # what an earlier run left there is removed before
-            raise overtaken(name) from error
-
     def _replace(self, name: str, content: bytes) -> None:
         """The new file is there whole before the one before goes."""
         sha256 = hashlib.sha256(content).hexdigest()
-        if self.digest(name) == sha256:
-            return
-        new = f"{name}{_NEW}"
-        if new in self._assets and self.digest(new) != sha256:
-            self._repository.delete(self._assets.pop(new))
+        before, new = self._assets.get(name), f"{name}{_NEW}"
+        if before is None and new not in self._assets:
+            self._assets[name] = self._send_page(name, content, sha256)
+        elif self.digest(name) != sha256:
+            if new in self._assets and self.digest(new) != sha256:
+                self._repository.delete(self._assets.pop(new))
+            sent = self._assets.pop(new, None) or self._send_page(new, content, sha256)
+            if before:
+                self._repository.delete(before)
+            self._assets[name] = self._repository.rename(sent, name)
+
+    def _send_page(self, name: str, content: bytes, sha256: str) -> Asset:
         with tempfile.TemporaryDirectory(prefix="alpypy-publish-") as folder:
-            path = Path(folder) / new
+            path = Path(folder) / name
             path.write_bytes(content)
-            sent = self._send_page(path, name, sha256)
-        if name in self._assets:
-            self._repository.delete(self._assets[name])
-        self._repository.rename(sent, name)
-        self._assets = self._repository.assets(self._release())
+            try:
+                return self._repository.send(self._release(), path, sha256)
+            except DigestError as error:  # what an earlier run left there was removed before
+                raise overtaken(name.removesuffix(_NEW)) from error

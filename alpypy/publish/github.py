@@ -1,6 +1,7 @@
-"""The part of GitHub's REST API that releases need.
+"""Releases of a GitHub repository, through ``gh``, GitHub's own program.
 
-The token comes from the environment, goes into one header and is in no message.
+Of gh only ``gh api`` is used, with the calls of https://docs.github.com/en/rest/releases. gh has
+the token, sends it to GitHub alone, and shows it nowhere: alpypy never reads it.
 """
 
 from __future__ import annotations
@@ -8,232 +9,282 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-import sys
+import subprocess
 import time
-from collections.abc import Callable, Iterator
-from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TypeVar
+from urllib.parse import quote
 
-import requests
-from requests.auth import AuthBase
-from tqdm import tqdm
+import msgspec
 
 from alpypy.core.errors import ReleaseError, SpecError
-from alpypy.core.fetch import brief
-from alpypy.publish import github_answers as answers
-from alpypy.publish.github_answers import Asset, Release
 from alpypy.publish.index import never_replaced
 
-_API = "https://api.github.com"
-_VERSION = "2022-11-28"
-_ATTEMPTS = 4
-_PAUSE = 2.0  # seconds, growing with each attempt
-_TIMEOUT = (20, 300)  # seconds: until connected, until what was sent is answered
-_PIECE = 1 << 16  # bytes
-_CUTS = (
-    requests.ConnectionError,
-    requests.Timeout,
-    requests.exceptions.ChunkedEncodingError,
+_PAUSES = (2.0, 4.0, 6.0)  # seconds between attempts
+_NOT_LOGGED_IN = 4  # gh's exit code: https://cli.github.com/manual/gh_help_exit-codes
+# No questions, and nothing but the answer: https://cli.github.com/manual/gh_help_environment
+_QUIET = {
+    "CLICOLOR_FORCE": "0",
+    "GH_DEBUG": "",
+    "GH_FORCE_TTY": "",
+    "GH_NO_UPDATE_NOTIFIER": "1",
+    "GH_PROMPT_DISABLED": "1",
+}
+_LOGIN = (
+    "run `gh auth login`, or set GH_TOKEN to a token that may write the repository's contents; in"
+    " GitHub Actions it is ${{ github.token }} with `permissions: contents: write`"
 )
-_TOKEN = re.compile(r"[\x21-\x7e]+")
+_AGAIN = "nothing is sent twice"
+_REMEDIES = {
+    401: f"the token is wrong or has expired: {_LOGIN}",
+    403: f"gh's token may not do this: {_LOGIN}",
+    404: "check the name in --to github:OWNER/REPO, and that gh's token may write to it",
+}
+T = TypeVar("T")
 
 
-class _TroubleError(Exception):
-    """The server answers with 5xx or not at all, and asking again may help."""
+class GithubRelease(msgspec.Struct, frozen=True):
+    """A release as GitHub describes it; ``upload_url`` is a template: .../assets{?name,label}."""
+
+    id: int
+    upload_url: str
+    html_url: str
+    body: str | None = None
+
+    @property
+    def download(self) -> str:
+        """The address below which its files are."""
+        return self.html_url.replace("/releases/tag/", "/releases/download/")
 
 
-class _Token(AuthBase):
-    """Sends the token to the host that was asked, and to none that it points to."""
+class Asset(msgspec.Struct, frozen=True):
+    """A file of a release as GitHub describes it; of old ones it does not say the digest."""
 
-    def __init__(self, token: str) -> None:
-        self._token = token
+    id: int
+    name: str
+    state: str
+    digest: str | None = None
 
-    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
-        request.headers["Authorization"] = f"Bearer {self._token}"
-        return request
+    @property
+    def whole(self) -> bool:
+        """Whether all of it is there; an upload that failed leaves a "starter"."""
+        return self.state == "uploaded"
+
+    @property
+    def sha256(self) -> str | None:
+        """Its digest, where GitHub says it."""
+        algorithm, _, digest = (self.digest or "").partition(":")
+        return digest if algorithm == "sha256" else None
 
 
-def token_of_environment() -> str:
-    """The token in ``GITHUB_TOKEN``.
+class _Complaint(msgspec.Struct, frozen=True):
+    code: str = ""
+    message: str = ""
 
-    Raises:
-        SpecError: there is none, or it has characters that no token has.
-    """
-    token = os.environ.get("GITHUB_TOKEN", "").strip()
-    if _TOKEN.fullmatch(token):
-        return token
-    raise SpecError(
-        "GITHUB_TOKEN has characters that no token has" if token else "GITHUB_TOKEN is not set",
-        remedy="make a token that may write the repository's contents, and set GITHUB_TOKEN to it;"
-        " in GitHub Actions it is ${{ github.token }} with `permissions: contents: write`",
-    )
+
+class _Refusal(msgspec.Struct, frozen=True):
+    """GitHub's answer when it refuses; gh shows the message, and not what ``errors`` say."""
+
+    errors: tuple[_Complaint, ...] = ()
+
+
+class UnansweredError(ReleaseError):
+    """GitHub does not answer, or says that it has trouble: asking again may help."""
+
+
+class RefusedError(ReleaseError):
+    """GitHub refuses; ``missing``: there is no such thing, ``name_taken``: another file has it."""
+
+    missing = False
+    name_taken = False
 
 
 class Repository:
     """A repository's releases. ``name`` is OWNER/REPO.
 
-    Every method may raise ReleaseError: GitHub refuses, or does not answer.
+    Every method may raise SpecError (there is no gh, or nobody is logged in) and ReleaseError
+    (GitHub refuses, or does not answer).
     """
 
-    def __init__(self, name: str, token: str) -> None:
+    def __init__(self, name: str) -> None:
         self._name = name
-        # As GitHub Actions sets it; GitHub's own servers without it.
-        self._api = os.environ.get("GITHUB_API_URL", _API).rstrip("/")
-        self._session = requests.Session()
-        self._session.auth = _Token(token)
-        self._session.headers["Accept"] = "application/vnd.github+json"
-        self._session.headers["X-GitHub-Api-Version"] = _VERSION
 
-    def release(self, tag: str) -> Release | None:
+    def release(self, tag: str) -> GithubRelease | None:
         """The published release of a tag."""
-        response = self._patiently(
-            lambda: self._ask("GET", f"/releases/tags/{tag}"), unless=answers.is_missing
-        )
-        return answers.release_of(answers.document(response)) if response.ok else None
-
-    def create(self, tag: str, title: str) -> Release:
-        """A new release; GitHub makes the tag, at the end of the default branch, if need be."""
         try:
-            response = self._ask("POST", "/releases", json={"tag_name": tag, "name": title})
-        except _TroubleError as error:
-            raise answers.trouble(str(error)) from error
-        return answers.release_of(answers.document(self._accepted(response)))
+            return _decoded(self._ask(f"releases/tags/{tag}"), GithubRelease)
+        except RefusedError as error:
+            if error.missing:
+                return None
+            raise
 
-    def describe(self, release: Release, body: str) -> None:
+    def create(self, tag: str, title: str) -> GithubRelease:
+        """A new release; GitHub makes the tag, at the end of the default branch, if need be."""
+        values = ("--raw-field", f"tag_name={tag}", "--raw-field", f"name={title}")
+        return _decoded(self._ask_once("releases", *values), GithubRelease)
+
+    def describe(self, release: GithubRelease, body: str) -> None:
         """Replace the text of a release."""
-        path = f"/releases/{release.id}"
-        self._patiently(lambda: self._ask("PATCH", path, json={"body": body}))
+        call = ("--method", "PATCH", "--field", "body=@-")
+        self._ask(f"releases/{release.id}", *call, body=body)
 
-    def assets(self, release: Release) -> dict[str, Asset]:
+    def assets(self, release: GithubRelease) -> dict[str, Asset]:
         """All files of a release by name, those too that were sent in part."""
-        found: list[Asset] = []
-        for page in range(1, 1000):
-            path = f"/releases/{release.id}/assets?per_page=100&page={page}"
-            response = self._patiently(partial(self._ask, "GET", path))
-            found += answers.assets_of(answers.document(response))
-            if "next" not in response.links:
-                break
-        return {one.name: one for one in found}
+        lines = self._ask(
+            f"releases/{release.id}/assets?per_page=100&page=1", "--paginate", "--jq", ".[]"
+        )
+        assets = (_decoded(line, Asset) for line in lines.splitlines())
+        return {asset.name: asset for asset in assets}
 
     def delete(self, asset: Asset) -> None:
         """Remove a file; that it is gone already is no error."""
-        path = f"/releases/assets/{asset.id}"
-        self._patiently(lambda: self._ask("DELETE", path), unless=answers.is_missing)
+        try:
+            self._ask(f"releases/assets/{asset.id}", "--method", "DELETE")
+        except RefusedError as error:
+            if not error.missing:
+                raise
 
-    def rename(self, asset: Asset, name: str) -> None:
+    def rename(self, asset: Asset, name: str) -> Asset:
         """Give a file another name, which no other run may do at the same time."""
-        path = f"/releases/assets/{asset.id}"
-        response = self._patiently(
-            lambda: self._ask("PATCH", path, json={"name": name}), unless=answers.is_overtaken
-        )
-        if answers.is_overtaken(response):
-            raise answers.overtaken(name)
+        call = ("--method", "PATCH", "--raw-field", f"name={name}")
+        try:
+            return _decoded(self._ask(f"releases/assets/{asset.id}", *call), Asset)
+        except RefusedError as error:
+            if error.missing or error.name_taken:
+                raise overtaken(name) from error
+            raise
 
-    def content(self, asset: Asset) -> Iterator[bytes]:
-        """The bytes of a file, in pieces; GitHub gives them itself or says where they are."""
-        path = f"/releases/assets/{asset.id}"
-        raw = {"headers": {"Accept": "application/octet-stream"}, "stream": True}
-        with self._patiently(lambda: self._ask("GET", path, allow_redirects=True, **raw)) as found:
-            try:
-                yield from found.iter_content(_PIECE)
-            except requests.RequestException as error:
-                raise answers.trouble(brief(error)) from error
+    def content(self, asset: Asset) -> bytes:
+        """The bytes of a file."""
+        return self._ask(
+            f"releases/assets/{asset.id}", "--header", "Accept: application/octet-stream"
+        )
 
     def digest(self, asset: Asset) -> str:
-        """A file's SHA-256; it is downloaded where GitHub does not tell it."""
-        if asset.sha256:
-            return asset.sha256
-        whole = hashlib.sha256()
-        for piece in self.content(asset):
-            whole.update(piece)
-        return whole.hexdigest()
+        """A file's SHA-256; the file is downloaded where GitHub does not say it."""
+        return asset.sha256 or hashlib.sha256(self.content(asset)).hexdigest()
 
-    def send(self, release: Release, path: Path, name: str, sha256: str) -> Asset:
-        """Make a file one of a release, in up to four attempts; a part of it is removed first.
+    def send(self, release: GithubRelease, path: Path, sha256: str) -> Asset:
+        """Make a file one of a release, in up to four attempts.
+
+        What failed may have left a part of the file, which is removed, or all of it.
 
         Raises:
-            DigestError: another file has that name.
+            DigestError: another file has its name.
         """
-        last = "it does not list what it has"
-        for attempt in range(1, _ATTEMPTS + 1):
-            there = self.assets(release).get(name)
+        for pause in (*_PAUSES, 0.0):
+            try:
+                return self._upload(release, path, sha256)
+            except UnansweredError as error:
+                last = error.what
+                time.sleep(pause)
+            except RefusedError as error:
+                if not error.name_taken:
+                    raise
+                last = error.what
+            there = self.assets(release).get(path.name)
             if there and there.whole:
                 return self._same(there, sha256)
             if there:
                 self.delete(there)
-            try:
-                response = self._upload(release, path, name)
-                if not answers.name_is_taken(response):
-                    return self._arrived(response, name, sha256)
-            except _TroubleError as error:
-                last = str(error)
-            time.sleep(attempt * _PAUSE)
-        raise answers.trouble(f"{name} was not taken in {_ATTEMPTS} attempts: {last}")
-
-    def _upload(self, release: Release, path: Path, name: str) -> requests.Response:
-        headers = {"Content-Type": "application/octet-stream"}
-        terminal = sys.stderr.isatty()
-        if not terminal:
-            print(f"sending {name}", file=sys.stderr)
-        shown = {"desc": name, "unit": "B", "unit_scale": True, "disable": not terminal}
-        with path.open("rb") as file:
-            size = path.stat().st_size
-            with tqdm.wrapattr(file, "read", total=size, bytes=False, **shown) as body:
-                more = {"params": {"name": name}, "data": body, "headers": headers}
-                return self._send("POST", release.upload, **more)
-
-    def _arrived(self, response: requests.Response, name: str, sha256: str) -> Asset:
-        asset = answers.asset_of(answers.document(self._accepted(response)))
-        if asset.name != name:
-            self.delete(asset)
-            raise ReleaseError(
-                f"GitHub would call {name} {asset.name}", remedy="give the file another name"
-            )
-        if asset.sha256 not in (None, sha256):
-            self.delete(asset)
-            raise _TroubleError(f"it arrived with SHA-256 {asset.sha256}, and {sha256} was sent")
-        return asset
+        raise _unanswered(f"{path.name} did not arrive in {len(_PAUSES) + 1} attempts: {last}")
 
     def _same(self, asset: Asset, sha256: str) -> Asset:
         if (digest := self.digest(asset)) != sha256:
             raise never_replaced((asset.name, digest, sha256))
         return asset
 
-    def _ask(self, method: str, path: str, **more: Any) -> requests.Response:
-        return self._send(method, f"{self._api}/repos/{self._name}{path}", **more)
+    def _upload(self, release: GithubRelease, path: Path, sha256: str) -> Asset:
+        address = f"{release.upload_url.partition('{')[0]}?name={quote(path.name)}"
+        kind = ("--header", "Content-Type: application/octet-stream")
+        answer = self._run(address, "--method", "POST", *kind, "--input", str(path))
+        asset = _decoded(answer, Asset)
+        if asset.sha256 not in (None, sha256):
+            self.delete(asset)
+            raise _unanswered(f"{path.name} arrived with SHA-256 {asset.sha256}, not {sha256}")
+        return asset
 
-    def _send(self, method: str, url: str, **more: Any) -> requests.Response:
-        """An answer that is not the server's trouble."""
-        more = {"allow_redirects": False, "timeout": _TIMEOUT, **more}
-        try:
-            response = self._session.request(method, url, **more)
-        except _CUTS as error:
-            raise _TroubleError(f"{url.partition('?')[0]}: {brief(error)}") from error
-        except requests.RequestException as error:
-            raise answers.trouble(brief(error)) from error
-        if response.status_code >= 500:
-            raise _TroubleError(f"{response.status_code} {response.reason}")
-        return response
-
-    def _accepted(self, response: requests.Response) -> requests.Response:
-        if response.status_code >= 300:
-            raise answers.refusal(response, self._name)
-        return response
-
-    def _patiently(
-        self,
-        ask: Callable[[], requests.Response],
-        *,
-        unless: Callable[[requests.Response], bool] | None = None,
-    ) -> requests.Response:
-        """Ask what can be asked twice, up to four times; ``unless``: which refusal is an answer."""
-        for attempt in range(1, _ATTEMPTS + 1):
+    def _ask(self, path: str, *options: str, body: str = "") -> bytes:
+        """GitHub's answer to what can be asked twice."""
+        for pause in _PAUSES:
             try:
-                response = ask()
-                break
-            except _TroubleError as error:
-                if attempt == _ATTEMPTS:
-                    raise answers.trouble(str(error)) from error
-                time.sleep(attempt * _PAUSE)
-        return response if unless and unless(response) else self._accepted(response)
+                return self._ask_once(path, *options, body=body)
+            except UnansweredError:
+                time.sleep(pause)
+        return self._ask_once(path, *options, body=body)
+
+    def _ask_once(self, path: str, *options: str, body: str = "") -> bytes:
+        return self._run(f"repos/{self._name}/{path}", *options, body=body)
+
+    def _run(self, address: str, *options: str, body: str = "") -> bytes:
+        command = ["gh", "api", *options, address]
+        environment = {**os.environ, **_QUIET}
+        try:
+            done = subprocess.run(
+                command, input=body.encode(), env=environment, capture_output=True, check=False
+            )
+        except FileNotFoundError as error:
+            raise SpecError(
+                "gh is not installed: alpypy publishes to GitHub with it",
+                remedy=f"install it as https://cli.github.com says, then {_LOGIN}",
+            ) from error
+        if done.returncode:
+            raise self._error(done)
+        return done.stdout
+
+    def _error(self, done: subprocess.CompletedProcess[bytes]) -> ReleaseError | SpecError:
+        """What gh says, and what to do about it."""
+        if done.returncode == _NOT_LOGGED_IN:
+            return SpecError("gh is not logged in to GitHub", remedy=_LOGIN)
+        said = " ".join(done.stderr.decode(errors="replace").split()).removeprefix("gh: ")[:300]
+        answered = re.search(r"\(HTTP (\d{3})\)", said)
+        status = int(answered[1]) if answered else 0
+        if not 300 <= status < 500:
+            return _unanswered(said)
+        complaints = _complaints(done.stdout)
+        more = "; ".join(each.message for each in complaints if each.message)
+        refused = RefusedError(
+            f"GitHub refuses, for {self._name}: {said}{f': {more}' if more else ''}",
+            remedy=_remedy(status, said),
+        )
+        refused.missing = status == 404
+        refused.name_taken = any(each.code == "already_exists" for each in complaints)
+        return refused
+
+
+def _complaints(answer: bytes) -> tuple[_Complaint, ...]:
+    try:
+        return msgspec.json.decode(answer, type=_Refusal).errors
+    except msgspec.DecodeError:  # a refusal without any, or of something before GitHub
+        return ()
+
+
+def _remedy(status: int, said: str) -> str:
+    if "rate limit" in said.lower():
+        return f"wait, an hour at most, then publish again: {_AGAIN}"
+    return _REMEDIES.get(status, f"correct what it names, then publish again: {_AGAIN}")
+
+
+def overtaken(name: str) -> ReleaseError:
+    """The error for a file that another run replaces at the same time."""
+    return ReleaseError(
+        f"another run publishes to this release at the same time: it has sent another {name}",
+        remedy=f"wait until it has ended, then publish again: {_AGAIN}",
+    )
+
+
+def _unanswered(what: str) -> ReleaseError:
+    return UnansweredError(
+        f"GitHub does not answer as it should: {what}",
+        remedy=f"check the connection and HTTPS_PROXY, then publish again: {_AGAIN}",
+    )
+
+
+def _decoded(answer: bytes, kind: type[T]) -> T:
+    try:
+        return msgspec.json.decode(answer, type=kind)
+    except msgspec.DecodeError as error:
+        raise ReleaseError(
+            f"GitHub's answer is not as its documentation says: {error}",
+            remedy="check GH_HOST, and whether a proxy answers in GitHub's place",
+        ) from error

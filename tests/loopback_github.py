@@ -1,7 +1,9 @@
-"""A server that answers as GitHub's documentation says, for the few calls that releases need.
+"""A server on loopback in GitHub's place, which tests cannot reach.
 
-https://docs.github.com/en/rest/releases/releases and .../assets; it keeps releases in memory. What
-goes wrong there now and then is put into ``trouble`` and happens once each.
+It is what HTTPS_PROXY names, and answers itself for GitHub's hosts, with a certificate of an
+authority of its own. It answers as https://docs.github.com/en/rest/releases/releases and .../assets
+say, for the few calls that releases need, and keeps releases in memory. What goes wrong at GitHub
+now and then is put into ``trouble`` and happens once each.
 """
 
 from __future__ import annotations
@@ -9,18 +11,25 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+import ssl
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from http.server import BaseHTTPRequestHandler
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
+
+import trustme
 
 from tests.loopback import serve
 
 TOKEN = "ghp_secret0123456789"
 REPOSITORY = "octocat/Hello-World"
 _API = f"/repos/{REPOSITORY}"
+_STORAGE = "release-assets.githubusercontent.com"
+_HOSTS = ("api.github.com", "uploads.github.com", "github.com", _STORAGE)
+AUTHORITY = trustme.CA()
 
 
 @dataclass
@@ -55,7 +64,6 @@ class Hub:
     meanwhile: dict[str, Callable[[], object]] = field(default_factory=dict)
     asked: list[str] = field(default_factory=list)
     address: str = ""
-    storage: str = ""
     number: int = 0
 
     def next(self) -> int:
@@ -84,8 +92,8 @@ class Hub:
             "name": tag,
             "body": body,
             "draft": False,
-            "upload_url": f"{self.address}/uploads{_API}/releases/{number}/assets{{?name,label}}",
-            "html_url": f"{self.address}/{REPOSITORY}/releases/tag/{tag}",
+            "upload_url": f"https://uploads.github.com{_API}/releases/{number}/assets{{?name,label}}",
+            "html_url": f"https://github.com/{REPOSITORY}/releases/tag/{tag}",
         }
         return self.releases[number]
 
@@ -95,12 +103,32 @@ class Hub:
         return {**shown, "label": None, "digest": digest if self.digests else None}
 
 
+@cache
+def _server_side() -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    AUTHORITY.issue_cert(*_HOSTS).configure_cert(context)
+    return context
+
+
 class Handler(BaseHTTPRequestHandler):
     """Answers one request with what the hub has."""
 
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
     hub: Hub
+
+    def do_CONNECT(self) -> None:
+        """What a client says to the host, it says to this server from here on."""
+        self.send_response(200)
+        self.end_headers()
+        self.connection = _server_side().wrap_socket(self.connection, server_side=True)
+        self.rfile = self.connection.makefile("rb")
+        self.wfile = self.connection.makefile("wb", 0)
+        self.close_connection = False  # though some clients ask for this in HTTP/1.0
+
+    def finish(self) -> None:
+        super().finish()
+        self.connection.close()
 
     def do_GET(self) -> None:
         self._answer("GET")
@@ -115,21 +143,22 @@ class Handler(BaseHTTPRequestHandler):
         self._answer("DELETE")
 
     def _answer(self, method: str) -> None:
-        path = urlsplit(self.path).path
-        self.body = self.rfile.read(int(self.headers.get("Content-Length", "0")))
+        self.body = self.rfile.read(int(self.headers.get("Content-Length") or "0"))
+        host, path = self.headers["Host"], urlsplit(self.path).path
+        if host == _STORAGE:
+            self._stored(path)
+            return
         self.hub.asked.append(f"{method} {self.path}")
-        public = re.fullmatch(f"/{REPOSITORY}/releases/download/[^/]+/([^/]+)", path)
-        if public:
-            self._redirect(self.hub.find(unquote(public[1])))
-            return
-        if self.headers["Authorization"] != f"Bearer {TOKEN}":
+        if host == "github.com":
+            self._redirect(self.hub.find(unquote(path.rpartition("/")[2])))
+        elif self.headers["Authorization"] != f"token {TOKEN}":
             self._say(401, {"message": "Bad credentials", "status": "401"})
-            return
-        assert self.headers["X-GitHub-Api-Version"]
-        if self._in_trouble(f"{method} {path.rpartition('/')[2]}"):
-            return
+        elif not self._in_trouble(f"{method} {path.rpartition('/')[2]}"):
+            self._answer_call(f"{host.partition('.')[0]} {method} {path}")
+
+    def _answer_call(self, call: str) -> None:
         for pattern, answer in self._calls().items():
-            match = re.fullmatch(pattern, f"{method} {path}")
+            match = re.fullmatch(pattern, call)
             if match:
                 answer(*match.groups())
                 return
@@ -137,14 +166,14 @@ class Handler(BaseHTTPRequestHandler):
 
     def _calls(self) -> dict[str, Callable[..., None]]:
         return {
-            f"GET {_API}/releases/tags/([^/]+)": self._release_of_tag,
-            f"POST {_API}/releases": self._new_release,
-            f"PATCH {_API}/releases/(\\d+)": self._change_release,
-            f"GET {_API}/releases/(\\d+)/assets": self._list,
-            f"POST /uploads{_API}/releases/(\\d+)/assets": self._upload,
-            f"GET {_API}/releases/assets/(\\d+)": self._asset,
-            f"PATCH {_API}/releases/assets/(\\d+)": self._rename,
-            f"DELETE {_API}/releases/assets/(\\d+)": self._delete,
+            f"api GET {_API}/releases/tags/([^/]+)": self._release_of_tag,
+            f"api POST {_API}/releases": self._new_release,
+            f"api PATCH {_API}/releases/(\\d+)": self._change_release,
+            f"api GET {_API}/releases/(\\d+)/assets": self._list,
+            f"uploads POST {_API}/releases/(\\d+)/assets": self._upload,
+            f"api GET {_API}/releases/assets/(\\d+)": self._asset,
+            f"api PATCH {_API}/releases/assets/(\\d+)": self._rename,
+            f"api DELETE {_API}/releases/assets/(\\d+)": self._delete,
         }
 
     def _in_trouble(self, call: str) -> bool:
@@ -188,10 +217,12 @@ class Handler(BaseHTTPRequestHandler):
         self._say(200, self.hub.releases[int(number)])
 
     def _list(self, number: str) -> None:
-        asked = {name: int(value[0]) for name, value in parse_qs(urlsplit(self.path).query).items()}
+        asked = {
+            name: int(value[-1]) for name, value in parse_qs(urlsplit(self.path).query).items()
+        }
         size, page = asked.get("per_page", 30), asked.get("page", 1)
         found = [self.hub.shown(one) for one in self.hub.files.values()]
-        more = f'<{self.hub.address}{self.path}&page={page + 1}>; rel="next"'
+        more = f'<https://api.github.com{self.path}&page={page + 1}>; rel="next"'
         link = {"Link": more} if len(found) > size * page else {}
         self._say(200, found[size * (page - 1) : size * page], link)
 
@@ -238,33 +269,14 @@ class Handler(BaseHTTPRequestHandler):
             self._say(404, {"message": "Not Found"})
             return
         self.send_response(302)
-        self.send_header("Location", f"{self.hub.storage}/{file.id}")
+        self.send_header("Location", f"https://{_STORAGE}/{file.id}")
         self.send_header("Content-Length", "0")
         self.end_headers()
 
-    def _say(self, status: int, document: object, more: dict[str, str] | None = None) -> None:
-        content = b"" if document is None else json.dumps(document).encode()
-        self.send_response(status)
-        for name, value in {**(self.hub.headers if status >= 400 else {}), **(more or {})}.items():
-            self.send_header(name, value)
-        self.send_header("Content-Length", str(len(content)))
-        self.end_headers()
-        self.wfile.write(content)
-
-    def log_message(self, *_: object) -> None:
-        """Say nothing."""
-
-
-class Storage(BaseHTTPRequestHandler):
-    """Where the bytes of files are: another host, which must not see the token."""
-
-    protocol_version = "HTTP/1.1"
-    disable_nagle_algorithm = True
-    hub: Hub
-
-    def do_GET(self) -> None:
+    def _stored(self, path: str) -> None:
+        """The bytes of a file: another host, which must not see the token."""
         assert "Authorization" not in self.headers
-        content = self.hub.files[int(self.path[1:])].content
+        content = self.hub.files[int(path[1:])].content
         start = int((self.headers.get("Range") or "bytes=0-")[6:-1])
         self.send_response(206 if start else 200)
         if start:
@@ -274,16 +286,24 @@ class Storage(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(content[start:])
 
+    def _say(self, status: int, document: object, more: dict[str, str] | None = None) -> None:
+        content = b"" if document is None else json.dumps(document).encode()
+        self.send_response(status)
+        for name, value in {**(self.hub.headers if status >= 400 else {}), **(more or {})}.items():
+            self.send_header(name, value)
+        self.send_header("Content-Type", "application/json; charset=utf-8")
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)
+
     def log_message(self, *_: object) -> None:
         """Say nothing."""
 
 
 @contextmanager
-def github() -> Iterator[Hub]:
-    """A hub that answers."""
+def loopback_github() -> Iterator[Hub]:
+    """A hub that answers at its address, as a proxy."""
     hub = Hub()
-    with ExitStack() as stack:
-        for name, kind in (("address", Handler), ("storage", Storage)):
-            serving = contextmanager(serve)(type(f"Hub{name}", (kind,), {"hub": hub}))
-            setattr(hub, name, stack.enter_context(serving))
+    with contextmanager(serve)(type("HubHandler", (Handler,), {"hub": hub})) as address:
+        hub.address = address
         yield hub
