@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import zipfile
-from dataclasses import replace
 from pathlib import Path
+
+from msgspec import structs
 
 from alpypy.core.files import file_digest
 from alpypy.recipes.manifest import Manifest, ProgramCheck
@@ -21,7 +22,7 @@ ACCEPTED = Finding("module.import", "_tkinter", "ImportError: <no>", allowed="Tk
 
 
 def manifest_of(target: Target) -> Manifest:
-    return replace(MANIFEST, target=target)
+    return structs.replace(MANIFEST, target=target)
 
 
 def tarball(folder: Path, manifest: Manifest = MANIFEST, content: str = "#!/bin/sh\n") -> Path:
@@ -43,7 +44,7 @@ def verified(folder: Path, manifest: Manifest = MANIFEST, content: str = "#!/bin
 
 def rpython(folder: Path) -> Path:
     """A verified program that is no PyPy."""
-    manifest = replace(
+    manifest = structs.replace(
         MANIFEST,
         kind="rpython",
         target=Target("rpython-0.2.1", "3.23"),

@@ -15,7 +15,7 @@ from alpypy.core.log import say
 from alpypy.recipes.spec import Target
 
 if TYPE_CHECKING:
-    from alpypy.publish.index import Settings
+    from alpypy.publish.index import ReleaseSettings
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,7 +101,7 @@ def _release_folder() -> Path:
     return artifacts_folder() / "release"
 
 
-def default_url(settings: Settings) -> str:
+def default_url(settings: ReleaseSettings) -> str:
     """Where downloads come from when ``--from`` does not say it.
 
     Raises:
@@ -115,7 +115,7 @@ def default_url(settings: Settings) -> str:
     return settings.url
 
 
-def release_url(url: str, settings: Settings) -> str | None:
+def release_url(url: str, settings: ReleaseSettings) -> str | None:
     """The address that stands in a release's page: the one that is given, else the settings'.
 
     Raises:

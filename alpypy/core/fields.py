@@ -39,6 +39,15 @@ def text(pattern: str, description: str) -> Meta:
 # A NUL can be in no path and no argument. Lone surrogates are refused when JSON is decoded.
 Text = Annotated[str, text(r"[^\0]*", "text (without NUL)")]
 Sha256 = Annotated[str, text("[0-9a-f]{64}", "a SHA-256 in lower-case hexadecimal")]
+Date = Annotated[
+    str,
+    text(r"[0-9]{4}(-[0-9]{2}){2}T([0-9]{2}:){2}[0-9]{2}Z", "a date such as 2025-11-21T14:05:00Z"),
+]
+# Such names are words of a shell's command when verifying: none may be an option or a second word.
+PackageName = Annotated[
+    str, text("[0-9A-Za-z_][0-9A-Za-z_.+-]*", "the name of a package of Alpine")
+]
+FirstSchema = Annotated[Literal[1], Meta(description="1, which this alpypy reads")]
 _PUBLISHED = "that the publisher of the file lists; nothing is downloaded without one"
 PublishedSha256 = Annotated[str, text("[0-9a-f]{64}", f"the SHA-256 {_PUBLISHED}")]
 PublishedSha512 = Annotated[str, text("[0-9a-f]{128}", f"the SHA-512 {_PUBLISHED}")]

@@ -43,8 +43,8 @@ class MismatchError(ValueError):
         return f"{place} {self.complaint}{self._wanted and f', not {self._wanted}'}"
 
 
-def convert(values: object, kind: type[_T]) -> _T:
-    """The values of a document as a struct.
+def convert(values: object, kind: type[_T], *steps: str | int) -> _T:
+    """The values of a document as a struct; ``steps`` lead to them where they are a part of it.
 
     Raises:
         MismatchError: a value is missing, unknown or not of the form of its field.
@@ -52,7 +52,7 @@ def convert(values: object, kind: type[_T]) -> _T:
     try:
         return msgspec.convert(values, kind, dec_hook=parse)
     except msgspec.ValidationError as error:
-        raise _mismatch(str(error), _Place((), values, kind)) from error
+        raise _mismatch(str(error), _Place(steps, values, kind)) from error
 
 
 def read_json(content: str | bytes) -> Any:

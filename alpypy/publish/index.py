@@ -10,32 +10,37 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import Meta, Struct
 
 from alpypy.core.errors import ArchiveError, DigestError, ReleaseError, SpecError
-from alpypy.core.tables import read_table
-from alpypy.recipes.manifest import Manifest, from_values, to_values
+from alpypy.core.fields import FirstSchema, Record, Text, text
+from alpypy.core.structs import convert, read_json, read_toml
+from alpypy.recipes.manifest import Manifest
 from alpypy.recipes.spec import PypyVersion, Target
 from alpypy.verify.run import Report
-from alpypy.wheels import record as wheel_record
-from alpypy.wheels.record import DATE, WheelName, WheelRecord, wheel_name
+from alpypy.wheels.record import WheelName, WheelRecord, wheel_name
 
 FILE_NAME = "index.json"
 SUMS = "SHA256SUMS"
-SCHEMA = 1
 # What GitHub keeps as it is in the name of a file, and what no address or shell takes for more.
-_FILE = re.compile(r"[0-9A-Za-z][0-9A-Za-z.+_-]{0,199}", re.ASCII)
-_PROGRAM = re.compile(r"[0-9A-Za-z.+_/-]{1,200}", re.ASCII)
-_URL = re.compile(r"https?://[0-9A-Za-z.\[\]:-]+(/[0-9A-Za-z._~%+:=,/-]*)?", re.ASCII)
+_FILE = r"[0-9A-Za-z][0-9A-Za-z.+_-]{0,199}"
+_PROGRAM = re.compile(r"[0-9A-Za-z.+_/-]{1,200}")
+_URL = r"https?://[0-9A-Za-z.\[\]:-]+(/[0-9A-Za-z._~%+:=,/-]*)?"
+_LONGEST = 300  # characters of what is said of a document that anyone may have written
 _DIGITS = re.compile(r"(\d+)", re.ASCII)
+_Address = Annotated[str, text(_URL, "an http or https address, without user and query")]
+_FileName = Annotated[str, text(_FILE, "the name of a file, of letters, digits and . + _ -")]
+_Size = Annotated[int, Meta(ge=0, description="a number of bytes")]
 
 
-@dataclass(frozen=True)
-class Settings:
+class ReleaseSettings(Record, frozen=True):
     """versions/release.toml: where releases are. ``url`` is empty when none is public."""
 
-    url: str
-    tag: str
+    url: Annotated[str, text(f"({_URL})?", "an http or https address, or nothing")]
+    tag: Annotated[str, text(_FILE, "letters, digits and . + _ -")]
 
 
 @dataclass(frozen=True)
@@ -151,7 +156,7 @@ class Index:
     def to_json(self) -> str:
         """index.json, the same for the same release."""
         artifacts = [_record(one) for one in self.artifacts]
-        document = {"schema": SCHEMA, "url": self.url, "artifacts": artifacts}
+        document = {"schema": 1, "url": self.url, "artifacts": artifacts}
         return json.dumps(document, indent=1, ensure_ascii=False) + "\n"
 
     def sums(self) -> str:
@@ -160,20 +165,13 @@ class Index:
         return "".join(f"{sha256}  {file}\n" for file, sha256 in lines)
 
 
-def load_settings(root: Path) -> Settings:
+def load_settings(root: Path) -> ReleaseSettings:
     """Read ``root``/versions/release.toml.
 
     Raises:
         DataError: a field is missing, unknown or of another form.
     """
-    file = read_table(root, "release.toml")
-    file.allow("url", "tag")
-    url, tag = file.text("url"), file.text("tag")
-    if url and not _URL.fullmatch(url):
-        raise file.error(f"url is {url!r}", "write an http or https address, or leave it empty")
-    if not _FILE.fullmatch(tag):
-        raise file.error(f"tag is {tag!r}", "write letters, digits and . + _ -")
-    return Settings(url, tag)
+    return read_toml(root / "versions/release.toml", ReleaseSettings)
 
 
 def public_address(url: str) -> str:
@@ -182,7 +180,7 @@ def public_address(url: str) -> str:
     Raises:
         SpecError: it is none, or has a user, a query or a character that a shell would take.
     """
-    if not _URL.fullmatch(url):
+    if not re.fullmatch(_URL, url):
         raise SpecError(
             f"{url!r} is no address for a release",
             remedy="write it as https://pypy.example.org/alpine, without user and query",
@@ -192,7 +190,7 @@ def public_address(url: str) -> str:
 
 def check_name(file: str) -> None:
     """Raise ReleaseError when a file cannot be handed out under its name."""
-    if not _FILE.fullmatch(file):
+    if not re.fullmatch(_FILE, file):
         raise ReleaseError(
             f"{file!r} cannot be the name of a file of a release",
             remedy="use letters, digits and . + _ - only: GitHub would change other ones",
@@ -212,132 +210,102 @@ def never_replaced(*taken: tuple[str, str, str]) -> DigestError:
     )
 
 
-def parse(text: str | bytes, where: str) -> Index:
+class _Document(Struct, frozen=True):
+    """The document; artifacts are read one after the other."""
+
+    schema: FirstSchema
+    url: _Address | None
+    artifacts: tuple[dict[str, Any], ...]
+
+
+class _Kind(Struct, frozen=True):
+    """What an artifact is."""
+
+    kind: Literal["tarball", "wheel"]
+
+
+class _TarballEntry(Struct, frozen=True):
+    """What is read of a tarball; all else has to follow from it."""
+
+    size: _Size
+    verify: dict[str, Any]
+    build: dict[str, Any]
+
+
+class _WheelEntry(Struct, frozen=True):
+    """What is read of a wheel; all else has to follow from it."""
+
+    file: _FileName
+    size: _Size
+    build: WheelRecord
+    requires_python: Text | None = None
+
+
+def parse(content: str | bytes, where: str) -> Index:
     """Read index.json; ``where`` is what messages call it.
 
     Raises:
-        ReleaseError: it is not JSON, or a field is missing, of another form or contradicts others;
-            the message has every complaint.
+        ReleaseError: it is not JSON, or a field is missing, of another form or contradicts others.
     """
-    problems: list[str] = []
-    index = _parse(text, problems)
-    if index is None or problems:
-        shown = "".join(f"\n    {problem[:200]}" for problem in problems[:20])
+    try:
+        document = convert(read_json(content), _Document)
+        artifacts = [_artifact(entry, n) for n, entry in enumerate(document.artifacts)]
+        if len({artifact.file for artifact in artifacts}) < len(artifacts):
+            raise ValueError("two artifacts have the same name")
+    except ValueError as error:
         raise ReleaseError(
-            f"{where} is not the index of a release:{shown}",
+            f"{where} is not the index of a release: {str(error)[:_LONGEST]}",
             remedy="check the address or the folder; `invoke release` writes such an index",
-        )
-    return index
+        ) from error
+    return Index.of(artifacts, document.url and document.url.rstrip("/"))
 
 
-def _parse(text: str | bytes, problems: list[str]) -> Index | None:
+def _artifact(entry: Mapping[str, Any], number: int) -> Artifact:
+    where = f"artifacts[{number}]"
+    kind = convert(entry, _Kind, "artifacts", number).kind
+    artifact = _tarball(entry, number) if kind == "tarball" else _wheel(entry, number)
+    if problem := _contradiction(artifact):
+        raise ValueError(f"{where}: {problem}")
+    if _record(artifact) != entry:
+        raise ValueError(f"{where} ({artifact.file}) has fields that are unknown or contradict")
+    return artifact
+
+
+def _tarball(entry: Mapping[str, Any], number: int) -> Tarball:
+    read = convert(entry, _TarballEntry, "artifacts", number)
+    said = {name: value for name, value in read.verify.items() if name != "passed"}
+    report = convert(said, Report, "artifacts", number, "verify")
     try:
-        document = json.loads(text, parse_constant=_no_number)
-    except (ValueError, RecursionError) as error:
-        problems.append(f"it is not JSON: {error}")
-        return None
-    if not isinstance(document, dict) or document.get("schema") != SCHEMA:
-        problems.append(f"it is no object with schema {SCHEMA}, which this alpypy reads")
-        return None
-    url, entries = document.get("url"), document.get("artifacts")
-    if url is not None and not (isinstance(url, str) and _URL.fullmatch(url)):
-        problems.append(f"url is {url!r}, not an address")
-    if not isinstance(entries, list):
-        problems.append("artifacts is not a list")
-        return None
-    found = [_artifact(one, f"artifacts[{n}]", problems) for n, one in enumerate(entries)]
-    artifacts = [one for one in found if one is not None]
-    if len({one.file for one in artifacts}) < len(artifacts):
-        problems.append("two artifacts have the same name")
-    return Index.of(artifacts, url and url.rstrip("/")) if not problems else None
+        return Tarball(read.size, report, Manifest.from_values(read.build))
+    except ValueError as error:
+        raise ValueError(f"artifacts[{number}].build: {error}") from error
 
 
-def _no_number(name: str) -> None:
-    """NaN and the infinities are no JSON, and equal nothing."""
-    raise ValueError(f"{name} is no number")
+def _wheel(entry: Mapping[str, Any], number: int) -> Wheel:
+    read = convert(entry, _WheelEntry, "artifacts", number)
+    return Wheel(read.file, read.size, read.build, read.requires_python)
 
 
-def _artifact(entry: object, where: str, problems: list[str]) -> Artifact | None:
-    if not isinstance(entry, dict):
-        problems.append(f"{where} is {entry!r}, not an object")
-        return None
-    before = len(problems)
-    kinds = {"tarball": _tarball, "wheel": _wheel}
-    kind = kinds.get(str(entry.get("kind")))
-    if kind is None:
-        problems.append(f"{where}.kind is {entry.get('kind')!r}, not tarball or wheel")
-        return None
-    artifact = kind(entry, where, problems)
-    if artifact is None or len(problems) > before:
-        return None
-    problems += [f"{where}: {complaint}" for complaint in _contradictions(artifact)]
-    if len(problems) == before and _record(artifact) != entry:
-        problems.append(f"{where} ({artifact.file}) has fields that are unknown or contradict")
-    return artifact if len(problems) == before else None
-
-
-def _tarball(entry: Mapping[str, Any], where: str, problems: list[str]) -> Tarball | None:
-    said = entry.get("verify")
-    if isinstance(said, dict):
-        said = {name: value for name, value in said.items() if name != "passed"}
-    report: Report | None = from_values(Report, said, f"{where}.verify", problems)
-    try:
-        build = Manifest.from_json(json.dumps(entry.get("build")))
-    except ArchiveError as error:
-        problems.append(f"{where}.build: {error.what}")
-        return None
-    size = _size(entry, where, problems)
-    return Tarball(size, report, build) if report else None
-
-
-def _wheel(entry: Mapping[str, Any], where: str, problems: list[str]) -> Wheel | None:
-    values = {
-        "file": entry.get("file"),
-        "size": _size(entry, where, problems),
-        "record": entry.get("build"),
-        "requires_python": entry.get("requires_python"),
-    }
-    given = {name: value for name, value in values.items() if value is not None}
-    wheel: Wheel | None = from_values(Wheel, given, where, problems)
-    return wheel
-
-
-def _size(entry: Mapping[str, Any], where: str, problems: list[str]) -> int:
-    size = entry.get("size")
-    if type(size) is int and size >= 0:
-        return size
-    problems.append(f"{where}.size is {size!r}, not a number of bytes")
-    return 0
-
-
-def _contradictions(artifact: Artifact) -> list[str]:
-    if not _FILE.fullmatch(artifact.file):
-        return [f"{artifact.file!r} cannot be the name of its file"]
+def _contradiction(artifact: Artifact) -> str | None:
+    """What is wrong with values that are each well-formed."""
+    if not re.fullmatch(_FILE, artifact.file):
+        return f"{artifact.file!r} cannot be the name of its file"
     if isinstance(artifact, Wheel):
-        return _wheel_contradictions(artifact)
-    found = []
+        try:
+            wheel_name(artifact.file)
+        except ArchiveError as error:
+            return error.what
+        return None
     if artifact.build.kind != "pypy":
-        found.append(f"{artifact.file} is no PyPy")
+        return f"{artifact.file} is no PyPy"
     if artifact.file != artifact.target.tarball:
-        found.append(f"{artifact.file} is not the name of a tarball of {artifact.target.folder}")
+        return f"{artifact.file} is not the name of a tarball of {artifact.target.folder}"
     if artifact.verify.failures:
-        found.append(f"{artifact.file} has not passed verify")
-    found += [
-        f"{name!r} cannot be the path of a program"
-        for name in artifact.build.executables
-        if not _PROGRAM.fullmatch(name)
-    ]
-    if not DATE.fullmatch(artifact.date):
-        found.append(f"its date is {artifact.date!r}, not as 2025-11-21T14:05:00Z")
-    return found
-
-
-def _wheel_contradictions(wheel: Wheel) -> list[str]:
-    try:
-        wheel_name(wheel.file)
-    except ArchiveError as error:
-        return [error.what]
-    return wheel_record.complaints(wheel.record)
+        return f"{artifact.file} has not passed verify"
+    for name in artifact.build.executables:
+        if not _PROGRAM.fullmatch(name):
+            return f"{name!r} cannot be the path of a program"
+    return None
 
 
 def _record(artifact: Artifact) -> dict[str, Any]:
@@ -354,7 +322,7 @@ def _record(artifact: Artifact) -> dict[str, Any]:
     if isinstance(artifact, Tarball):
         passed = {"passed": not artifact.verify.failures}
         build = json.loads(artifact.build.to_json())
-        return {**record, "verify": passed | to_values(artifact.verify), "build": build}
+        return {**record, "verify": passed | _values(artifact.verify), "build": build}
     name = artifact.name
     return {
         **record,
@@ -362,8 +330,14 @@ def _record(artifact: Artifact) -> dict[str, Any]:
         "version": name.version,
         "requires_python": artifact.requires_python,
         "verify": {"passed": True, "date": artifact.date},
-        "build": to_values(artifact.record),
+        "build": _values(artifact.record),
     }
+
+
+def _values(record: Record) -> dict[str, Any]:
+    """A struct as it is read from JSON, with lists and no tuples."""
+    values: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(record))
+    return values
 
 
 def _target(artifact: Artifact) -> dict[str, Any]:

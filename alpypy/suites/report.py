@@ -9,6 +9,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from msgspec import to_builtins
+
 from alpypy.core.errors import SpecError
 from alpypy.core.pages import render
 from alpypy.core.progress import clock
@@ -118,7 +120,7 @@ class Report:
             "passed": not self.findings,
             "environment": dict(self.environment),
             "counts": self.counts,
-            "findings": [asdict(finding) for finding in self.findings],
+            "findings": to_builtins(self.findings),
             "modules": [_module_record(result, self.judged) for result in self.results],
             "against": other.against or None,
             "only_here": [{"id": one.test.id, "there": one.there} for one in other.failing],

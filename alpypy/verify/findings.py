@@ -8,27 +8,28 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
 
+from msgspec import structs
 from packaging.specifiers import SpecifierSet
 
 from alpypy.core.errors import SpecError
+from alpypy.core.fields import Record, Text
 from alpypy.core.tables import Table, read_table
 from alpypy.recipes.spec import PypyVersion, Target
 
 FILE_NAME = "verify.toml"
 
 
-@dataclass(frozen=True)
-class Finding:
+class Finding(Record, frozen=True):
     """Something wrong: which check, with what, in which way; ``allowed`` is why it is accepted."""
 
-    check: str
-    subject: str
-    message: str
-    allowed: str | None = None
+    check: Text
+    subject: Text
+    message: Text
+    allowed: Text | None = None
 
     def __str__(self) -> str:
         accepted = f"  (accepted: {self.allowed})" if self.allowed else ""
@@ -140,7 +141,7 @@ def load_policy(root: Path) -> Policy:
 
 def _judged(finding: Finding, entries: Sequence[Allowed]) -> Finding:
     why = next((entry.why for entry in entries if entry.covers(finding)), None)
-    return replace(finding, allowed=why)
+    return structs.replace(finding, allowed=why)
 
 
 def _pypy(target: Target) -> PypyVersion | None:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 from alpypy.core.errors import UnverifiedError
 from alpypy.core.files import file_digest, whole_file
+from alpypy.core.structs import read_json
 from alpypy.verify.run import Report, require_tarball
 
 
@@ -42,12 +42,12 @@ def require(tarball: Path) -> Report:
 
 def _read(tarball: Path) -> Report:
     try:
-        record = json.loads(path_of(tarball).read_text(encoding="utf-8"))
+        record = read_json(path_of(tarball).read_bytes())
         del record["passed"]  # follows from the findings
         return Report.from_record(record)
     except FileNotFoundError as error:
         raise _unverified(tarball, "has not been verified") from error
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError) as error:
         raise _unverified(tarball, f"has a report that cannot be read: {error!r}") from error
 
 

@@ -8,14 +8,15 @@ from __future__ import annotations
 import json
 import tempfile
 import time
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from alpypy.core import apkdb, elf, system
+from msgspec import to_builtins
+
+from alpypy.core import apkdb, elf, fields, structs, system
 from alpypy.core.errors import ArchiveError
+from alpypy.core.fields import Date, Record, Sha256, Text
 from alpypy.core.files import file_digest
 from alpypy.core.store import digest_of_files
 from alpypy.engine.docker import Engine
@@ -28,17 +29,16 @@ from alpypy.verify.probes import CONTEXT, CleanAlpine
 from alpypy.verify.static import Unpacked
 
 
-@dataclass(frozen=True)
-class Report:
+class Report(Record, frozen=True):
     """What a verification came to: findings in the order of the checks, its cost in seconds, and
     when it ended (in UTC, 2025-11-21T14:05:00Z)."""
 
-    tarball: str
-    sha256: str
+    tarball: Text
+    sha256: Sha256
     findings: tuple[Finding, ...]
     checks: int
-    seconds: float
-    date: str
+    seconds: int | float
+    date: Date
 
     @property
     def failures(self) -> tuple[Finding, ...]:
@@ -52,17 +52,21 @@ class Report:
 
     def to_record(self) -> dict[str, Any]:
         """The report as plain values, for ``from_record``."""
-        return asdict(self)
+        values: dict[str, Any] = to_builtins(self)
+        return values
 
     @classmethod
-    def from_record(cls, record: Mapping[str, Any]) -> Report:
-        """The report that ``to_record`` gave."""
-        findings = tuple(Finding(**finding) for finding in record["findings"])
-        return cls(**{**record, "findings": findings})
+    def from_record(cls, record: object) -> Report:
+        """The report that ``to_record`` gave.
+
+        Raises:
+            MismatchError: it is another one's.
+        """
+        return structs.convert(record, cls)
 
     def to_json(self) -> str:
         """The report for programs."""
-        return json.dumps({**asdict(self), "passed": not self.failures}, indent=2)
+        return json.dumps({**self.to_record(), "passed": not self.failures}, indent=2)
 
     def to_text(self) -> str:
         """The report for people: what is wrong first, then what is accepted, then the sum."""
@@ -142,7 +146,8 @@ def digest_of_checks(data: Path) -> str:
     Args:
         data: the folder with versions/ and dockerfiles/.
     """
-    modules = (apkdb, elf, findings, fixtures, manifest, probes, static, system)
+    readers = (fields, structs, apkdb, elf, system, manifest)
+    modules = (*readers, findings, fixtures, probes, static)
     inside = [path for path in (data / CONTEXT).rglob("*") if path.suffix in (".py", ".sh", "")]
     policy = data / "versions" / FILE_NAME
     files = [__file__, *(module.__file__ for module in modules), policy, *inside]

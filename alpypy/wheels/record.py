@@ -4,46 +4,42 @@ from __future__ import annotations
 
 import email
 import json
-import re
 import zipfile
-from collections.abc import Sequence
 from dataclasses import dataclass
 from email.errors import MessageError
 from pathlib import Path
 from typing import Literal
 
+from msgspec import Struct, to_builtins
 from packaging.tags import Tag
 from packaging.utils import InvalidWheelFilename, parse_wheel_filename
 
 from alpypy.core.errors import ArchiveError, UnverifiedError
+from alpypy.core.fields import Date, FirstSchema, PackageName, Record, Sha256, Text
 from alpypy.core.files import file_digest, whole_file
-from alpypy.recipes.manifest import BROKEN, PACKAGE, from_values, to_values
+from alpypy.core.structs import convert, read_json
+from alpypy.recipes.manifest import BROKEN
 from alpypy.recipes.spec import ARCHITECTURES
 
-SCHEMA = 1
 Kind = Literal["musllinux", "linux", "any", "index"]
-DATE = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", re.ASCII)
 
 
-@dataclass(frozen=True)
-class Bundled:
+class Bundled(Record, frozen=True):
     """A library inside a wheel: its file there, and Alpine's package that it was copied from."""
 
-    file: str
-    package: str
+    file: Text
+    package: PackageName
 
 
-@dataclass(frozen=True)
-class Trial:
+class Trial(Record, frozen=True, omit_defaults=True):
     """What was seen of a wheel: what pip installed, what was imported, the line that was run."""
 
-    installed: tuple[str, ...]
-    imported: tuple[str, ...]
-    smoke: str | None = None
+    installed: tuple[Text, ...]
+    imported: tuple[Text, ...]
+    smoke: Text | None = None
 
 
-@dataclass(frozen=True)
-class WheelRecord:
+class WheelRecord(Record, frozen=True):
     """With what a wheel passed its test, and when (in UTC, 2025-11-21T14:05:00Z).
 
     ``interpreter`` is named as for ``invoke wheels --python``: pypy3.11-7.3.22 or 3.12, and
@@ -52,17 +48,23 @@ class WheelRecord:
     as an index has it; ``built`` says whether it was built for this.
     """
 
-    sha256: str
-    interpreter: str
-    alpine: str
-    packages: tuple[str, ...]
-    date: str
+    sha256: Sha256
+    interpreter: Text
+    alpine: Text
+    packages: tuple[PackageName, ...]
+    date: Date
     kind: Kind
     built: bool
-    source: str
+    source: Text
     kit: bool
     bundled: tuple[Bundled, ...]
     tested: Trial
+
+
+class _Head(Struct, frozen=True):
+    """What is read before all else."""
+
+    schema: FirstSchema
 
 
 @dataclass(frozen=True)
@@ -120,7 +122,7 @@ def record_path(wheel: Path) -> Path:
 
 def keep(wheel: Path, record: WheelRecord) -> None:
     """Write the record of a wheel that has passed its test."""
-    text = json.dumps({"schema": SCHEMA, **to_values(record)}, indent=2) + "\n"
+    text = json.dumps({"schema": 1, **to_builtins(record)}, indent=2) + "\n"
     with whole_file(record_path(wheel)) as temporary:
         temporary.write_text(text, encoding="utf-8")
 
@@ -133,34 +135,17 @@ def read(wheel: Path) -> WheelRecord | None:
     """
     path = record_path(wheel)
     try:
-        values = json.loads(path.read_text(encoding="utf-8"))
+        values = read_json(path.read_bytes())
+        convert(values, _Head)
+        del values["schema"]
+        record = convert(values, WheelRecord)
     except FileNotFoundError:
         return None
     except ValueError as error:
-        raise _untested(path, f"is not JSON: {error}") from error
-    problems: list[str] = []
-    schema = values.pop("schema", None) if isinstance(values, dict) else None
-    if schema != SCHEMA:
-        problems.append(f"schema is {schema!r}, this alpypy reads {SCHEMA}")
-    record: WheelRecord | None = from_values(WheelRecord, values, "", problems)
-    problems += complaints(record) if record else []
-    if record is None or problems:
-        raise _untested(path, f"is no record of a wheel: {'; '.join(problems)}")
+        raise _untested(path, f"is no record of a wheel: {error}") from error
     if record.sha256 != file_digest(wheel):
         raise _untested(wheel, "is not the file that was tested")
     return record
-
-
-def complaints(record: WheelRecord) -> list[str]:
-    """What is wrong with values that are each well-formed."""
-    found = [f"{one!r} is no name of a package" for one in _odd(record.packages)]
-    if not DATE.fullmatch(record.date):
-        found.append(f"date is {record.date!r}, not as 2025-11-21T14:05:00Z")
-    return found
-
-
-def _odd(packages: Sequence[str]) -> list[str]:
-    return [one for one in packages if not PACKAGE.fullmatch(one)]
 
 
 def _is_metadata(name: str) -> bool:

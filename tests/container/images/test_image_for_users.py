@@ -15,13 +15,14 @@ import subprocess
 import time
 import uuid
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pytest
 import requests
 from docker.errors import ContainerError
+from msgspec import structs
 
 from alpypy.build.base_image import find_base
 from alpypy.build.images import BootstrapImage
@@ -130,10 +131,10 @@ def packed(source: Path, work: Path, target: Target, system: str) -> Path:
     files = [elf.read(path, str(path.relative_to(source))) for path in elf.find(source)]
     providers = read_system(system).providers
     needed = tuple(Need(name, providers[name]) for name in elf.outside_needs(files))
-    manifest = replace(
+    manifest = structs.replace(
         MANIFEST,
         target=target,
-        image=replace(MANIFEST.image, kit=True),
+        image=structs.replace(MANIFEST.image, kit=True),
         executables=("bin/python2.7",),
         needed=needed,
         runtime_packages=tuple(sorted({need.package for need in needed})),
@@ -450,7 +451,7 @@ def test_a_library_that_no_package_has_is_an_error(
     engine: Engine, tree: Path, stand_in: Path, tmp_path: Path
 ) -> None:
     manifest = Manifest.of_tarball(stand_in)
-    wrong = replace(manifest, needed=(*manifest.needed, Need("libnone.so.9", "none")))
+    wrong = structs.replace(manifest, needed=(*manifest.needed, Need("libnone.so.9", "none")))
     path = pack_verified(wrong, tmp_path, tree)
     project = project_of(path, tmp_path / "project", engine)
     with pytest.raises(ImageError, match=r"so:libnone\.so\.9 \(no such package\)"):

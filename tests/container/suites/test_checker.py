@@ -7,10 +7,11 @@ import json
 import shutil
 import tarfile
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+from msgspec import structs
 
 from alpypy.core.errors import ArchiveError, SpecError
 from alpypy.core.fetch import Fetcher
@@ -72,7 +73,7 @@ def _add_suite(source: Path, folder: Path) -> None:
 @pytest.fixture(scope="module")
 def tarball(python2: Path, alpine_version: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """That CPython as a tarball."""
-    manifest = replace(
+    manifest = structs.replace(
         MANIFEST,
         target=Target(RELEASE, alpine_version, release_version=VERSION),
         executables=("bin/python2.7",),

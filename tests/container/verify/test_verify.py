@@ -17,6 +17,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
+from msgspec import structs
 
 from alpypy.core import elf
 from alpypy.core.errors import ArchiveError
@@ -59,7 +60,7 @@ class Tarball:
 
     def change(self, **fields: object) -> None:
         """Replace fields of the metadata."""
-        self.manifest = replace(self.manifest, **fields)  # type: ignore[arg-type]
+        self.manifest = structs.replace(self.manifest, **fields)
 
     def edit(self, edit: Callable[[bytes], bytes]) -> None:
         """Change the bytes of bin/busybox."""
@@ -140,7 +141,7 @@ def needs(
 @pytest.fixture
 def tarball(alpine_version: str, programs: dict[str, bytes], needs: tuple[Need, ...]) -> Tarball:
     """A good one."""
-    manifest = replace(
+    manifest = structs.replace(
         MANIFEST,
         kind="rpython",
         target=Target("rpython-0.2.1", alpine_version),
@@ -217,7 +218,7 @@ def test_alpine_s_own_image_is_for_what_was_made_without_the_kit(
     engine.client.images.get(base_image).tag("alpine", version)
     try:
         assert own_alpine(tarball.write(tmp_path), engine, version) == f"alpine:{version}"
-        tarball.change(image=replace(tarball.manifest.image, kit=True))
+        tarball.change(image=structs.replace(tarball.manifest.image, kit=True))
         assert own_alpine(tarball.write(tmp_path), engine, version) is None
         tarball.document = b"{"
         assert own_alpine(tarball.write(tmp_path), engine, version) is None
@@ -323,7 +324,7 @@ BREAKAGES: dict[str, tuple[Change, str, str]] = {
         "is not there",
     ),
     "other_package": (
-        lambda t: t.change(needed=(replace(t.manifest.needed[0], package="musl"),)),
+        lambda t: t.change(needed=(structs.replace(t.manifest.needed[0], package="musl"),)),
         "manifest.needed",
         "not musl",
     ),
@@ -392,7 +393,7 @@ BREAKAGES: dict[str, tuple[Change, str, str]] = {
     "other_architecture": (other_architecture, "image.arch", "nothing was run"),
     "other_alpine": (other_alpine, "image.alpine", "not 3.1"),
     "wrong_output": (
-        lambda t: t.change(checks=(replace(GREETING, expect="^bye$"),)),
+        lambda t: t.change(checks=(structs.replace(GREETING, expect="^bye$"),)),
         "run.output",
         "'hello",
     ),
@@ -400,7 +401,7 @@ BREAKAGES: dict[str, tuple[Change, str, str]] = {
     "crash": (lambda t: t.change(checks=(shell("kill -SEGV $$"),)), "run.program", "SIGSEGV"),
     "hang": (lambda t: t.change(checks=(shell("sleep 100"),)), "run.program", "hung"),
     "no_jit": (
-        lambda t: t.change(checks=(replace(GREETING, jit=True),)),
+        lambda t: t.change(checks=(structs.replace(GREETING, jit=True),)),
         "run.jit",
         "compiled no loop",
     ),
@@ -466,7 +467,7 @@ def test_findings_of_several_kinds_are_all_there(
 ) -> None:
     tarball.reverse = True
     tarball.edit(elf_editing.with_text_relocations)
-    tarball.change(checks=(shell("exit 3"), replace(GREETING, expect="^bye$")))
+    tarball.change(checks=(shell("exit 3"), structs.replace(GREETING, expect="^bye$")))
     found = ids(check(tarball.write(tmp_path)))
     assert found == {"archive.order", "elf.textrel", "run.program", "run.output"}
 

@@ -19,12 +19,13 @@ import tarfile
 import threading
 import zipfile
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec import structs
 
 from alpypy.core.errors import (
     AlpypyError,
@@ -164,10 +165,10 @@ def tarball(
     pip = newer_pip(ROOT, PypyVersion.parse(RELEASE))
     assert pip is not None
     Fetcher(cache).fetch(pip)
-    manifest = replace(
+    manifest = structs.replace(
         MANIFEST,
         target=Target(RELEASE, alpine_version),
-        image=replace(MANIFEST.image, kit=True),
+        image=structs.replace(MANIFEST.image, kit=True),
         executables=("bin/python2.7",),
         runtime_packages=("libffi",),
     )

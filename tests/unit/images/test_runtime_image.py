@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import structs
 
 from alpypy.core.errors import ArchiveError, DataError, SpecError, UnverifiedError
 from alpypy.core.files import file_digest
@@ -63,7 +64,7 @@ def root(tmp_path: Path) -> Path:
 
 def plan(root: Path, *, dev: bool = False, target: Target = TARGET) -> ImagePlan:
     """The plan of an image out of a good tarball."""
-    write_tarball(root, replace(MANIFEST, target=target))
+    write_tarball(root, structs.replace(MANIFEST, target=target))
     return resolve(project(root), ImageRequest(target, dev=dev))
 
 
@@ -138,7 +139,10 @@ def test_a_version_that_is_too_long_for_a_tag_is_refused() -> None:
 
 def test_libraries_are_what_the_elf_files_need() -> None:
     needed = (Need("libbz2.so.1", "libbz2"), Need("libffi.so.8", "libffi"))
-    assert libraries(replace(MANIFEST, needed=needed)) == ("so:libbz2.so.1", "so:libffi.so.8")
+    assert libraries(structs.replace(MANIFEST, needed=needed)) == (
+        "so:libbz2.so.1",
+        "so:libffi.so.8",
+    )
 
 
 def test_a_verified_tarball_is_understood(root: Path) -> None:
@@ -179,7 +183,7 @@ def test_other_bytes_than_the_verified_ones_are_refused(root: Path) -> None:
     ids=lambda other: other.folder,
 )
 def test_a_tarball_of_something_else_is_refused(root: Path, other: Target) -> None:
-    write_tarball(root, replace(MANIFEST, target=other), name=TARGET.tarball)
+    write_tarball(root, structs.replace(MANIFEST, target=other), name=TARGET.tarball)
     with pytest.raises(ArchiveError, match=f"holds {other.folder}"):
         resolve(project(root), ImageRequest(TARGET))
 

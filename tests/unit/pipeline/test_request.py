@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec import structs
 
 from alpypy.core.archive import write_tarball
 from alpypy.core.errors import SpecError
@@ -31,7 +32,7 @@ def root(tmp_path: Path) -> Path:
 
 def tarball(root: Path, target: Target) -> Path:
     """A tarball of alpypy, as far as its metadata goes."""
-    return pack(replace(MANIFEST, target=target), root / "artifacts")
+    return pack(structs.replace(MANIFEST, target=target), root / "artifacts")
 
 
 def ask(root: Path, with_pypy: object) -> ResolvedBuild:

@@ -24,7 +24,7 @@ from alpypy.core.errors import (
 )
 from alpypy.core.unpack import unpack
 from alpypy.publish.download import Place, download, next_steps, read_index
-from alpypy.publish.index import Settings
+from alpypy.publish.index import ReleaseSettings
 from alpypy.publish.release import gather
 from alpypy.recipes.spec import Target
 from tests.loopback import Handler, Site, serve
@@ -237,17 +237,20 @@ def test_what_is_unpacked_already_stays(place: Place, tmp_path: Path) -> None:
 
 
 def test_the_address_of_the_settings_is_taken_where_none_is_given() -> None:
-    assert default_url(Settings("https://pypy.example.org", "pypy")) == "https://pypy.example.org"
+    assert (
+        default_url(ReleaseSettings("https://pypy.example.org", "pypy"))
+        == "https://pypy.example.org"
+    )
     with pytest.raises(SpecError, match="no address to download from") as caught:
-        default_url(Settings("", "pypy"))
+        default_url(ReleaseSettings("", "pypy"))
     assert "--from" in caught.value.remedy
 
 
 def test_a_release_is_served_where_the_settings_say_unless_it_is_told() -> None:
-    settings = Settings("https://pypy.example.org/alpine/", "pypy")
+    settings = ReleaseSettings("https://pypy.example.org/alpine/", "pypy")
     assert release_url("", settings) == "https://pypy.example.org/alpine"
     assert release_url("http://127.0.0.1:80", settings) == "http://127.0.0.1:80"
-    assert release_url("", Settings("", "pypy")) is None
+    assert release_url("", ReleaseSettings("", "pypy")) is None
     with pytest.raises(SpecError, match="no address for a release"):
         release_url("pypy.example.org", settings)
 

@@ -10,12 +10,12 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from functools import partial
 from http.server import SimpleHTTPRequestHandler
 from pathlib import Path
 
 import pytest
+from msgspec import structs
 
 from alpypy.core.errors import (
     AlpypyError,
@@ -384,10 +384,10 @@ def test_what_a_wheel_says_is_escaped(artifacts: Path, out: Path) -> None:
 
 
 def test_a_tarball_that_is_damaged_is_told(artifacts: Path, out: Path) -> None:
-    manifest = replace(MANIFEST, target=Target("2.7-7.3.22", "3.23"))
+    manifest = structs.replace(MANIFEST, target=Target("2.7-7.3.22", "3.23"))
     path = verified(artifacts, manifest)
     report = verdict.require(path)
     path.write_bytes(path.read_bytes()[:100])
-    verdict.keep(path, replace(report, sha256=file_digest(path)))
+    verdict.keep(path, structs.replace(report, sha256=file_digest(path)))
     with pytest.raises(ArchiveError, match="damaged"):
         make(artifacts, out)

@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import structs
 
 from alpypy.publish.index import Artifact, Index, Tarball, Wheel
 from alpypy.publish.page import notes, release_page
@@ -108,10 +109,10 @@ def test_a_wheel_of_python_2_is_for_musl_by_its_second_tag() -> None:
 
 def test_what_was_made_with_the_kit_says_so() -> None:
     of_alpine, words = pypy(TARGET), "made with the kit: for images of the same kit only"
-    image = replace(of_alpine.build.image, kit=True)
-    tarball = replace(of_alpine, build=replace(of_alpine.build, image=image))
-    wheel = Wheel(MUSL, 1, replace(wheel_record_of(DIGEST, ()), kit=True))
-    pure = Wheel(PURE, 1, replace(wheel_record_of(DIGEST, ()), kit=True, kind="any"))
+    image = structs.replace(of_alpine.build.image, kit=True)
+    tarball = replace(of_alpine, build=structs.replace(of_alpine.build, image=image))
+    wheel = Wheel(MUSL, 1, structs.replace(wheel_record_of(DIGEST, ()), kit=True))
+    pure = Wheel(PURE, 1, structs.replace(wheel_record_of(DIGEST, ()), kit=True, kind="any"))
     for other in (index(), Index.of([pure], URL)):
         assert words not in Page(release_page(other, flat=False)).text + notes(other)
     for one in (tarball, wheel):
@@ -180,7 +181,7 @@ HOSTILE = st.sampled_from(
 @given(HOSTILE, st.text(st.characters(exclude_categories=["Cs", "Cc"])))
 def test_what_others_wrote_is_text(hostile: str, more: str) -> None:
     words = f"{hostile}{more}"
-    build = replace(manifest_of(TARGET), compiler=words, executables=(words,))
+    build = structs.replace(manifest_of(TARGET), compiler=words, executables=(words,))
     report = Report(TARGET.tarball, DIGEST, (Finding("c", words, "m", words),), 1, 1.0, DATE)
     record = wheel_record_of(DIGEST, (), words)
     found = Index.of([Tarball(1, report, build), Wheel(PURE, 1, record, words)], URL)

@@ -37,8 +37,8 @@ def test_a_record_of_other_bytes_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("field", "value", "says"),
     [
-        ("schema", 2, "schema is 2, this alpypy reads 1"),
-        ("packages", ["--root=/", "x"], "'--root=/' is no name of a package"),
+        ("schema", 2, "schema is 2, not 1, which this alpypy reads"),
+        ("packages", ["--root=/", "x"], "is '--root=/', not the name of a package"),
         ("packages", "libffi", "not a list"),
         ("date", "yesterday", "date is 'yesterday'"),
         ("sha256", "abc", "not a SHA-256"),

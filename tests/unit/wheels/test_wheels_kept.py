@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec import structs
 
 from alpypy.core.errors import SpecError
 from alpypy.wheels import record as wheel_record
@@ -60,7 +60,7 @@ def test_a_wheel_that_was_not_tested_as_it_is_may_be_replaced(tmp_path: Path) ->
     one = kept(tmp_path)
     record = wheel_record.read(one.path)
     assert record is not None
-    wheel_record.keep(one.path, replace(record, sha256="0" * 64))
+    wheel_record.keep(one.path, structs.replace(record, sha256="0" * 64))
     refuse_other_alpine(one.path.parent, one, "3.18")
     one.path.unlink()
     refuse_other_alpine(one.path.parent, one, "3.18")
