@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated
 
 from alpypy.cli import common
@@ -28,25 +29,25 @@ class ProxyOptions:
     https: Annotated[
         bool, Option("open https to the hosts of versions/proxy.toml, so that it is cached too")
     ] = False
-    image: Annotated[
-        str | None,
-        Option(
-            "name of an image that has squid, which runs in a container of it; for machines"
-            " without one"
-        ),
+    config: Annotated[
+        Path | None,
+        Option("file with lines for squid's configuration, such as a proxy to go through"),
     ] = None
 
 
 @command(ProxyOptions)
 def proxy(options: ProxyOptions) -> None:
     """Cache what builds download: runs squid until Ctrl-C, and says what it saved."""
-    from alpypy.proxy.config import load_settings
-    from alpypy.proxy.server import Wanted, serve
+    from alpypy.proxy.config import BuildProxy, load_settings
+    from alpypy.proxy.server import serve
 
     settings = load_settings(ROOT)
-    opened = settings.https if options.https else ()
-    port = options.port or settings.port
-    folder = cache_folder() / "proxy"
-    wanted = Wanted(folder, ROOT, settings, port, opened, options.image or None)
+    asked = BuildProxy(
+        cache_folder() / "proxy",
+        options.port or settings.port,
+        settings.megabytes,
+        settings.https if options.https else (),
+        options.config.read_text(encoding="utf-8", errors="replace") if options.config else "",
+    )
     with common.workspace(common.project()) as workspace:
-        common.show(str(serve(workspace.engine, wanted, common.show)))
+        common.show(serve(workspace.engine, asked, common.show))

@@ -99,11 +99,6 @@ class Running:
         code = int(self._container.wait()["StatusCode"])
         return 124 if self._timed_out else code
 
-    def signal(self, name: str) -> None:
-        """Send it a signal, such as TERM."""
-        with contextlib.suppress(APIError, NotFound):
-            self._container.kill(name)
-
     def kill(self) -> None:
         """End it at once."""
         with contextlib.suppress(APIError, NotFound):

@@ -12,6 +12,8 @@ import io
 import os
 import tarfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +30,14 @@ from alpypy.engine.job import Completed, Job, proxy_environment
 
 _CONFLICT = 409  # HTTP: another run's container uses the image
 _ARCHITECTURES = {"amd64": "x86_64", "arm64": "aarch64"}
+
+
+@dataclass(frozen=True)
+class Bridge:
+    """The network that containers are on by default: this machine's address, and its range."""
+
+    address: str
+    network: str
 
 
 class Engine:
@@ -126,13 +136,17 @@ class Engine:
         filters = {"dangling": True, "label": f"{label}={value}"}
         return tuple(str(image.id) for image in self.client.images.list(filters=filters))
 
-    def bridges(self) -> tuple[Mapping[str, str], ...]:
-        """Address (``Gateway``) and network (``Subnet``) of the default bridge, if there is one."""
+    def bridge(self) -> Bridge | None:
+        """The network that containers are on by default, if it has an IPv4 address."""
         try:
             configs = self.client.networks.get("bridge").attrs["IPAM"]["Config"] or []
         except APIError:
-            return ()
-        return tuple(configs)
+            return None
+        for config in configs:
+            if "." in (network := config.get("Subnet", "")):
+                # Docker may leave the gateway out until a container has run: it is the first one.
+                return Bridge(config.get("Gateway") or str(ip_network(network)[1]), network)
+        return None
 
     def build(
         self,

@@ -20,16 +20,15 @@ from pathlib import Path
 from typing import cast
 
 import pytest
-import requests
 
 from alpypy.core.errors import ProxyError
 from alpypy.engine.docker import Engine
 from alpypy.engine.job import Job
 from alpypy.offline import kit
-from alpypy.proxy.config import Listen, load_settings
-from alpypy.proxy.server import Wanted, find_listen, running
-from alpypy.proxy.squid import find_squid, installed
-from tests.loopback import CONTENT, Handler, Site
+from alpypy.proxy.config import BuildProxy, Endpoint
+from alpypy.proxy.server import find_endpoint, running, saved
+from alpypy.proxy.squid import Squid, find_squid
+from tests.loopback import Handler, Site
 
 ROOT = Path(__file__).parents[3]
 PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY")
@@ -56,13 +55,19 @@ def folder() -> Iterator[Path]:
     shutil.rmtree(path)
 
 
-def proxy_in(folder: Path) -> Wanted:
-    return Wanted(folder, ROOT, load_settings(ROOT), 0, ())
+@pytest.fixture
+def proxy(folder: Path) -> BuildProxy:
+    return BuildProxy(folder, 0, 1000)
 
 
 @pytest.fixture
-def listen(engine: Engine) -> Listen:
-    return find_listen(engine, 0)
+def squid() -> Squid:
+    return find_squid(opening=False)
+
+
+@pytest.fixture
+def endpoint(engine: Engine) -> Endpoint:
+    return find_endpoint(engine, 0)
 
 
 @contextmanager
@@ -127,6 +132,10 @@ def alpine_of(engine: Engine, site: Site, tag: str, context: Path, alpine: str) 
     engine.build(context, tag=tag, arguments={}, labels={}, network=False)
 
 
+def summary(proxy: BuildProxy) -> str:
+    return saved((proxy.folder / "access.log").read_text().splitlines())
+
+
 def build(engine: Engine, base: str, tag: str) -> str:
     """The image that tarballs are verified in, with libraries of a PyPy."""
     return engine.build(
@@ -154,8 +163,9 @@ def content(engine: Engine, image: str) -> tuple[object, ...]:
 
 def test_a_second_build_needs_no_upstream(
     engine: Engine,
-    folder: Path,
-    listen: Listen,
+    proxy: BuildProxy,
+    squid: Squid,
+    endpoint: Endpoint,
     packages: dict[str, bytes],
     tags: list[str],
     tmp_path: Path,
@@ -169,29 +179,27 @@ def test_a_second_build_needs_no_upstream(
         contents.append(content(engine, build(engine, base, tag)))
         engine.remove_image(tag)  # with its layers: the next build runs its commands
 
-    with upstream(packages, listen.address) as site:
+    with upstream(packages, endpoint.address) as site:
         alpine_of(engine, site, base, tmp_path / "alpine", alpine_version)
         made()
         direct = len(site.asked)
         assert direct > 4
-        monkeypatch.setenv("HTTP_PROXY", listen.url)
-        with running(proxy_in(folder), installed(), listen) as proxy:
+        monkeypatch.setenv("HTTP_PROXY", endpoint.url)
+        with running(proxy, squid, endpoint):
             made()
-        first = proxy.traffic()
-        assert (first.cached, first.failed) == (0, 0)
+        assert " 0.0 MB (0 %) of it from the cache" in summary(proxy)
         assert len(site.asked) == 2 * direct
-    with running(proxy_in(folder), installed(), listen) as proxy:
+    with running(proxy, squid, endpoint):
         made()
-    second = proxy.traffic()
-    assert second.failed == 0
-    assert second.cached == second.served
-    assert second.cached > 8_000_000
+    served = re.fullmatch(r"served (\S+) MB in .* \(100 %\) of it from the cache", summary(proxy))
+    assert served
+    assert float(served[1]) > 8
     assert contents[0] == contents[1] == contents[2]
 
 
 def test_the_engine_takes_a_build_through_the_proxy_for_the_same(
     engine: Engine,
-    listen: Listen,
+    endpoint: Endpoint,
     packages: dict[str, bytes],
     tags: list[str],
     tmp_path: Path,
@@ -199,22 +207,22 @@ def test_the_engine_takes_a_build_through_the_proxy_for_the_same(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     base, tag = tags
-    with upstream(packages, listen.address) as site:
+    with upstream(packages, endpoint.address) as site:
         alpine_of(engine, site, base, tmp_path / "alpine", alpine_version)
         direct = build(engine, base, tag)
         asked = len(site.asked)
-        monkeypatch.setenv("HTTP_PROXY", listen.url)
+        monkeypatch.setenv("HTTP_PROXY", endpoint.url)
         assert build(engine, base, tag) == direct
         assert len(site.asked) == asked
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_the_command_runs_until_it_is_told_to_end(
-    engine: Engine, cache: Path, folder: Path, listen: Listen, number: int
+    engine: Engine, cache: Path, folder: Path, endpoint: Endpoint, number: int
 ) -> None:
     private = cache / "engine/engine.sock"
     host = {"DOCKER_HOST": f"unix://{private}"} if private.is_socket() else {}
-    command = [sys.executable, "-m", "invoke", "proxy", "--port", str(listen.port)]
+    command = [sys.executable, "-m", "invoke", "proxy", "--port", str(endpoint.port)]
     process = subprocess.Popen(
         command,
         cwd=ROOT,
@@ -224,7 +232,7 @@ def test_the_command_runs_until_it_is_told_to_end(
     )
     assert process.stdout
     said = [process.stdout.readline() for _ in range(4)]
-    assert said[2] == f"  export HTTP_PROXY={listen.url} HTTPS_PROXY={listen.url}\n"
+    assert said[2] == f"  export HTTP_PROXY={endpoint.url} HTTPS_PROXY={endpoint.url}\n"
     process.send_signal(number)
     last, _ = process.communicate(timeout=60)
     assert process.returncode == 0
@@ -232,69 +240,26 @@ def test_the_command_runs_until_it_is_told_to_end(
 
 
 def test_containers_reach_the_proxy_and_not_this_machine_s_loopback(
-    engine: Engine, base_image: str, folder: Path, listen: Listen
+    engine: Engine, base_image: str, proxy: BuildProxy, squid: Squid, endpoint: Endpoint
 ) -> None:
     with (
         upstream({"/secret": b"secret"}, "127.0.0.1") as site,
-        running(proxy_in(folder), installed(), listen),
+        running(proxy, squid, endpoint),
     ):
         addresses = (site.address, site.address.replace("127.0.0.1", "localhost"))
         for address in addresses:
             command = ["wget", "-O-", f"{address}/secret"]
-            job = Job(base_image, command, environment={"http_proxy": listen.url}, network="bridge")
+            job = Job(
+                base_image, command, environment={"http_proxy": endpoint.url}, network="bridge"
+            )
             done = engine.run(job)
             assert done.exit_code == 1
             assert "403 Forbidden" in done.output
         assert not site.asked
 
 
-def test_a_port_that_is_taken(engine: Engine, listen: Listen) -> None:
-    taken = pytest.raises(ProxyError, match=rf"port {listen.port} of .* is taken")
-    with upstream({}, listen.address, listen.port), taken as caught:
-        find_listen(engine, listen.port)
+def test_a_port_that_is_taken(engine: Engine, endpoint: Endpoint) -> None:
+    taken = pytest.raises(ProxyError, match=rf"port {endpoint.port} of .*: Address already in use")
+    with upstream({}, endpoint.address, endpoint.port), taken as caught:
+        find_endpoint(engine, endpoint.port)
     assert "--port" in caught.value.remedy
-
-
-@pytest.fixture(scope="module")
-def squid_image(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """An image of this machine's own squid and what that needs to run."""
-    folder = Path(installed().helpers)
-    programs = [str(SQUID), str(folder / "unlinkd"), *map(str, map(shutil.which, ("sh", "flock")))]
-    said = subprocess.run(["ldd", *programs], capture_output=True, text=True, check=True).stdout
-    libraries = set(re.findall(r"(?:=> |^\t)(/\S+)", said, re.MULTILINE))
-    others = ("/etc/passwd", "/etc/squid", "/usr/share/squid")
-    path = tmp_path_factory.mktemp("squid") / "squid.tar"
-    with tarfile.open(path, "w", dereference=True) as tar:
-        for one in (*programs, *libraries, *others):
-            tar.add(one)
-    tag = f"alpypy-test:{uuid.uuid4().hex}"
-    engine.import_rootfs(path, tag)
-    yield tag
-    engine.remove_image(tag)
-
-
-def test_squid_out_of_an_image(
-    engine: Engine, squid_image: str, folder: Path, listen: Listen
-) -> None:
-    squid = find_squid(engine, squid_image, opening=False)
-    seen, port = [], 0
-    for _ in range(2):
-        with upstream({"/six-1.17.tar.gz": CONTENT}, listen.address, port) as site:
-            port = int(site.address.rpartition(":")[2])
-            with running(proxy_in(folder), squid, listen) as proxy:
-                found = engine.client.containers.list(filters={"ancestor": squid_image})
-                assert len(found) == 1
-                session = requests.Session()
-                session.proxies = {"http": listen.url}
-                got = session.get(f"{site.address}/six-1.17.tar.gz", timeout=30)
-                assert got.content == CONTENT
-            seen.append((len(site.asked), proxy.traffic().cached > len(CONTENT)))
-        assert not engine.client.containers.list(all=True, filters={"ancestor": squid_image})
-    assert seen == [(1, False), (0, True)]
-
-
-def test_an_image_without_squid(engine: Engine, base_image: str) -> None:
-    with pytest.raises(ProxyError, match="has no squid that runs"):
-        find_squid(engine, base_image, opening=False)
-    with pytest.raises(ProxyError, match="cannot pull it"):
-        find_squid(engine, f"127.0.0.1:9/{uuid.uuid4().hex}:none", opening=False)

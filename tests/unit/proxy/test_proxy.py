@@ -1,45 +1,39 @@
-"""The proxy without containers: a real squid on loopback, behind one that stands for upstream."""
+"""The proxy without containers: a real squid on loopback, and real servers for it to ask."""
 
 from __future__ import annotations
 
 import base64
-import contextlib
 import os
-import re
 import shutil
 import signal
 import socket
 import ssl
 import subprocess
-import threading
 import uuid
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import requests
 import trustme
 
-from alpypy.core.errors import DataError, ProxyError, ResourceError, SpecError
+from alpypy.core.errors import DataError, ProxyError
+from alpypy.core.folders import ROOT
 from alpypy.proxy import server as proxies
-from alpypy.proxy.authority import BUNDLE
-from alpypy.proxy.config import Listen, Upstream, configuration, load_settings
-from alpypy.proxy.files import hand_over
-from alpypy.proxy.log import Traffic, traffic
-from alpypy.proxy.server import Wanted, hints, running, upstream_of
-from alpypy.proxy.squid import installed
+from alpypy.proxy.config import BuildProxy, Endpoint, configuration, load_settings
+from alpypy.proxy.server import hints, running, saved
+from alpypy.proxy.squid import Squid, find_squid
 from tests.loopback import CONTENT, Handler, Site, serve
 
-ROOT = Path(__file__).parents[3]
-SQUID = shutil.which("squid", path=f"{os.environ['PATH']}:/usr/sbin")
-LOGIN = ("user%", "pa:ss/w@rd é")
-IN_URL = "user%25:pa%3Ass%2Fw%40rd%20%C3%A9"
-HOST = "packages.test"  # which no name server knows
-
 real = pytest.mark.skipif(
-    SQUID is None, reason="no squid: apt-get install --no-install-recommends squid-openssl"
+    shutil.which("squid", path=f"{os.environ['PATH']}:/usr/sbin") is None,
+    reason="no squid: apt-get install --no-install-recommends squid-openssl",
 )
+as_root = pytest.mark.skipif(os.getuid() != 0, reason="needs root and squid's user")
+FILES = dict.fromkeys(("/make_4.3_amd64.deb", "/six-1.17.tar.gz", "/simple/six/"), CONTENT)
+FRESH = {"Cache-Control": "max-age=0"}  # as pip asks for an index
 
 
 @pytest.fixture(autouse=True)
@@ -53,427 +47,335 @@ def alone(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def folder() -> Iterator[Path]:
-    """A folder that squid's user gets into only because squid is started in it."""
-    path = Path(f"/tmp/alpypy-proxy-{uuid.uuid4().hex[:8]}")
-    path.mkdir(mode=0o700)
-    yield path / "proxy"
-    shutil.rmtree(path)
+def proxy() -> Iterator[BuildProxy]:
+    """A proxy that may ask servers on loopback, in a folder that squid's user gets into only
+    because squid is started there."""
+    folder = Path(f"/tmp/alpypy-proxy-{uuid.uuid4().hex[:8]}")
+    folder.mkdir(mode=0o700)
+    yield BuildProxy(folder / "proxy", 0, 100, extra="http_access allow all")
+    shutil.rmtree(folder)
 
 
 @pytest.fixture
-def listen() -> Listen:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return Listen("127.0.0.1", probe.getsockname()[1], ("127.0.0.1",))
+def endpoint() -> Endpoint:
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        return Endpoint("127.0.0.1", probe.getsockname()[1], ("127.0.0.1",))
 
 
 @pytest.fixture
-def wanted(folder: Path, listen: Listen) -> Wanted:
-    return Wanted(folder, ROOT, load_settings(ROOT), listen.port, ())
+def squid() -> Squid:
+    return find_squid(opening=True)
 
 
-@dataclass
-class Company(Site):
-    """A proxy that everything has to go through; it has what it is asked for itself."""
+@contextmanager
+def upstream(files: dict[str, bytes], context: ssl.SSLContext | None = None) -> Iterator[Site]:
+    """A server on loopback until the block ends, with TLS if there is a context for it."""
+    site = Site(dict(files))
 
-    logins: set[str] = field(default_factory=set)
-    tunnels: list[str] = field(default_factory=list)
-    behind: tuple[str, int] = ("", 0)
+    class Served(Handler):
+        def setup(self) -> None:
+            if context:
+                self.request = context.wrap_socket(self.request, server_side=True)
+            super().setup()
 
-
-class CompanyHandler(Handler):
-    site: Company
-
-    def do_GET(self) -> None:  # noqa: N802
-        self.site.logins.add(self.headers.get("Proxy-Authorization", ""))
-        super().do_GET()
-
-    def do_CONNECT(self) -> None:  # noqa: N802
-        self.site.logins.add(self.headers.get("Proxy-Authorization", ""))
-        self.site.tunnels.append(self.path)
-        with socket.create_connection(self.site.behind) as there:
-            self.send_response(200)
-            self.end_headers()
-            back = threading.Thread(target=copy, args=(there, self.connection), daemon=True)
-            back.start()
-            copy(self.connection, there)
-            back.join(5)
-        self.close_connection = True
-
-
-def copy(one: socket.socket, other: socket.socket) -> None:
-    with contextlib.suppress(OSError):
-        while piece := one.recv(1 << 16):
-            other.sendall(piece)
-        other.shutdown(socket.SHUT_WR)
-
-
-@pytest.fixture
-def company(monkeypatch: pytest.MonkeyPatch) -> Iterator[Company]:
-    site = Company()
-    for address in serve(type("OwnHandler", (CompanyHandler,), {"site": site})):
-        site.address = address
-        for name in ("HTTP_PROXY", "HTTPS_PROXY"):
-            monkeypatch.setenv(name, address.replace("//", f"//{IN_URL}@"))
+    Served.site = site
+    serving = serve(Served)
+    site.address = next(serving).replace(
+        "http://127.0.0.1", f"http{'s' if context else ''}://localhost"
+    )
+    try:
         yield site
+    finally:
+        next(serving, None)
 
 
-def get(listen: Listen, url: str, **options: object) -> requests.Response:
-    proxy = {"http": listen.url, "https": listen.url}
+def get(endpoint: Endpoint, url: str, **options: object) -> requests.Response:
     with requests.Session() as session:
         session.trust_env = False
-        return session.get(url, proxies=proxy, timeout=30, **options)  # type: ignore[arg-type]
+        proxies = {"http": endpoint.url, "https": endpoint.url}
+        return session.get(url, proxies=proxies, timeout=30, **options)  # type: ignore[arg-type]
 
 
-def written(folder: Path) -> Iterator[tuple[Path, bytes]]:
-    for path in folder.rglob("*"):
-        if path.is_file():
-            yield path, path.read_bytes()
+def summary(proxy: BuildProxy) -> str:
+    return saved((proxy.folder / "access.log").read_text().splitlines())
 
 
 @real
 def test_what_was_fetched_once_is_served_without_upstream(
-    wanted: Wanted, listen: Listen, company: Company, monkeypatch: pytest.MonkeyPatch
+    proxy: BuildProxy, squid: Squid, endpoint: Endpoint
 ) -> None:
-    urls = [f"http://{HOST}/pool/{name}" for name in ("make_4.3-4.1_amd64.deb", "six-1.17.tar.gz")]
-    index = f"http://{HOST}/simple/six/"
-    company.files = dict.fromkeys((*urls, index), CONTENT)
-    with running(wanted, installed(), listen) as proxy:
-        assert all(get(listen, url).content == CONTENT for url in (*urls, index))
-    assert proxy.traffic().cached == 0
-    basic = base64.b64encode(":".join(LOGIN).encode()).decode()
-    assert company.logins == {f"Basic {basic}"}
-    asked = len(company.asked)
-    for name in ("HTTP_PROXY", "HTTPS_PROXY"):
-        monkeypatch.setenv(name, "http://127.0.0.1:9")  # where nothing listens
-    with running(wanted, installed(), listen) as proxy:
-        assert all(get(listen, url).content == CONTENT for url in (*urls, index))
-        # pip asks for an index so: it wants to know whether it is still right.
-        again = get(listen, index, headers={"Cache-Control": "max-age=0"})
+    with upstream(FILES) as site, running(proxy, squid, endpoint):
+        assert all(get(endpoint, f"{site.address}{path}").content == CONTENT for path in FILES)
+    assert summary(proxy) == "served 3.1 MB in 3 answers, 0.0 MB (0 %) of it from the cache"
+    with running(proxy, squid, endpoint):
+        assert all(get(endpoint, f"{site.address}{path}").content == CONTENT for path in FILES)
+        again = get(endpoint, f"{site.address}/simple/six/", headers=FRESH)
         assert again.content == CONTENT
-        assert get(listen, f"http://{HOST}/simple/other/").status_code == 502
-    seen = proxy.traffic()
-    assert (seen.answers, seen.failed) == (4, 1)
-    assert 4 * len(CONTENT) < seen.cached == seen.served
-    assert len(company.asked) == asked
+        assert get(endpoint, f"{site.address}/simple/other/").status_code >= 500
+    assert summary(proxy) == "served 4.1 MB in 4 answers, 4.1 MB (100 %) of it from the cache"
 
 
 @real
 def test_an_index_that_changed_is_fetched_and_then_kept_too(
-    wanted: Wanted, listen: Listen, company: Company, monkeypatch: pytest.MonkeyPatch
+    proxy: BuildProxy, squid: Squid, endpoint: Endpoint
 ) -> None:
-    index = f"http://{HOST}/simple/six/"
-    fresh = {"Cache-Control": "max-age=0"}
-    with running(wanted, installed(), listen):
-        for text in (b"six-1.16", b"six-1.17"):
-            company.files[index] = text
-            assert get(listen, index, headers=fresh).content == text
-    for name in ("HTTP_PROXY", "HTTPS_PROXY"):
-        monkeypatch.setenv(name, "http://127.0.0.1:9")
-    with running(wanted, installed(), listen):
-        assert get(listen, index, headers=fresh).content == b"six-1.17"
-
-
-@real
-def test_a_password_is_in_no_file_and_no_argument(
-    wanted: Wanted, listen: Listen, company: Company
-) -> None:
-    url = f"http://{HOST}/six-1.17.tar.gz"
-    company.files[url] = CONTENT
-    with running(wanted, installed(), listen) as proxy:
-        assert get(listen, url.replace("//", "//me:hunter2@")).content == CONTENT
-        assert isinstance(proxy.process, subprocess.Popen)
-        arguments = Path(f"/proc/{proxy.process.pid}/cmdline").read_bytes()
-        files = [*written(wanted.folder), (Path("arguments"), arguments)]
-    files += written(wanted.folder)
-    for path, content in files:
-        assert not re.search(rb"w(@|%40)rd|hunter2|\bme:", content), path
-    assert wanted.folder.stat().st_mode & 0o777 == 0o700
-
-
-@dataclass(frozen=True)
-class Secure:
-    """A server with https, that a list of certificate authorities vouches for."""
-
-    address: tuple[str, int]
-    authorities: Path
+    with upstream({}) as site, running(proxy, squid, endpoint):
+        index = f"{site.address}/simple/six/"
+        for content in (b"six-1.16", b"six-1.17"):
+            site.files["/simple/six/"] = content
+            assert get(endpoint, index, headers=FRESH).content == content
+    with running(proxy, squid, endpoint):
+        assert get(endpoint, index, headers=FRESH).content == b"six-1.17"
 
 
 @pytest.fixture
-def secure(tmp_path: Path) -> Iterator[Secure]:
-    authority, authorities = trustme.CA(), tmp_path / "authorities.pem"
-    authority.cert_pem.write_to_path(authorities)
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    authority.issue_cert(HOST).configure_cert(context)
-    site = Site({"/six-1.17.tar.gz": CONTENT})
+def trusted(tmp_path: Path) -> Path:
+    return tmp_path / "trusted.pem"
 
-    class Encrypted(Handler):
-        def setup(self) -> None:
-            self.request = context.wrap_socket(self.request, server_side=True)
-            super().setup()
 
-    for address in serve(type("Own", (Encrypted,), {"site": site})):
-        port = int(address.rpartition(":")[2])
-        yield Secure(("127.0.0.1", port), authorities)
+@pytest.fixture
+def secure(trusted: Path) -> ssl.SSLContext:
+    """TLS for a server with the name localhost, by an authority of its own."""
+    authority, context = trustme.CA(), ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("localhost").configure_cert(context)
+    authority.cert_pem.write_to_path(trusted)
+    return context
 
 
 @real
 def test_https_is_cached_for_hosts_that_are_opened(
-    wanted: Wanted,
-    listen: Listen,
-    company: Company,
-    secure: Secure,
+    proxy: BuildProxy,
+    squid: Squid,
+    endpoint: Endpoint,
+    secure: ssl.SSLContext,
+    trusted: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    if not installed().opens:
-        pytest.skip("this squid has no OpenSSL: apt-get install squid-openssl")
-    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(secure.authorities))
-    company.behind = secure.address
-    wanted = replace(wanted, opened=(HOST,))
-    bundle, url = str(wanted.folder / BUNDLE), f"https://{HOST}/six-1.17.tar.gz"
-    with running(wanted, installed(), listen):
-        assert get(listen, url, verify=bundle).content == CONTENT
+    proxy = replace(proxy, opened=("localhost",))
+    bundle = str(proxy.folder / "bundle.pem")
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(trusted))  # how squid knows the server
+    with upstream(FILES, secure) as site, running(proxy, squid, endpoint):
+        url = f"{site.address}/six-1.17.tar.gz"
+        assert get(endpoint, url, verify=bundle).content == CONTENT
         with pytest.raises(requests.exceptions.SSLError):
-            get(listen, url, verify=str(secure.authorities))
-    assert company.tunnels == [f"{HOST}:443"]
-    for name in ("HTTP_PROXY", "HTTPS_PROXY"):
-        monkeypatch.setenv(name, "http://127.0.0.1:9")
+            get(endpoint, url, verify=str(trusted))
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", bundle)  # as in the shell that builds
-    with running(wanted, installed(), listen) as proxy:
-        assert get(listen, url, verify=bundle).content == CONTENT
-    seen = proxy.traffic()
-    assert seen.cached == seen.served > len(CONTENT)
-    assert len(company.tunnels) == 1
+    with running(proxy, squid, endpoint):
+        assert get(endpoint, url, verify=bundle).content == CONTENT
+    assert summary(proxy).endswith("1.0 MB (100 %) of it from the cache")
+
+
+@real
+def test_a_client_that_verifies_strictly_takes_the_certificate(
+    proxy: BuildProxy, squid: Squid, endpoint: Endpoint
+) -> None:
+    """As Python does from 3.13 on: https://docs.python.org/3/whatsnew/3.13.html#ssl"""
+    proxy = replace(proxy, opened=("a.test", "b.test"))
+    with running(proxy, squid, endpoint):
+        context = ssl.create_default_context(cafile=str(proxy.folder / "bundle.pem"))
+        context.verify_flags |= ssl.VERIFY_X509_STRICT
+        with socket.create_connection((endpoint.address, endpoint.port)) as tunnel:
+            tunnel.sendall(b"CONNECT b.test:443 HTTP/1.1\r\nHost: b.test\r\n\r\n")
+            assert b" 200 " in tunnel.recv(1000)
+            with context.wrap_socket(tunnel, server_hostname="b.test") as connection:
+                certificate = connection.getpeercert() or {}
+    assert certificate["subjectAltName"] == (("DNS", "a.test"), ("DNS", "b.test"))
 
 
 @real
 def test_https_of_other_hosts_passes_through(
-    wanted: Wanted,
-    listen: Listen,
-    company: Company,
-    secure: Secure,
-    monkeypatch: pytest.MonkeyPatch,
+    proxy: BuildProxy, squid: Squid, endpoint: Endpoint, secure: ssl.SSLContext, trusted: Path
 ) -> None:
-    company.behind = secure.address
-    if installed().opens:
-        wanted = replace(wanted, opened=("other.test",))
-    with running(wanted, installed(), listen) as proxy:
-        url = f"https://{HOST}/six-1.17.tar.gz"
-        assert get(listen, url, verify=str(secure.authorities)).content == CONTENT
-    seen = proxy.traffic()
-    assert seen.passed > len(CONTENT)
-    assert (seen.served, seen.failed) == (0, 0)
+    proxy = replace(proxy, opened=("other.test",))
+    with upstream(FILES, secure) as site, running(proxy, squid, endpoint):
+        url = f"{site.address}/six-1.17.tar.gz"
+        assert get(endpoint, url, verify=str(trusted)).content == CONTENT
+    assert summary(proxy) == "served 0.0 MB in 0 answers, 0.0 MB of it from the cache"
 
 
 @real
-def test_what_needs_no_proxy_is_asked_directly(
-    wanted: Wanted, listen: Listen, company: Company, monkeypatch: pytest.MonkeyPatch
+def test_squid_goes_through_a_proxy_that_the_user_s_lines_name(
+    proxy: BuildProxy, squid: Squid, endpoint: Endpoint
 ) -> None:
-    monkeypatch.setenv("NO_PROXY", ".direct.test,192.0.2.0/24")
-    url = "http://at.direct.test/six-1.17.tar.gz"
-    company.files = {url: CONTENT}
-    with running(wanted, installed(), listen):
-        assert get(listen, url).status_code >= 500  # there is no such host
-    assert not company.asked
+    url = "http://packages.test/six-1.17.tar.gz"  # which no name server knows
+    logins = []
+
+    class Parent(Handler):
+        site = Site({url: CONTENT})
+
+        def do_GET(self) -> None:  # noqa: N802
+            logins.append(self.headers["Proxy-Authorization"])
+            super().do_GET()
+
+    for address in serve(Parent):
+        port = address.rpartition(":")[2]
+        lines = (
+            f"cache_peer 127.0.0.1 parent {port} 0 no-query no-digest default login=user:pass",
+            "never_direct allow all",
+            "http_access allow all",
+        )
+        with running(replace(proxy, extra="\n".join(lines)), squid, endpoint):
+            assert get(endpoint, url).content == CONTENT
+    assert logins == [f"Basic {base64.b64encode(b'user:pass').decode()}"]
 
 
 @real
-def test_other_machines_are_refused(wanted: Wanted, listen: Listen, company: Company) -> None:
-    url = f"http://{HOST}/six-1.17.tar.gz"
-    company.files = {url: CONTENT}
-    with running(wanted, installed(), replace(listen, clients=("192.0.2.1",))) as proxy:
-        assert get(listen, url).status_code == 403
+def test_other_machines_are_refused(proxy: BuildProxy, squid: Squid, endpoint: Endpoint) -> None:
+    others = replace(endpoint, clients=("192.0.2.1",))
+    with upstream(FILES) as site, running(proxy, squid, others):
+        assert get(endpoint, f"{site.address}/six-1.17.tar.gz").status_code == 403
         with pytest.raises(requests.exceptions.ProxyError, match="403"):
-            get(listen, url.replace("http:", "https:"))
-    assert proxy.traffic() == Traffic()
-    assert not company.asked + company.tunnels
+            get(endpoint, "https://packages.test/")
+    assert not site.asked
+    assert summary(proxy).startswith("served 0.0 MB in 0 answers")
 
 
 @real
-def test_a_second_proxy_with_the_same_cache_is_refused(wanted: Wanted, listen: Listen) -> None:
-    with running(wanted, installed(), listen):
-        refused = pytest.raises(ProxyError, match="another proxy runs with the cache")
-        with refused as caught, running(wanted, installed(), replace(listen, port=listen.port + 1)):
+def test_what_listens_on_loopback_is_refused(
+    proxy: BuildProxy, squid: Squid, endpoint: Endpoint
+) -> None:
+    with upstream(FILES) as site, running(replace(proxy, extra=""), squid, endpoint):
+        for host in ("localhost", "127.0.0.1", "a.localhost", "0.0.0.0", "[::1]"):
+            url = site.address.replace("localhost", host)
+            assert get(endpoint, f"{url}/six-1.17.tar.gz").status_code == 403
+    assert not site.asked
+
+
+@real
+def test_a_second_proxy_with_the_same_cache_is_refused(
+    proxy: BuildProxy, squid: Squid, endpoint: Endpoint
+) -> None:
+    other = replace(endpoint, port=endpoint.port + 1)
+    with running(proxy, squid, endpoint):
+        before = (proxy.folder / "squid.conf").read_bytes()
+        with pytest.raises(ProxyError, match="another proxy runs"), running(proxy, squid, other):
             pass
-        assert "ALPYPY_CACHE" in caught.value.remedy
-    with running(wanted, installed(), listen):
+        assert (proxy.folder / "squid.conf").read_bytes() == before
+    with running(proxy, squid, endpoint):
         pass
 
 
 @real
-def test_a_squid_that_ends_by_itself_is_an_error(wanted: Wanted, listen: Listen) -> None:
-    with running(wanted, installed(), listen) as proxy:
-        assert isinstance(proxy.process, subprocess.Popen)
-        proxy.process.send_signal(signal.SIGKILL)
-        proxy.process.wait()
-        error = proxies._ended(wanted.folder)
-        for path in Path("/dev/shm").glob(f"alpypy*at{listen.port}-*"):
-            path.unlink()  # which squid removes when it ends well
+def test_a_squid_that_ends_by_itself_is_an_error(
+    proxy: BuildProxy, squid: Squid, endpoint: Endpoint
+) -> None:
+    with running(proxy, squid, endpoint) as process:
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        error = proxies._ended(proxy.folder)
+    for path in Path("/dev/shm").glob(f"alpypy{endpoint.port}-*"):
+        path.unlink()  # which squid removes when it ends well
     assert error.exit_code == 20
-    assert str(wanted.folder / "squid.log") in error.remedy
+    assert str(proxy.folder / "squid.log") in error.remedy
 
 
 @real
-def test_a_configuration_that_squid_refuses_is_told_without_its_password(
-    wanted: Wanted, listen: Listen, monkeypatch: pytest.MonkeyPatch
+def test_lines_that_squid_refuses_are_quoted_without_a_password(
+    proxy: BuildProxy, squid: Squid, endpoint: Endpoint
 ) -> None:
-    monkeypatch.setenv("HTTP_PROXY", "http://user:hunter2@proxy.test:3128")
-    broken = replace(listen, clients=("nonsense of clients",))
-    with (
-        pytest.raises(ProxyError, match="squid ended") as caught,
-        running(wanted, installed(), broken),
-    ):
+    proxy = replace(proxy, extra="cache_peer a.test nonsense login=user:hunter2")
+    refused = pytest.raises(ProxyError, match=r"cache_peer a.test nonsense login=\.\.\.")
+    with refused as caught, running(proxy, squid, endpoint):
         pass
     assert "hunter2" not in str(caught.value)
-    assert all(b"hunter2" not in content for path, content in written(wanted.folder))
-
-
-@real
-@pytest.mark.skipif(os.getuid() != 0, reason="mounting a small disk needs root")
-def test_a_full_disk(wanted: Wanted, listen: Listen) -> None:
-    wanted.folder.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(wanted.folder)]
-    if subprocess.run(mount, capture_output=True, check=False).returncode:
-        pytest.skip("no file system can be mounted here")
-    try:
-        full = pytest.raises(ResourceError, match=r"the disk that holds .* is full")
-        with full as caught, running(wanted, installed(), listen):
-            pass
-        assert "ALPYPY_CACHE" in caught.value.remedy
-    finally:
-        subprocess.run(["umount", str(wanted.folder)], check=True)
-
-
-as_root = pytest.mark.skipif(os.getuid() != 0, reason="only root can give files to another user")
-
-
-@pytest.fixture
-def victim(tmp_path: Path) -> Path:
-    """A file of another user than squid's."""
-    path = tmp_path / "victim"
-    path.write_text("kept")
-    return path
-
-
-def untouched(victim: Path) -> bool:
-    return victim.read_text() == "kept" and victim.stat().st_uid == os.getuid()
 
 
 @real
 @as_root
-@pytest.mark.parametrize(
-    "name", ["squid.conf", "squid.log", "access.log", "ca.pem", BUNDLE, "upstream.pem", "any"]
-)
-def test_links_that_squid_left_are_not_followed(
-    wanted: Wanted, listen: Listen, victim: Path, name: str
+def test_squid_does_not_run_as_root_and_changes_nothing_but_its_store(
+    proxy: BuildProxy, squid: Squid, endpoint: Endpoint
 ) -> None:
-    squid = installed()
-    if squid.opens:
-        wanted = replace(wanted, opened=(HOST,))
-    wanted.folder.mkdir()
-    (wanted.folder / name).symlink_to(victim)
-    assert squid.owner
-    os.chown(wanted.folder, *squid.owner)
-    with running(wanted, squid, listen):
-        assert get(listen, f"http://{listen.address}:{listen.port}/").status_code == 403
-    assert untouched(victim)
+    proxy = replace(proxy, opened=("localhost",))
+    with running(proxy, squid, endpoint) as process:
+        owners = Path(f"/proc/{process.pid}/status").read_text().splitlines()
+        names = {path.name: path.stat() for path in proxy.folder.iterdir()}
+    assert f"Uid:\t{squid.user}\t{squid.user}\t{squid.user}\t{squid.user}" in owners
+    private = {name for name, found in names.items() if found.st_mode & 0o077 == 0}
+    assert private == names.keys() - {"bundle.pem", "lock"}
+    assert names["bundle.pem"].st_uid == 0
+    script = "! rm -f squid.conf; ! ln -s /etc/passwd any; ! mv store other; touch store/any"
+    squid_s = {"user": squid.user, "group": squid.group, "extra_groups": []}
+    command = ["sh", "-ec", script]
+    subprocess.run(command, cwd=proxy.folder, check=True, **squid_s)  # type: ignore[call-overload]
+    assert {path.name for path in proxy.folder.iterdir()} == names.keys()
 
 
 @real
-def test_a_log_that_squid_made_a_link_is_not_read(
-    wanted: Wanted, listen: Listen, victim: Path
+@as_root
+@pytest.mark.parametrize("linked", [False, True])
+def test_a_folder_of_another_user_is_left_alone(
+    proxy: BuildProxy, squid: Squid, endpoint: Endpoint, tmp_path: Path, linked: bool
 ) -> None:
-    with running(wanted, installed(), listen):
-        log = wanted.folder / "squid.log"
-        log.unlink()
-        log.symlink_to(victim)
-        with pytest.raises(OSError, match="symbolic links"):
-            proxies._ended(wanted.folder)
-    assert untouched(victim)
-
-
-def test_a_lock_that_is_a_link_is_not_followed(
-    wanted: Wanted, listen: Listen, tmp_path: Path
-) -> None:
-    wanted.folder.mkdir()
-    (wanted.folder / "lock").symlink_to(tmp_path / "made")
-    with pytest.raises(ResourceError, match="symbolic links"), proxies._alone(wanted.folder):
+    theirs = tmp_path / "theirs" if linked else proxy.folder
+    theirs.mkdir()
+    (theirs / "squid.conf").symlink_to(tmp_path / "victim")
+    os.chown(theirs, squid.user, squid.group)
+    if linked:
+        proxy.folder.symlink_to(theirs)
+    with pytest.raises(ProxyError, match="belongs to another"), running(proxy, squid, endpoint):
         pass
-    assert not (tmp_path / "made").exists()
-
-
-@as_root
-def test_a_cache_of_another_user_is_handed_over_without_what_its_links_lead_to(
-    folder: Path, victim: Path
-) -> None:
-    (folder / "store/00").mkdir(parents=True)
-    (folder / "store/00/object").touch()
-    (folder / "store/link").symlink_to(victim)
-    (folder / "store/folder").symlink_to(victim.parent)
-    hand_over(folder, (65534, 65534))
-    assert untouched(victim)
-    assert victim.parent.stat().st_uid == 0
-    given = (folder, folder / "store", folder / "store/00", folder / "store/00/object")
-    assert {path.stat().st_uid for path in given} == {65534}
+    assert [path.name for path in theirs.iterdir()] == ["squid.conf"]
+    assert not (tmp_path / "victim").exists()
 
 
 def test_without_squid_the_package_is_named(
-    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(shutil, "which", lambda *_, **__: None)
     with pytest.raises(ProxyError, match="squid is not installed") as caught:
-        installed()
+        find_squid(opening=False)
     assert "apt-get install" in caught.value.remedy
 
 
-def test_the_proxy_of_the_environment_is_not_the_one_that_is_started(
-    listen: Listen, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("HTTP_PROXY", listen.url)
-    monkeypatch.setenv("HTTPS_PROXY", "http://proxy.test:8080")
-    monkeypatch.setenv("NO_PROXY", "10.0.0.0/8")
-    assert upstream_of(listen) == Upstream("", "http://proxy.test:8080", "10.0.0.0/8")
-
-
 @pytest.mark.parametrize(
-    ("proxy", "shown"),
+    ("said", "opening", "error"),
     [
-        ("https://user:hunter2@proxy.test", "https://proxy.test"),
-        ("socks5://user:hunter2@proxy.test:1080", "socks5://proxy.test:1080"),
-        ("http://user:hunter2@proxy.test:port", "http://proxy.test:port"),
-        ("http://user:hunter2@proxy.test x\nhttp_access allow all", "proxy.test x"),
+        ("'--with-default-user=root' '--with-gnutls'", True, "compiled without OpenSSL"),
+        ("'--with-default-user=nobody-has-it'", False, "has no user nobody-has-it"),
     ],
 )
-def test_a_proxy_that_squid_cannot_use(listen: Listen, proxy: str, shown: str) -> None:
-    with pytest.raises(SpecError) as caught:
-        configuration(ROOT, listen, 100, Upstream(http=proxy))
-    assert shown in caught.value.what
-    assert "hunter2" not in str(caught.value)
-
-
-def test_no_proxy_is_taken_word_by_word(listen: Listen) -> None:
-    upstream = Upstream("proxy.test:8080", "", "localhost, .a.test *.b.test:8080,10.0.0.1,*,(bad)")
-    text = configuration(ROOT, listen, 100, upstream)
-    assert r"acl direct_names dstdom_regex -n -i (^|\.)a\.test$" in text
-    assert r"acl direct_names dstdom_regex -n -i (^|\.)b\.test$" in text
-    assert "acl direct_addresses dst -n 10.0.0.1/32" in text
-    assert "always_direct allow direct_all" in text
-    assert "bad" not in text
-    assert "cache_peer proxy.test parent 8080 0 no-query no-digest default name=plain\n" in text
+def test_a_stand_in_for_a_squid_that_cannot_be_used(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, said: str, opening: bool, error: str
+) -> None:
+    (tmp_path / "squid").write_text(f'#!/bin/sh\necho "{said}"\n')
+    (tmp_path / "squid").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    monkeypatch.setattr(os, "getuid", lambda: 0)
+    with pytest.raises(ProxyError, match=error):
+        find_squid(opening=opening)
 
 
 def test_hints_keep_what_is_set(
-    wanted: Wanted, listen: Listen, monkeypatch: pytest.MonkeyPatch
+    proxy: BuildProxy, endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("NO_PROXY", "intra.test localhost")
-    lines = list(hints(replace(wanted, opened=(HOST,)), listen))
+    monkeypatch.setenv("HTTP_PROXY", endpoint.url)  # of an earlier run in the same shell
+    lines = list(hints(replace(proxy, opened=("localhost",), extra=""), endpoint))
+    assert lines[0].startswith(f"squid listens at {endpoint.url}")
     assert "  export NO_PROXY=intra.test,localhost,127.0.0.1" in lines
-    bundle = wanted.folder / BUNDLE
+    bundle = proxy.folder / "bundle.pem"
     assert lines[-1] == f"  export REQUESTS_CA_BUNDLE={bundle} PIP_CERT={bundle}"
 
 
-def test_traffic_is_added_up() -> None:
+def test_a_proxy_of_the_environment_is_not_passed_over_in_silence(
+    proxy: BuildProxy, endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", "http://user:hunter2@proxy.test:8080")
+    first, *_ = hints(replace(proxy, extra=""), endpoint)
+    assert "--config" in first
+    assert "hunter2" not in first
+    assert "--config" not in next(hints(proxy, endpoint))
+
+
+def test_the_cache_leaves_half_of_a_small_disk(proxy: BuildProxy, endpoint: Endpoint) -> None:
+    proxy.folder.mkdir()
+    text = configuration(replace(proxy, megabytes=10**9), endpoint)
+    megabytes = int(text.partition("store/objects ")[2].split()[0])
+    assert 100 <= megabytes <= max(100, shutil.disk_usage("/").total >> 20)
+    assert "store/objects 100 " in configuration(proxy, endpoint)
+
+
+def test_answers_are_added_up() -> None:
     lines = (
         "NONE_NONE 0 0 - error:transaction-end-before-headers",
         "TCP_MISS 200 1000000 GET http://a.test/1",
@@ -484,23 +386,17 @@ def test_traffic_is_added_up() -> None:
         "TCP_MISS 503 0 GET http://a.test/4",
         "TCP_TUNNEL 200 5000000 CONNECT b.test:443",
         "NONE_NONE 200 0 CONNECT c.test:443",
-        "TCP_DENIED 403 3426 CONNECT d.test:443",
         "TCP_DENIED 403 3426 GET http://d.test/",
-        "NONE_NONE 502 3426 CONNECT e.test:443",
         "TCP_HIT 200 20000",
     )
-    seen = traffic(lines)
-    assert seen == Traffic(5, 8_000_000, 6_000_000, 5_000_000, 2)
-    assert str(seen) == (
-        "served 8.0 MB in 5 answers, 6.0 MB (75 %) of it from the cache;"
-        " 5.0 MB of https passed through; 2 could not be fetched"
-    )
+    text = "served 8.0 MB in 5 answers, 6.0 MB (75 %) of it from the cache"
+    assert saved(lines) == text
 
 
 def test_hosts_are_written_without_https(tmp_path: Path) -> None:
     (tmp_path / "versions").mkdir()
     path = tmp_path / "versions/proxy.toml"
     path.write_text('port = 1\nmegabytes = 1\nhttps = ["https://a.test"]\n')
-    with pytest.raises(DataError, match=r"proxy.toml: https has 'https://a.test'"):
+    with pytest.raises(DataError, match=r"proxy.toml: https contains 'https://a.test'"):
         load_settings(tmp_path)
     assert "dl-cdn.alpinelinux.org" not in load_settings(ROOT).https
