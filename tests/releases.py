@@ -10,7 +10,7 @@ from msgspec import structs
 from alpypy.core.files import file_digest
 from alpypy.recipes.manifest import Manifest, ProgramCheck
 from alpypy.recipes.spec import Target
-from alpypy.verify import receipt as verdict
+from alpypy.verify import receipt
 from alpypy.verify.findings import Finding
 from alpypy.verify.run import Report
 from alpypy.wheels import record as wheel_record
@@ -38,7 +38,7 @@ def tarball(folder: Path, manifest: Manifest = MANIFEST, content: str = "#!/bin/
 def verified(folder: Path, manifest: Manifest = MANIFEST, content: str = "#!/bin/sh\n") -> Path:
     """The same, with a verdict as verify leaves it."""
     path = tarball(folder, manifest, content)
-    verdict.keep(path, Report(path.name, file_digest(path), (ACCEPTED,), 12, 3.5, DATE))
+    receipt.keep(path, Report(path.name, file_digest(path), (ACCEPTED,), 12, 3.5, DATE))
     return path
 
 

@@ -82,11 +82,11 @@ class DownloadOptions:
 def download(options: DownloadOptions) -> None:
     """Download a PyPy for an Alpine out of a release, into artifacts/."""
     from alpypy.core.unpack import unpack
-    from alpypy.publish.download import Place, next_steps
+    from alpypy.publish.download import DownloadSettings, next_steps
     from alpypy.publish.download import download as fetch
     from alpypy.publish.index import load_settings
 
-    place = Place(
+    place = DownloadSettings(
         options.from_ or default_url(load_settings(ROOT)), cache_folder(), artifacts_folder()
     )
     target = Target(options.pypy, options.alpine, options.arch)

@@ -13,12 +13,12 @@ from alpypy.core.fetch import Fetcher, fetch_unverified
 from alpypy.core.files import disk, file_digest
 from alpypy.core.redact import without_login
 from alpypy.core.source import Source
-from alpypy.publish.index import FILE_NAME, Index, Tarball, parse
+from alpypy.publish.index import FILE_NAME, Index, ReleasedTarball, parse
 from alpypy.recipes.spec import PypyVersion, Target
 
 
 @dataclass(frozen=True)
-class Place:
+class DownloadSettings:
     """Where a download comes from and goes to. ``cache`` has what an interrupted one has."""
 
     url: str
@@ -26,7 +26,7 @@ class Place:
     artifacts: Path
 
 
-def download(place: Place, wanted: Target) -> tuple[Path, Tarball]:
+def download(place: DownloadSettings, wanted: Target) -> tuple[Path, ReleasedTarball]:
     """The verified tarball of a target in ``artifacts``, with its ``.sha256``, and what it is.
 
     Raises:
@@ -67,7 +67,7 @@ def read_index(url: str) -> Index:
         return parse(path.read_bytes(), f"{without_login(url).rstrip('/')}/{FILE_NAME}")
 
 
-def next_steps(path: Path, tarball: Tarball, folder: Path | None) -> list[str]:
+def next_steps(path: Path, tarball: ReleasedTarball, folder: Path | None) -> list[str]:
     """What to type after a download; ``folder`` is the PyPy's own, when it was unpacked."""
     program = tarball.build.executables[0]
     needs = f"it needs, on Alpine: apk add {' '.join(tarball.packages)}"
@@ -78,27 +78,24 @@ def next_steps(path: Path, tarball: Tarball, folder: Path | None) -> list[str]:
     ]
 
 
-def _choose(index: Index, wanted: Target, where: str) -> Tarball:
-    for one in index.tarballs:
-        if _key(one.target) == _key(wanted):
-            return one
+def _choose(index: Index, wanted: Target, where: str) -> ReleasedTarball:
+    for tarball in index.tarballs:
+        if _key(tarball.target) == _key(wanted):
+            return tarball
     PypyVersion.parse(wanted.release)  # says how one is written, when it is no version at all
-    there = [f"{one.version} on Alpine {one.alpine}, {one.arch}" for one in _targets(index)]
+    targets = (tarball.target for tarball in index.tarballs)
+    there = [f"{target.version} on Alpine {target.alpine}, {target.arch}" for target in targets]
     raise SpecError(
         f"{where} has no PyPy {wanted.version} for Alpine {wanted.alpine}, {wanted.arch}",
         remedy="\n    ".join(["it has:", *there]) if there else "it has no PyPy at all",
     )
 
 
-def _targets(index: Index) -> list[Target]:
-    return [one.target for one in index.tarballs]
-
-
 def _key(target: Target) -> tuple[str, str, str]:
     return target.version, target.alpine, target.arch
 
 
-def _refuse_other(target: Path, tarball: Tarball) -> None:
+def _refuse_other(target: Path, tarball: ReleasedTarball) -> None:
     """A PyPy that the user built is not to be lost."""
     if target.is_file() and (digest := file_digest(target)) != tarball.sha256:
         raise DigestError(
@@ -107,7 +104,7 @@ def _refuse_other(target: Path, tarball: Tarball) -> None:
         )
 
 
-def _fetch(place: Place, tarball: Tarball) -> Path:
+def _fetch(place: DownloadSettings, tarball: ReleasedTarball) -> Path:
     url = f"{place.url.rstrip('/')}/{quote(tarball.file)}"
     try:
         return Fetcher(place.cache).fetch(Source(url, tarball.sha256, name=tarball.file))

@@ -44,7 +44,7 @@ class ReleaseSettings(Record, frozen=True):
 
 
 @dataclass(frozen=True)
-class Tarball:
+class ReleasedTarball:
     """A PyPy: what verify said of it, and its build record. ``size`` is in bytes."""
 
     size: int
@@ -83,7 +83,7 @@ class Tarball:
 
 
 @dataclass(frozen=True)
-class Wheel:
+class ReleasedWheel:
     """A wheel; ``record`` says with what it passed its test. ``size`` is in bytes."""
 
     file: str
@@ -117,7 +117,7 @@ class Wheel:
         return self.record.date
 
 
-Artifact = Tarball | Wheel
+Artifact = ReleasedTarball | ReleasedWheel
 
 
 @dataclass(frozen=True)
@@ -130,24 +130,21 @@ class Index:
     @classmethod
     def of(cls, artifacts: Sequence[Artifact], url: str | None) -> Index:
         """A release of these artifacts: PyPys first, the newest first, then wheels by name."""
-        tarballs = sorted(
-            (one for one in artifacts if isinstance(one, Tarball)), key=_newness, reverse=True
-        )
-        wheels = sorted(
-            (one for one in artifacts if isinstance(one, Wheel)),
-            key=lambda one: (one.name.project, _natural(one.file)),
-        )
+        tarballs = [each for each in artifacts if isinstance(each, ReleasedTarball)]
+        wheels = [each for each in artifacts if isinstance(each, ReleasedWheel)]
+        tarballs.sort(key=_newness, reverse=True)
+        wheels.sort(key=lambda wheel: (wheel.name.project, _natural(wheel.file)))
         return cls((*tarballs, *wheels), url)
 
     @property
-    def tarballs(self) -> tuple[Tarball, ...]:
+    def tarballs(self) -> tuple[ReleasedTarball, ...]:
         """The PyPys."""
-        return tuple(one for one in self.artifacts if isinstance(one, Tarball))
+        return tuple(each for each in self.artifacts if isinstance(each, ReleasedTarball))
 
     @property
-    def wheels(self) -> tuple[Wheel, ...]:
+    def wheels(self) -> tuple[ReleasedWheel, ...]:
         """The wheels."""
-        return tuple(one for one in self.artifacts if isinstance(one, Wheel))
+        return tuple(each for each in self.artifacts if isinstance(each, ReleasedWheel))
 
     def at(self, url: str) -> Index:
         """The same release at another address."""
@@ -155,13 +152,13 @@ class Index:
 
     def to_json(self) -> str:
         """index.json, the same for the same release."""
-        artifacts = [_record(one) for one in self.artifacts]
+        artifacts = [_record(artifact) for artifact in self.artifacts]
         document = {"schema": 1, "url": self.url, "artifacts": artifacts}
         return json.dumps(document, indent=1, ensure_ascii=False) + "\n"
 
     def sums(self) -> str:
         """SHA256SUMS, as ``sha256sum -c`` reads it."""
-        lines = sorted((one.file, one.sha256) for one in self.artifacts)
+        lines = sorted((artifact.file, artifact.sha256) for artifact in self.artifacts)
         return "".join(f"{sha256}  {file}\n" for file, sha256 in lines)
 
 
@@ -271,26 +268,26 @@ def _artifact(entry: Mapping[str, Any], number: int) -> Artifact:
     return artifact
 
 
-def _tarball(entry: Mapping[str, Any], number: int) -> Tarball:
+def _tarball(entry: Mapping[str, Any], number: int) -> ReleasedTarball:
     read = convert(entry, _TarballEntry, "artifacts", number)
     said = {name: value for name, value in read.verify.items() if name != "passed"}
     report = convert(said, Report, "artifacts", number, "verify")
     try:
-        return Tarball(read.size, report, Manifest.from_values(read.build))
+        return ReleasedTarball(read.size, report, Manifest.from_values(read.build))
     except ValueError as error:
         raise ValueError(f"artifacts[{number}].build: {error}") from error
 
 
-def _wheel(entry: Mapping[str, Any], number: int) -> Wheel:
+def _wheel(entry: Mapping[str, Any], number: int) -> ReleasedWheel:
     read = convert(entry, _WheelEntry, "artifacts", number)
-    return Wheel(read.file, read.size, read.build, read.requires_python)
+    return ReleasedWheel(read.file, read.size, read.build, read.requires_python)
 
 
 def _contradiction(artifact: Artifact) -> str | None:
     """What is wrong with values that are each well-formed."""
     if not re.fullmatch(_FILE, artifact.file):
         return f"{artifact.file!r} cannot be the name of its file"
-    if isinstance(artifact, Wheel):
+    if isinstance(artifact, ReleasedWheel):
         try:
             wheel_name(artifact.file)
         except ArchiveError as error:
@@ -311,7 +308,7 @@ def _contradiction(artifact: Artifact) -> str | None:
 def _record(artifact: Artifact) -> dict[str, Any]:
     """An artifact as it stands in the document."""
     record = {
-        "kind": "tarball" if isinstance(artifact, Tarball) else "wheel",
+        "kind": "tarball" if isinstance(artifact, ReleasedTarball) else "wheel",
         "file": artifact.file,
         "size": artifact.size,
         "digests": {"sha256": artifact.sha256},
@@ -319,7 +316,7 @@ def _record(artifact: Artifact) -> dict[str, Any]:
         "target": _target(artifact),
         "packages": list(artifact.packages),
     }
-    if isinstance(artifact, Tarball):
+    if isinstance(artifact, ReleasedTarball):
         passed = {"passed": not artifact.verify.failures}
         build = json.loads(artifact.build.to_json())
         return {**record, "verify": passed | _values(artifact.verify), "build": build}
@@ -341,7 +338,7 @@ def _values(record: Record) -> dict[str, Any]:
 
 
 def _target(artifact: Artifact) -> dict[str, Any]:
-    if isinstance(artifact, Tarball):
+    if isinstance(artifact, ReleasedTarball):
         target = artifact.target
         names = {"release": target.release, "version": target.version}
         return {**names, "alpine": target.alpine, "arch": target.arch}
@@ -354,7 +351,7 @@ def _target(artifact: Artifact) -> dict[str, Any]:
     }
 
 
-def _newness(tarball: Tarball) -> tuple[Any, ...]:
+def _newness(tarball: ReleasedTarball) -> tuple[Any, ...]:
     target = tarball.target
     return (
         PypyVersion.parse(target.release).sort_key,

@@ -11,7 +11,7 @@ from itertools import accumulate
 from urllib.parse import quote
 
 from alpypy.core.pages import render
-from alpypy.publish.index import FILE_NAME, SUMS, Artifact, Index, Tarball, Wheel
+from alpypy.publish.index import FILE_NAME, SUMS, Artifact, Index, ReleasedTarball, ReleasedWheel
 from alpypy.publish.simple import FOLDER
 from alpypy.recipes.spec import PypyVersion
 
@@ -78,11 +78,11 @@ def _base(index: Index) -> str:
     return f"{index.url}/" if index.url else ""
 
 
-def _language(tarball: Tarball) -> str:
+def _language(tarball: ReleasedTarball) -> str:
     return PypyVersion.parse(tarball.target.release).language
 
 
-def _facts(tarball: Tarball) -> dict[str, str]:
+def _facts(tarball: ReleasedTarball) -> dict[str, str]:
     build = tarball.build
     return {
         "SHA-256": tarball.sha256,
@@ -94,7 +94,7 @@ def _facts(tarball: Tarball) -> dict[str, str]:
     }
 
 
-def _unpacking(tarball: Tarball, url: str | None) -> list[str]:
+def _unpacking(tarball: ReleasedTarball, url: str | None) -> list[str]:
     """From a bare Alpine to a PyPy that says its version."""
     fetch = [f"wget {shlex.quote(f'{url}/{quote(tarball.file)}')}"] if url else []
     program = f"/opt/{tarball.target.folder}/{tarball.build.executables[0]}"
@@ -107,7 +107,7 @@ def _unpacking(tarball: Tarball, url: str | None) -> list[str]:
     ]
 
 
-def _installing(wheel: Wheel, url: str | None, flat: bool) -> list[str]:
+def _installing(wheel: ReleasedWheel, url: str | None, flat: bool) -> list[str]:
     needs = [f"apk add {shlex.join(wheel.packages)}"] if wheel.packages else []
     wanted = f"{wheel.name.project}=={wheel.name.version}"
     if url and not flat:
@@ -116,7 +116,7 @@ def _installing(wheel: Wheel, url: str | None, flat: bool) -> list[str]:
     return [*needs, f"pip install {shlex.quote(where)}"]
 
 
-def _platforms(wheel: Wheel) -> str:
+def _platforms(wheel: ReleasedWheel) -> str:
     return " ".join(sorted({tag.platform for tag in wheel.name.tags}))
 
 

@@ -37,12 +37,12 @@ def publish(folder: Path, there: Destination, say: Callable[[str], None]) -> Ind
 
 def _missing(mine: Index, there: Destination) -> list[Artifact]:
     missing, taken = list[Artifact](), list[tuple[str, str, str]]()
-    for one in mine.artifacts:
-        digest = there.digest(one.file)
+    for artifact in mine.artifacts:
+        digest = there.digest(artifact.file)
         if digest is None:
-            missing.append(one)
-        elif digest != one.sha256:
-            taken.append((one.file, digest, one.sha256))
+            missing.append(artifact)
+        elif digest != artifact.sha256:
+            taken.append((artifact.file, digest, artifact.sha256))
     if taken:
         raise never_replaced(*taken)
     return missing
@@ -66,11 +66,11 @@ def _kept(
     mine: Index, earlier: Index, there: Destination, say: Callable[[str], None]
 ) -> Iterator[Artifact]:
     """What was published before and is not in this release."""
-    own = {one.file for one in mine.artifacts}
-    for one in earlier.artifacts:
-        if one.file in own:
+    own = {artifact.file for artifact in mine.artifacts}
+    for artifact in earlier.artifacts:
+        if artifact.file in own:
             continue
-        if there.digest(one.file) == one.sha256:
-            yield one
+        if there.digest(artifact.file) == artifact.sha256:
+            yield artifact
         else:
-            say(f"no longer in the index: {one.file}, which is gone or another file")
+            say(f"no longer in the index: {artifact.file}, which is gone or another file")

@@ -9,26 +9,26 @@ from pathlib import Path
 from alpypy.core.archive import copy_verified
 from alpypy.core.errors import AlpypyError, DigestError, ReleaseError, SpecError, UnverifiedError
 from alpypy.core.files import file_digest, new_file, whole_file
-from alpypy.publish import simple as release_simple
+from alpypy.publish import simple
 from alpypy.publish.index import (
     FILE_NAME,
     SUMS,
     Artifact,
     Index,
-    Tarball,
-    Wheel,
+    ReleasedTarball,
+    ReleasedWheel,
     check_name,
     never_replaced,
     parse,
 )
 from alpypy.publish.page import PAGE, release_page
 from alpypy.recipes.manifest import Manifest
-from alpypy.verify import receipt as verdict
+from alpypy.verify import receipt
 from alpypy.wheels import record as wheel_record
 from alpypy.wheels.record import requires_python, wheel_name
 
 WHEELS = "wheels"
-PAGES = (PAGE, SUMS, release_simple.FOLDER)  # beside the index
+PAGES = (PAGE, SUMS, simple.FOLDER)  # beside the index
 
 
 def gather(artifacts: Path, out: Path, url: str | None, say: Callable[[str], None]) -> Index:
@@ -47,19 +47,19 @@ def gather(artifacts: Path, out: Path, url: str | None, say: Callable[[str], Non
         ReleaseError: a file has a name that cannot be handed out.
     """
     earlier = _earlier(out)
-    found = dict(_found(artifacts, say))
-    if not found:
+    gathered = dict(_gather(artifacts, say))
+    if not gathered:
         raise SpecError(
             f"{artifacts} has nothing to release",
             remedy="build a PyPy with invoke bootstrap, or a wheel with invoke wheels",
         )
-    index = Index.of(list(found.values()), url)
+    index = Index.of(list(gathered.values()), url)
     begin(out)
-    for path, artifact in found.items():
+    for path, artifact in gathered.items():
         if not _is(out / artifact.file, artifact.sha256):
             with whole_file(out / artifact.file) as temporary:
                 copy_verified(path, temporary, artifact.sha256)
-    for name in {one.file for one in earlier.artifacts} - {one.file for one in index.artifacts}:
+    for name in _names(earlier) - _names(index):
         (out / name).unlink(missing_ok=True)
     write_pages(index, out)
     return index
@@ -77,12 +77,13 @@ def read(folder: Path) -> Index:
     index = parse(path.read_bytes(), str(path)) if path.is_file() else Index()
     if not index.artifacts:
         raise SpecError(f"{folder} has no release", remedy="make it: invoke release")
-    for one in index.artifacts:
-        digest = file_digest(folder / one.file) if (folder / one.file).is_file() else "none"
-        if digest != one.sha256:
+    for artifact in index.artifacts:
+        file = folder / artifact.file
+        digest = file_digest(file) if file.is_file() else "none"
+        if digest != artifact.sha256:
             raise DigestError(
-                f"{folder / one.file} is not the file that {path} names: SHA-256 {digest}, and"
-                f" {one.sha256} there",
+                f"{file} is not the file that {path} names: SHA-256 {digest}, and"
+                f" {artifact.sha256} there",
                 remedy="make the release again: invoke release",
             )
     return index
@@ -94,9 +95,9 @@ def pages(index: Index, *, flat: bool) -> dict[str, str]:
     Args:
         flat: for a server without folders, which gives no index to pip.
     """
-    simple = {} if flat else release_simple.pages(index)
+    for_pip = {} if flat else simple.pages(index)
     page = release_page(index, flat=flat)
-    return {SUMS: index.sums(), **simple, PAGE: page, FILE_NAME: index.to_json()}
+    return {SUMS: index.sums(), **for_pip, PAGE: page, FILE_NAME: index.to_json()}
 
 
 def begin(folder: Path) -> None:
@@ -135,6 +136,10 @@ def place(source: Path, target: Path, sha256: str) -> None:
             raise never_replaced((target.name, file_digest(target), sha256)) from error
 
 
+def _names(index: Index) -> set[str]:
+    return {artifact.file for artifact in index.artifacts}
+
+
 def _is(path: Path, sha256: str) -> bool:
     return path.is_file() and file_digest(path) == sha256
 
@@ -159,7 +164,7 @@ def _earlier(out: Path) -> Index:
         ) from error
 
 
-def _found(artifacts: Path, say: Callable[[str], None]) -> Iterator[tuple[Path, Artifact]]:
+def _gather(artifacts: Path, say: Callable[[str], None]) -> Iterator[tuple[Path, Artifact]]:
     problems: list[UnverifiedError] = []
     for make, pattern in ((_tarball, "*.tar.bz2"), (_wheel, f"{WHEELS}/*.whl")):
         for path in sorted(artifacts.glob(pattern)):
@@ -177,8 +182,8 @@ def _found(artifacts: Path, say: Callable[[str], None]) -> Iterator[tuple[Path, 
         raise _all(problems)
 
 
-def _tarball(path: Path) -> Tarball | None:
-    report = verdict.require(path)
+def _tarball(path: Path) -> ReleasedTarball | None:
+    report = receipt.require(path)
     manifest = Manifest.of_tarball(path)
     if manifest.kind != "pypy":
         return None
@@ -187,10 +192,10 @@ def _tarball(path: Path) -> Tarball | None:
             f"{path} was {manifest.target.tarball} when it was made",
             remedy="give it that name again and verify it, or move it away",
         )
-    return Tarball(path.stat().st_size, report, manifest)
+    return ReleasedTarball(path.stat().st_size, report, manifest)
 
 
-def _wheel(path: Path) -> Wheel:
+def _wheel(path: Path) -> ReleasedWheel:
     wheel_name(path.name)
     record = wheel_record.read(path)
     if record is None:
@@ -198,7 +203,7 @@ def _wheel(path: Path) -> Wheel:
             f"{path} has no record of a test that it passed",
             remedy="build it with invoke wheels, which tests it, or move it away",
         )
-    return Wheel(path.name, path.stat().st_size, record, requires_python(path))
+    return ReleasedWheel(path.name, path.stat().st_size, record, requires_python(path))
 
 
 def _all(problems: list[UnverifiedError]) -> AlpypyError:
@@ -206,6 +211,8 @@ def _all(problems: list[UnverifiedError]) -> AlpypyError:
     if len(problems) == 1:
         return problems[0]
     return UnverifiedError(
-        "\n    ".join(["these cannot be released:", *(one.what for one in problems)]),
-        remedy="\n  ".join([*(one.remedy for one in problems), "or move them out of artifacts/"]),
+        "\n    ".join(["these cannot be released:", *(problem.what for problem in problems)]),
+        remedy="\n  ".join(
+            [*(problem.remedy for problem in problems), "or move them out of artifacts/"]
+        ),
     )

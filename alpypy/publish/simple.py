@@ -14,7 +14,7 @@ from typing import Any
 from urllib.parse import quote
 
 from alpypy.core.pages import render
-from alpypy.publish.index import Index, Wheel
+from alpypy.publish.index import Index, ReleasedWheel
 
 FOLDER = "simple"
 JSON_NAME = "index.v1_json"
@@ -31,7 +31,7 @@ class _Link:
 
 def pages(index: Index) -> dict[str, str]:
     """The files of the simple index, by their paths in the release's folder."""
-    projects: dict[str, list[Wheel]] = defaultdict(list)
+    projects: dict[str, list[ReleasedWheel]] = defaultdict(list)
     for wheel in index.wheels:
         projects[wheel.name.project].append(wheel)
     links = [_Link(name, f"{name}/") for name in projects]
@@ -46,20 +46,20 @@ def pages(index: Index) -> dict[str, str]:
     return made
 
 
-def _wheel_link(wheel: Wheel) -> _Link:
+def _wheel_link(wheel: ReleasedWheel) -> _Link:
     return _Link(wheel.file, f"{_address(wheel)}#sha256={wheel.sha256}", wheel.requires_python)
 
 
-def _address(wheel: Wheel) -> str:
+def _address(wheel: ReleasedWheel) -> str:
     return f"../../{quote(wheel.file)}"
 
 
-def _project(name: str, wheels: Sequence[Wheel]) -> str:
+def _project(name: str, wheels: Sequence[ReleasedWheel]) -> str:
     versions = list(dict.fromkeys(wheel.name.version for wheel in wheels))
     return _document(name=name, versions=versions, files=[_file(wheel) for wheel in wheels])
 
 
-def _file(wheel: Wheel) -> dict[str, Any]:
+def _file(wheel: ReleasedWheel) -> dict[str, Any]:
     file = {
         "filename": wheel.file,
         "url": _address(wheel),

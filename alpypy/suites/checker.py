@@ -1,4 +1,4 @@
-"""Check a PyPy with its own test suites: what is asked for, carried out and judged."""
+"""Check a PyPy with its own test suites: what is asked for, carried out and classified."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from alpypy.recipes.spec import PypyVersion, Target
 from alpypy.suites import plan, prepare
 from alpypy.suites.container import ContainerRunner
 from alpypy.suites.host import HostRunner
-from alpypy.suites.ledger import Entry, judge, load_ledger, outdated
+from alpypy.suites.ledger import Entry, classify, load_ledger, outdated
 from alpypy.suites.outcomes import ModuleResult
 from alpypy.suites.plan import TestModule
 from alpypy.suites.prepare import (
@@ -32,7 +32,7 @@ from alpypy.suites.prepare import (
     UnpackedPypy,
     UnpackedWheels,
 )
-from alpypy.suites.report import Report, compare
+from alpypy.suites.report import SuiteReport, compare
 from alpypy.suites.run import ENVIRONMENT, Runner
 from alpypy.suites.suite import Circumstances, run_all
 
@@ -52,7 +52,7 @@ class Scope:
 class CheckedPypy:
     """The report, and the files that hold it."""
 
-    report: Report
+    report: SuiteReport
     document: Path
     page: Path
 
@@ -123,11 +123,11 @@ class Checker:
         runner = HostRunner(interpreter, self._driver, self._limits)
         ran = self._run(runner, None, Circumstances({"interpreter": str(interpreter.resolve())}))
         name = _name(ran.interpreter)
-        report = Report(
+        report = SuiteReport(
             title=f"{name} on {_system()}",
             environment={**ran.interpreter, "interpreter": str(interpreter), **self._facts()},
             results=ran.results,
-            judged=judge((), ran.results),
+            classified=classify((), ran.results),
             reference=True,
         )
         return self._write(report, f"reference-{name.lower().replace(' ', '-')}")
@@ -207,7 +207,7 @@ class Checker:
             "resources": self._limits.resources,
         }
 
-    def _write(self, report: Report, name: str) -> CheckedPypy:
+    def _write(self, report: SuiteReport, name: str) -> CheckedPypy:
         """The files in artifacts/, compared with the other report when there is one."""
         if self._scope.against:
             report = replace(report, comparison=compare(report.results, self._scope.against))
@@ -222,12 +222,12 @@ class Checker:
 
 def _judged(
     target: Target, facts: Mapping[str, Any], entries: Sequence[Entry], ran: _Ran
-) -> Report:
-    return Report(
+) -> SuiteReport:
+    return SuiteReport(
         title=_title(target),
         environment=facts,
         results=ran.results,
-        judged=judge(entries, ran.results),
+        classified=classify(entries, ran.results),
         outdated=outdated(entries, ran.results, ran.modules),
     )
 

@@ -63,7 +63,7 @@ class Entry:
 
 
 @dataclass(frozen=True)
-class Judged:
+class Classified:
     """A test that ended badly, and the entry that explains it."""
 
     test: CaseOutcome
@@ -93,10 +93,10 @@ def load_ledger(root: Path, release: str) -> tuple[Entry, ...]:
     return tuple(entry for table in file.tables("expected") for entry in _load_entries(table))
 
 
-def judge(entries: Sequence[Entry], results: Iterable[ModuleResult]) -> tuple[Judged, ...]:
+def classify(entries: Sequence[Entry], results: Iterable[ModuleResult]) -> tuple[Classified, ...]:
     """Every test that ended badly, with the first entry that explains it."""
     return tuple(
-        Judged(test, next((entry for entry in entries if entry.explains(test)), None))
+        Classified(test, next((entry for entry in entries if entry.explains(test)), None))
         for result in results
         for test in result.bad
     )

@@ -14,7 +14,7 @@ from msgspec import to_builtins
 from alpypy.core.errors import SpecError
 from alpypy.core.pages import render
 from alpypy.core.progress import clock
-from alpypy.suites.ledger import Judged
+from alpypy.suites.ledger import Classified
 from alpypy.suites.outcomes import PASSED, SKIPPED, CaseOutcome, ModuleResult, shortened
 from alpypy.verify.findings import Finding
 
@@ -41,17 +41,17 @@ class Comparison:
 
 
 @dataclass(frozen=True)
-class Report:
+class SuiteReport:
     """What a check came to.
 
-    ``judged`` is every test that ended badly, ``outdated`` has the findings about the ledger. A
+    ``classified`` is every test that ended badly, ``outdated`` has the findings about the ledger. A
     ``reference`` is there to be compared with: nothing that it shows is a finding.
     """
 
     title: str
     environment: Mapping[str, Any]
     results: tuple[ModuleResult, ...]
-    judged: tuple[Judged, ...]
+    classified: tuple[Classified, ...]
     outdated: tuple[Finding, ...] = ()
     reference: bool = False
     comparison: Comparison | None = None
@@ -62,7 +62,7 @@ class Report:
         entries that are no longer so."""
         if self.reference:
             return ()
-        unexplained = (one.finding for one in self.judged if one.entry is None)
+        unexplained = (each.finding for each in self.classified if each.entry is None)
         return (*unexplained, *map(_unfinished, self.unfinished), *self.outdated)
 
     @property
@@ -86,12 +86,12 @@ class Report:
     def summary(self) -> str:
         """One line."""
         tests = sum(self.counts.values())
-        explained = sum(one.entry is not None for one in self.judged)
+        explained = sum(each.entry is not None for each in self.classified)
         parts = f" ({len(self.unfinished)} not finished)" if self.unfinished else ""
         return (
             f"{self.title}: {len(self.results)} modules{parts}, {tests} tests,"
             f" {self.counts.get(PASSED, 0)} passed, {self.counts.get(SKIPPED, 0)} skipped,"
-            f" {len(self.judged)} failed, {explained} of them explained,"
+            f" {len(self.classified)} failed, {explained} of them explained,"
             f" {len(self.findings)} findings, {clock(self.seconds)} of test time"
         )
 
@@ -104,8 +104,9 @@ class Report:
         """The findings, what fails here alone, how many are left out here alone, and the sum."""
         lines = [f"FAIL  {_cut(str(finding))}" for finding in self.findings]
         if other := self.comparison:
-            for one in other.failing:
-                lines.append(f"only here  {one.test.id} ({one.there} in {other.against})")
+            for difference in other.failing:
+                test, there = difference.test.id, difference.there
+                lines.append(f"only here  {test} ({there} in {other.against})")
             lines.append(
                 f"{len(other.left_out)} tests passed in {other.against} and were not run here"
             )
@@ -121,12 +122,12 @@ class Report:
             "environment": dict(self.environment),
             "counts": self.counts,
             "findings": to_builtins(self.findings),
-            "modules": [_module_record(result, self.judged) for result in self.results],
+            "modules": [_module_record(result, self.classified) for result in self.results],
             "against": other.against or None,
-            "only_here": [{"id": one.test.id, "there": one.there} for one in other.failing],
+            "only_here": [{"id": each.test.id, "there": each.there} for each in other.failing],
             "left_out_here": [
-                {"id": one.test.id, "here": one.test.outcome, "message": one.test.message}
-                for one in other.left_out
+                {"id": test.id, "here": test.outcome, "message": test.message}
+                for test in (difference.test for difference in other.left_out)
             ],
         }
         return json.dumps(document, indent=1) + "\n"
@@ -147,7 +148,7 @@ def compare(results: Sequence[ModuleResult], path: Path) -> Comparison:
     """
     try:
         document = json.loads(path.read_text(encoding="utf-8"))
-        there = {one["name"]: one["tests"] for one in document["modules"]}
+        there = {module["name"]: module["tests"] for module in document["modules"]}
         title = str(document["title"])
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise SpecError(
@@ -156,8 +157,8 @@ def compare(results: Sequence[ModuleResult], path: Path) -> Comparison:
             " invoke check --reference /usr/bin/pypy3",
         ) from error
     both = [(result, there[result.name]) for result in results if result.name in there]
-    failing = (one for result, tests in both for one in _failing(result, tests))
-    left_out = (one for result, tests in both for one in _left_out(result, tests))
+    failing = (test for result, tests in both for test in _failing(result, tests))
+    left_out = (test for result, tests in both for test in _left_out(result, tests))
     return Comparison(title, tuple(failing), tuple(left_out))
 
 
@@ -182,8 +183,8 @@ def _unfinished(module: str) -> Finding:
     return Finding("module.unfinished", module, message)
 
 
-def _module_record(result: ModuleResult, judged: Sequence[Judged]) -> dict[str, Any]:
-    reasons = {one.test.id: one.finding.allowed for one in judged}
+def _module_record(result: ModuleResult, classified: Sequence[Classified]) -> dict[str, Any]:
+    reasons = {each.test.id: each.finding.allowed for each in classified}
     bad = result.bad
     return {
         "name": result.name,
@@ -216,24 +217,24 @@ class _Row:
     seconds."""
 
     module: str
-    failures: tuple[Judged, ...]
+    failures: tuple[Classified, ...]
     numbers: tuple[float, ...]
     verdict: str
     kind: str
 
 
-def _rows(report: Report) -> Iterator[_Row]:
-    judged: dict[str, list[Judged]] = {}
-    for failure in report.judged:
-        judged.setdefault(failure.test.id, []).append(failure)
+def _rows(report: SuiteReport) -> Iterator[_Row]:
+    classified: dict[str, list[Classified]] = {}
+    for failure in report.classified:
+        classified.setdefault(failure.test.id, []).append(failure)
     for result in report.results:
-        failures = tuple(each for test in result.bad for each in judged.get(test.id, ()))
+        failures = tuple(each for test in result.bad for each in classified.get(test.id, ()))
         counts = result.counts
         numbers = (counts.get(PASSED, 0), len(result.bad), counts.get(SKIPPED, 0), result.seconds)
         yield _Row(result.name, failures, numbers, *_verdict(result, failures))
 
 
-def _verdict(result: ModuleResult, failures: Sequence[Judged]) -> tuple[str, str]:
+def _verdict(result: ModuleResult, failures: Sequence[Classified]) -> tuple[str, str]:
     """How a module ended, and the class of the page's style for it."""
     explained = all(failure.entry for failure in failures)
     kind = "fine" if not failures else "known" if explained else "bad"

@@ -38,7 +38,7 @@ from alpypy.offline import kit
 from alpypy.recipes.manifest import Manifest, Need
 from alpypy.recipes.recipe import load_catalog
 from alpypy.recipes.spec import Target
-from alpypy.verify import receipt as verdict
+from alpypy.verify import receipt
 from alpypy.verify.run import Report
 from tests.manifests import MANIFEST, pack
 from tests.workspaces import workspace
@@ -144,7 +144,7 @@ def packed(source: Path, work: Path, target: Target, system: str) -> Path:
 
 def pack_verified(manifest: Manifest, folder: Path, tree: Path) -> Path:
     path = pack(manifest, folder, tree)
-    verdict.keep(path, Report(path.name, file_digest(path), (), 1, 1.0, "2026-11-21T14:05:00Z"))
+    receipt.keep(path, Report(path.name, file_digest(path), (), 1, 1.0, "2026-11-21T14:05:00Z"))
     return path
 
 
@@ -213,7 +213,7 @@ def project_of(tarball: Path, work: Path, engine: Engine) -> Project:
     for name in ("versions", "patches", "dockerfiles/runtime"):
         shutil.copytree(ROOT / name, work / name)
     (work / "artifacts").mkdir()
-    for path in (tarball, verdict.path_of(tarball)):
+    for path in (tarball, receipt.path_of(tarball)):
         shutil.copy(path, work / "artifacts")
     target = Manifest.of_tarball(tarball).target
     return Project(work, engine, target, f"alpypy-test/{uuid.uuid4().hex[:12]}")

@@ -42,7 +42,7 @@ from alpypy.engine.docker import Engine
 from alpypy.engine.job import Job
 from alpypy.offline import kit
 from alpypy.recipes.spec import PypyVersion, Target
-from alpypy.verify import receipt as verdict
+from alpypy.verify import receipt
 from alpypy.verify.run import Report
 from alpypy.wheels.maker import Kept, WheelMaker
 from alpypy.wheels.pip import newer_pip
@@ -235,7 +235,7 @@ def project_copy(
     (tmp_path / "artifacts").mkdir()
     shutil.copy(tarball, tmp_path / "artifacts")
     copied = tmp_path / "artifacts" / tarball.name
-    verdict.keep(copied, Report(copied.name, file_digest(copied), (), 1, 1.0, DATE))
+    receipt.keep(copied, Report(copied.name, file_digest(copied), (), 1, 1.0, DATE))
     for name, value in (("INDEX_URL", index), ("EXTRA_INDEX_URL", ""), ("FIND_LINKS", "")):
         monkeypatch.setenv(f"PIP_{name}", value)
     return Project(tmp_path, cache, engine, alpine_version)
@@ -457,7 +457,7 @@ def test_a_tarball_of_another_alpine(project_copy: Project) -> None:
     old = next((project_copy.root / "artifacts").glob("*.tar.bz2"))
     new = old.with_name(f"pypy-{RELEASE}-alpine3.9.tar.bz2")
     old.rename(new)
-    verdict.keep(new, Report(new.name, file_digest(new), (), 1, 1.0, DATE))
+    receipt.keep(new, Report(new.name, file_digest(new), (), 1, 1.0, DATE))
     error = project_copy.fails("tiny-dep", SpecError, alpine="3.9")
     assert f"{new.name} holds {old.name.removesuffix('.tar.bz2')}" in error.what
 

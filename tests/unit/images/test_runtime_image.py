@@ -21,7 +21,7 @@ from alpypy.images import runtime as runtime_image
 from alpypy.images.runtime import ImagePlan, ImageRequest, libraries, load_settings, resolve
 from alpypy.recipes.manifest import Manifest, Need
 from alpypy.recipes.spec import Target
-from alpypy.verify import receipt as verdict
+from alpypy.verify import receipt
 from alpypy.verify.run import Report
 from tests.manifests import MANIFEST, TARGET, pack
 from tests.workspaces import project
@@ -48,7 +48,7 @@ def write_tarball(root: Path, manifest: Manifest, *, name: str = "", verified: b
     path = pack(manifest, root / "artifacts")
     path = path.rename(path.with_name(name or path.name))
     if verified:
-        verdict.keep(
+        receipt.keep(
             path, Report(path.name, file_digest(path), (), 12, 3.5, "2026-11-21T14:05:00Z")
         )
     return path

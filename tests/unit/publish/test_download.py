@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from alpypy.cli.releases import default_url, release_url
-from alpypy.core import fetch as sources
+from alpypy.core import fetch
 from alpypy.core.errors import (
     ArchiveError,
     DigestError,
@@ -23,7 +23,7 @@ from alpypy.core.errors import (
     SpecError,
 )
 from alpypy.core.unpack import unpack
-from alpypy.publish.download import Place, download, next_steps, read_index
+from alpypy.publish.download import DownloadSettings, download, next_steps, read_index
 from alpypy.publish.index import ReleaseSettings
 from alpypy.publish.release import gather
 from alpypy.recipes.spec import Target
@@ -42,7 +42,7 @@ def direct(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy"):
         monkeypatch.delenv(name, raising=False)
         monkeypatch.delenv(name.upper(), raising=False)
-    monkeypatch.setattr(sources, "_PAUSE", 0.0)
+    monkeypatch.setattr(fetch, "_PAUSE", 0.0)
 
 
 @pytest.fixture(scope="module")
@@ -65,8 +65,8 @@ def site(made: Path) -> Iterator[Site]:
 
 
 @pytest.fixture
-def place(site: Site, tmp_path: Path) -> Place:
-    return Place(f"{site.address}/pypy", tmp_path / "cache", tmp_path / "artifacts")
+def place(site: Site, tmp_path: Path) -> DownloadSettings:
+    return DownloadSettings(f"{site.address}/pypy", tmp_path / "cache", tmp_path / "artifacts")
 
 
 def digest(content: bytes) -> str:
@@ -78,7 +78,9 @@ def asked(site: Site) -> list[str | None]:
     return [one for path, one in site.asked if path == f"/pypy/{NAME}"]
 
 
-def test_a_pypy_is_found_fetched_and_unpacked(site: Site, place: Place, tmp_path: Path) -> None:
+def test_a_pypy_is_found_fetched_and_unpacked(
+    site: Site, place: DownloadSettings, tmp_path: Path
+) -> None:
     path, tarball = download(place, TARGET)
     assert path == place.artifacts / NAME
     assert path.read_bytes() == site.files[f"/pypy/{NAME}"]
@@ -94,7 +96,7 @@ def test_a_pypy_is_found_fetched_and_unpacked(site: Site, place: Place, tmp_path
     assert next_steps(path, tarball, None) == ["it needs, on Alpine: apk add libffi", verify]
 
 
-def test_what_is_there_is_not_fetched_again(site: Site, place: Place) -> None:
+def test_what_is_there_is_not_fetched_again(site: Site, place: DownloadSettings) -> None:
     download(place, TARGET)
     download(place, TARGET)
     assert asked(site) == [None]
@@ -102,7 +104,7 @@ def test_what_is_there_is_not_fetched_again(site: Site, place: Place) -> None:
 
 @pytest.mark.parametrize("beside", [None, b"\xff", b"0" * 64])
 def test_a_tarball_without_its_digest_beside_it_is_taken(
-    site: Site, place: Place, beside: bytes | None
+    site: Site, place: DownloadSettings, beside: bytes | None
 ) -> None:
     path, tarball = download(place, TARGET)
     file = path.with_name(f"{NAME}.sha256")
@@ -115,7 +117,7 @@ def test_a_tarball_without_its_digest_beside_it_is_taken(
     assert file.read_text() == f"{tarball.sha256}  {NAME}\n"
 
 
-def test_the_architecture_counts(place: Place) -> None:
+def test_the_architecture_counts(place: DownloadSettings) -> None:
     path, tarball = download(place, Target("3.6-7.0.0", "3.9", "aarch64"))
     assert path.name == "pypy-3.6-7.0.0-alpine3.9-aarch64.tar.bz2"
     assert tarball.target.arch == "aarch64"
@@ -130,7 +132,9 @@ def test_the_architecture_counts(place: Place) -> None:
         Target("3.6-7.0.0", "3.9"),
     ],
 )
-def test_what_the_release_lacks_is_told_with_what_it_has(place: Place, target: Target) -> None:
+def test_what_the_release_lacks_is_told_with_what_it_has(
+    place: DownloadSettings, target: Target
+) -> None:
     with pytest.raises(SpecError) as caught:
         download(place, target)
     assert (
@@ -140,30 +144,30 @@ def test_what_the_release_lacks_is_told_with_what_it_has(place: Place, target: T
     assert "3.6-7.0.0 on Alpine 3.9, aarch64" in caught.value.remedy
 
 
-def test_what_is_no_version_is_told_so(place: Place) -> None:
+def test_what_is_no_version_is_told_so(place: DownloadSettings) -> None:
     with pytest.raises(SpecError, match="'pypy3' is not a PyPy version"):
         download(place, Target("pypy3", "3.23"))
 
 
-def test_a_cut_download_goes_on_in_the_next_run(site: Site, place: Place) -> None:
-    site.cut_after[f"/pypy/{NAME}"] = [sources._PIECE, 0, 0, 0]
+def test_a_cut_download_goes_on_in_the_next_run(site: Site, place: DownloadSettings) -> None:
+    site.cut_after[f"/pypy/{NAME}"] = [fetch._PIECE, 0, 0, 0]
     with pytest.raises(DownloadError, match="cut 4 times") as caught:
         download(place, TARGET)
     assert "goes on where it was cut" in caught.value.remedy
     site.asked.clear()
     path, _ = download(place, TARGET)
-    assert asked(site) == [f"bytes={sources._PIECE}-"]
+    assert asked(site) == [f"bytes={fetch._PIECE}-"]
     assert path.read_bytes() == site.files[f"/pypy/{NAME}"]
 
 
-def test_a_server_without_ranges_starts_anew(site: Site, place: Place) -> None:
+def test_a_server_without_ranges_starts_anew(site: Site, place: DownloadSettings) -> None:
     site.ranges = False
-    site.cut_after[f"/pypy/{NAME}"] = [sources._PIECE]
+    site.cut_after[f"/pypy/{NAME}"] = [fetch._PIECE]
     path, _ = download(place, TARGET)
     assert path.read_bytes() == site.files[f"/pypy/{NAME}"]
 
 
-def test_an_index_that_lies_about_a_digest(site: Site, place: Place) -> None:
+def test_an_index_that_lies_about_a_digest(site: Site, place: DownloadSettings) -> None:
     document = json.loads(site.files["/pypy/index.json"])
     (entry,) = [one for one in document["artifacts"] if one["file"] == NAME]
     entry["digests"]["sha256"] = entry["verify"]["sha256"] = "f" * 64
@@ -177,7 +181,7 @@ def test_an_index_that_lies_about_a_digest(site: Site, place: Place) -> None:
 
 
 @pytest.mark.parametrize("text", [b"<html>Sign in</html>", b"", b"{}", b"[1]"])
-def test_an_index_that_is_none(site: Site, place: Place, text: bytes) -> None:
+def test_an_index_that_is_none(site: Site, place: DownloadSettings, text: bytes) -> None:
     site.files["/pypy/index.json"] = text
     with pytest.raises(ReleaseError) as caught:
         download(place, TARGET)
@@ -189,7 +193,7 @@ def test_an_address_without_an_index(site: Site) -> None:
         read_index(f"{site.address}/elsewhere/")
 
 
-def test_a_file_that_is_gone(site: Site, place: Place) -> None:
+def test_a_file_that_is_gone(site: Site, place: DownloadSettings) -> None:
     del site.files[f"/pypy/{NAME}"]
     with pytest.raises(DownloadError, match="404"):
         download(place, TARGET)
@@ -208,10 +212,10 @@ def test_what_is_no_address(url: str) -> None:
     assert "--from" in caught.value.remedy
 
 
-def test_a_login_is_sent_and_not_shown(site: Site, place: Place) -> None:
+def test_a_login_is_sent_and_not_shown(site: Site, place: DownloadSettings) -> None:
     site.login = "me:s3cret"
     url = place.url.replace("//", "//me:s3cret@")
-    path, _ = download(Place(url, place.cache, place.artifacts), TARGET)
+    path, _ = download(DownloadSettings(url, place.cache, place.artifacts), TARGET)
     assert path.is_file()
     for files in ({**site.files, "/pypy/index.json": b"{}"}, {}):
         site.files = files
@@ -220,7 +224,7 @@ def test_a_login_is_sent_and_not_shown(site: Site, place: Place) -> None:
         assert "s3cret" not in str(caught.value)
 
 
-def test_a_pypy_of_ones_own_is_not_lost(place: Place) -> None:
+def test_a_pypy_of_ones_own_is_not_lost(place: DownloadSettings) -> None:
     place.artifacts.mkdir()
     (place.artifacts / NAME).write_bytes(b"mine, after an hour")
     with pytest.raises(DigestError) as caught:
@@ -229,7 +233,7 @@ def test_a_pypy_of_ones_own_is_not_lost(place: Place) -> None:
     assert (place.artifacts / NAME).read_bytes() == b"mine, after an hour"
 
 
-def test_what_is_unpacked_already_stays(place: Place, tmp_path: Path) -> None:
+def test_what_is_unpacked_already_stays(place: DownloadSettings, tmp_path: Path) -> None:
     path, _ = download(place, TARGET)
     unpack(path, tmp_path / "opt")
     with pytest.raises(ArchiveError, match="is there already"):
@@ -255,7 +259,7 @@ def test_a_release_is_served_where_the_settings_say_unless_it_is_told() -> None:
         release_url("pypy.example.org", settings)
 
 
-def test_a_full_disk_is_told(place: Place) -> None:
+def test_a_full_disk_is_told(place: DownloadSettings) -> None:
     if os.geteuid() != 0:
         pytest.skip("mounting a small disk takes root")
     place.artifacts.mkdir()

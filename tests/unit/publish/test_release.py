@@ -26,12 +26,11 @@ from alpypy.core.errors import (
     UnverifiedError,
 )
 from alpypy.core.files import file_digest
-from alpypy.publish import release
-from alpypy.publish import simple as release_simple
+from alpypy.publish import release, simple
 from alpypy.publish.index import Index, parse
 from alpypy.publish.release import gather, read
 from alpypy.recipes.spec import Target
-from alpypy.verify import receipt as verdict
+from alpypy.verify import receipt
 from alpypy.wheels import record as wheel_record
 from tests.loopback import serve
 from tests.manifests import MANIFEST
@@ -158,7 +157,7 @@ def test_a_wheel_without_a_record_is_refused(artifacts: Path, out: Path) -> None
 def test_a_renamed_tarball_is_refused(artifacts: Path, out: Path) -> None:
     path = artifacts / OLD.target.tarball
     renamed = path.with_name("pypy-3.6-7.0.0-alpine3.10.tar.bz2")
-    verdict.path_of(path).rename(verdict.path_of(renamed))
+    receipt.path_of(path).rename(receipt.path_of(renamed))
     path.rename(renamed)
     with pytest.raises(UnverifiedError, match=r"was pypy-3\.6-7\.0\.0-alpine3\.9\.tar\.bz2 when"):
         make(artifacts, out)
@@ -294,13 +293,13 @@ class Choosing(Static):
     given: list[str]
 
     def do_GET(self) -> None:
-        path = Path(self.translate_path(self.path)) / release_simple.JSON_NAME
-        if release_simple.JSON_TYPE not in self.headers["Accept"] or not path.is_file():
+        path = Path(self.translate_path(self.path)) / simple.JSON_NAME
+        if simple.JSON_TYPE not in self.headers["Accept"] or not path.is_file():
             super().do_GET()
             return
         self.given.append(self.path)
         self.send_response(200)
-        self.send_header("Content-Type", release_simple.JSON_TYPE)
+        self.send_header("Content-Type", simple.JSON_TYPE)
         self.send_header("Content-Length", str(path.stat().st_size))
         self.end_headers()
         self.wfile.write(path.read_bytes())
@@ -386,8 +385,8 @@ def test_what_a_wheel_says_is_escaped(artifacts: Path, out: Path) -> None:
 def test_a_tarball_that_is_damaged_is_told(artifacts: Path, out: Path) -> None:
     manifest = structs.replace(MANIFEST, target=Target("2.7-7.3.22", "3.23"))
     path = verified(artifacts, manifest)
-    report = verdict.require(path)
+    report = receipt.require(path)
     path.write_bytes(path.read_bytes()[:100])
-    verdict.keep(path, structs.replace(report, sha256=file_digest(path)))
+    receipt.keep(path, structs.replace(report, sha256=file_digest(path)))
     with pytest.raises(ArchiveError, match="damaged"):
         make(artifacts, out)

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from alpypy.core.errors import DataError, ReleaseError, SpecError
 from alpypy.publish.index import (
     Index,
-    Tarball,
-    Wheel,
+    ReleasedTarball,
+    ReleasedWheel,
     check_name,
     load_settings,
     parse,
@@ -29,16 +29,16 @@ ROOT = Path(__file__).parents[3]
 MUSL = "tiny-1.0-pp311-pypy311_pp73-musllinux_1_2_x86_64.whl"
 
 
-def pypy(target: Target = TARGET) -> Tarball:
+def pypy(target: Target = TARGET) -> ReleasedTarball:
     report = Report(target.tarball, DIGEST, (ACCEPTED,), 12, 3.5, DATE)
-    return Tarball(26_000_000, report, manifest_of(target))
+    return ReleasedTarball(26_000_000, report, manifest_of(target))
 
 
 RECORD = wheel_record_of(DIGEST, ("libffi",))
 INDEX = Index.of(
     [
-        Wheel(MUSL, 1000, RECORD, ">=3.9"),
-        Wheel("tiny-1.0-py3-none-any.whl", 0, wheel_record_of(DIGEST, ())),
+        ReleasedWheel(MUSL, 1000, RECORD, ">=3.9"),
+        ReleasedWheel("tiny-1.0-py3-none-any.whl", 0, wheel_record_of(DIGEST, ())),
         pypy(),
         pypy(Target("3.6-7.0.0", "3.9", "aarch64")),
     ],

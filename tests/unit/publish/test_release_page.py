@@ -17,7 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import structs
 
-from alpypy.publish.index import Artifact, Index, Tarball, Wheel
+from alpypy.publish.index import Artifact, Index, ReleasedTarball, ReleasedWheel
 from alpypy.publish.page import notes, release_page
 from alpypy.publish.release import pages, write_pages
 from alpypy.recipes.spec import Target
@@ -33,9 +33,9 @@ PURE = "tiny-1.0-py3-none-any.whl"
 VOID = {"meta", "br"}
 
 
-def pypy(target: Target, *findings: Finding) -> Tarball:
+def pypy(target: Target, *findings: Finding) -> ReleasedTarball:
     report = Report(target.tarball, DIGEST, findings, 3581, 3.5, DATE)
-    return Tarball(26_245_997, report, manifest_of(target))
+    return ReleasedTarball(26_245_997, report, manifest_of(target))
 
 
 def index(url: str | None = None) -> Index:
@@ -43,8 +43,8 @@ def index(url: str | None = None) -> Index:
     artifacts: list[Artifact] = [
         pypy(TARGET, ACCEPTED),
         pypy(Target("3.6-7.0.0", "3.9", "aarch64")),
-        Wheel(MUSL, 26_439, record, ">=3.9"),
-        Wheel(PURE, 892, wheel_record_of(DIGEST, ())),
+        ReleasedWheel(MUSL, 26_439, record, ">=3.9"),
+        ReleasedWheel(PURE, 892, wheel_record_of(DIGEST, ())),
     ]
     return Index.of(artifacts, url)
 
@@ -102,7 +102,7 @@ def test_a_page_has_what_a_person_chooses_by() -> None:
 
 def test_a_wheel_of_python_2_is_for_musl_by_its_second_tag() -> None:
     both = "tiny-1.0-pp27-pypy_73-musllinux_1_2_x86_64.linux_x86_64.whl"
-    made = Wheel(both, 892, wheel_record_of(DIGEST, ()))
+    made = ReleasedWheel(both, 892, wheel_record_of(DIGEST, ()))
     page = Page(release_page(Index.of([made], None), flat=False))
     assert "linux_x86_64 musllinux_1_2_x86_64" in page.text
 
@@ -111,8 +111,10 @@ def test_what_was_made_with_the_kit_says_so() -> None:
     of_alpine, words = pypy(TARGET), "made with the kit: for images of the same kit only"
     image = structs.replace(of_alpine.build.image, kit=True)
     tarball = replace(of_alpine, build=structs.replace(of_alpine.build, image=image))
-    wheel = Wheel(MUSL, 1, structs.replace(wheel_record_of(DIGEST, ()), kit=True))
-    pure = Wheel(PURE, 1, structs.replace(wheel_record_of(DIGEST, ()), kit=True, kind="any"))
+    wheel = ReleasedWheel(MUSL, 1, structs.replace(wheel_record_of(DIGEST, ()), kit=True))
+    pure = ReleasedWheel(
+        PURE, 1, structs.replace(wheel_record_of(DIGEST, ()), kit=True, kind="any")
+    )
     for other in (index(), Index.of([pure], URL)):
         assert words not in Page(release_page(other, flat=False)).text + notes(other)
     for one in (tarball, wheel):
@@ -184,7 +186,9 @@ def test_what_others_wrote_is_text(hostile: str, more: str) -> None:
     build = structs.replace(manifest_of(TARGET), compiler=words, executables=(words,))
     report = Report(TARGET.tarball, DIGEST, (Finding("c", words, "m", words),), 1, 1.0, DATE)
     record = wheel_record_of(DIGEST, (), words)
-    found = Index.of([Tarball(1, report, build), Wheel(PURE, 1, record, words)], URL)
+    found = Index.of(
+        [ReleasedTarball(1, report, build), ReleasedWheel(PURE, 1, record, words)], URL
+    )
     page = Page(release_page(found, flat=False))
     assert not {tag for tag, _ in page.seen} & {"script", "img"}
     assert page.text.count(words) >= 3

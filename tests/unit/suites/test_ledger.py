@@ -12,7 +12,7 @@ from packaging.specifiers import SpecifierSet
 from alpypy.core.errors import DataError
 from alpypy.recipes.recipe import load_catalog
 from alpypy.recipes.spec import Target
-from alpypy.suites.ledger import Entry, judge, load_ledger, outdated
+from alpypy.suites.ledger import Entry, classify, load_ledger, outdated
 from alpypy.suites.outcomes import BAD, OUTCOMES, CaseOutcome, ModuleResult
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -46,17 +46,17 @@ def test_a_release_without_a_ledger_expects_no_failure(tmp_path: Path) -> None:
 
 
 def test_an_entry_says_why(entry: Entry) -> None:
-    (judged,) = judge([entry], [module(test_access="failed")])
-    assert judged.entry is entry
-    assert judged.finding.allowed == "musl: musl has no such function"
-    assert judged.finding.check == "test.failed"
+    (classified,) = classify([entry], [module(test_access="failed")])
+    assert classified.entry is entry
+    assert classified.finding.allowed == "musl: musl has no such function"
+    assert classified.finding.check == "test.failed"
 
 
 @pytest.mark.parametrize("outcome", ["crashed", "hung"])
 def test_a_failure_that_becomes_a_crash_is_a_finding(entry: Entry, outcome: str) -> None:
-    (judged,) = judge([entry], [module(test_access=outcome)])
-    assert judged.entry is None
-    assert judged.finding.allowed is None
+    (classified,) = classify([entry], [module(test_access=outcome)])
+    assert classified.entry is None
+    assert classified.finding.allowed is None
 
 
 @pytest.mark.parametrize(
@@ -71,15 +71,15 @@ def test_an_entry_covers_the_way_of_ending_that_it_names(
     covered = {
         outcome
         for outcome in outcomes
-        if judge(entries, [module(test_access=outcome)])[0].entry is not None
+        if classify(entries, [module(test_access=outcome)])[0].entry is not None
     }
     assert covered == explained
 
 
 def test_another_test_is_a_finding(entry: Entry) -> None:
-    (judged,) = judge([entry], [module(test_other="error", test_access="passed")])
-    assert judged.entry is None
-    assert judged.test.id == "test_os.FileTests.test_other"
+    (classified,) = classify([entry], [module(test_other="error", test_access="passed")])
+    assert classified.entry is None
+    assert classified.test.id == "test_os.FileTests.test_other"
 
 
 def test_a_test_that_passes_now_is_a_finding(entry: Entry) -> None:
@@ -107,7 +107,7 @@ def test_each_test_of_a_pattern_that_passes_is_a_finding(tmp_path: Path) -> None
 def test_a_test_that_fails_at_times_may_pass(tmp_path: Path) -> None:
     entries = load(tmp_path, f"{GOOD}sometimes = true\n")
     assert outdated(entries, [module(test_access="passed")], MODULES) == ()
-    assert judge(entries, [module(test_access="failed")])[0].entry
+    assert classify(entries, [module(test_access="failed")])[0].entry
 
 
 def test_an_entry_that_names_no_test_is_a_finding(entry: Entry) -> None:
@@ -155,15 +155,15 @@ def test_a_module_that_was_not_run_says_nothing(entry: Entry) -> None:
 def test_an_entry_of_a_module_as_a_whole(tmp_path: Path) -> None:
     entries = load(tmp_path, GOOD.replace(ACCESS, "test_os"))
     whole = ModuleResult("test_os", 1.0, True, False, (CaseOutcome("test_os", "failed"),))
-    assert judge(entries, [whole])[0].entry
-    assert judge(entries, [module(test_access="failed")])[0].entry is None
+    assert classify(entries, [whole])[0].entry
+    assert classify(entries, [module(test_access="failed")])[0].entry is None
 
 
 def test_of_tests_with_one_cause_each_is_held_to_it(tmp_path: Path) -> None:
     mkdir = "test_os.FileTests.test_mkdir"
     entries = load(tmp_path, GOOD.replace(f'"{ACCESS}"', f'"{ACCESS}", "{mkdir}"'))
     result = module(test_access="failed", test_mkdir="passed")
-    assert judge(entries, [result])[0].entry == entries[0]
+    assert classify(entries, [result])[0].entry == entries[0]
     (finding,) = outdated(entries, [result], MODULES)
     assert (finding.check, finding.subject) == ("ledger.passes", mkdir)
 
@@ -216,8 +216,10 @@ def test_every_bad_test_is_judged_once_and_no_entry_is_both(
     result: ModuleResult, name: str, ends: str
 ) -> None:
     entry = Entry(f"test_os.FileTests.{name}", "test", "why", ends, False, SpecifierSet(), ())
-    judged = judge([entry], [result])
-    assert [one.test for one in judged] == [test for test in result.tests if test.outcome in BAD]
-    explains = any(one.entry for one in judged)
+    classified = classify([entry], [result])
+    assert [one.test for one in classified] == [
+        test for test in result.tests if test.outcome in BAD
+    ]
+    explains = any(one.entry for one in classified)
     # An entry at work is never called outdated.
     assert not (explains and outdated([entry], [result], MODULES))

@@ -10,9 +10,9 @@ import pytest
 from packaging.specifiers import SpecifierSet
 
 from alpypy.core.errors import SpecError
-from alpypy.suites.ledger import Entry, judge, outdated
+from alpypy.suites.ledger import Entry, classify, outdated
 from alpypy.suites.outcomes import CaseOutcome, ModuleResult
-from alpypy.suites.report import Report, compare
+from alpypy.suites.report import SuiteReport, compare
 
 KNOWN = Entry("test_os.A.known", "musl", "musl <has> none", "fails", False, SpecifierSet(), ())
 OLD = Entry("test_os.A.good", "test", "it was slow", "fails", False, SpecifierSet(), ())
@@ -31,13 +31,13 @@ OS = ModuleResult(
 SSL = ModuleResult("test_ssl", 60.0, True, False, (CaseOutcome("test_ssl.B.x", "passed"),))
 
 
-def report(*entries: Entry, reference: bool = False) -> Report:
+def report(*entries: Entry, reference: bool = False) -> SuiteReport:
     results = (OS, SSL)
-    return Report(
+    return SuiteReport(
         "PyPy 3.9",
         {"kernel": "6 & 7"},
         results,
-        judge(entries, results),
+        classify(entries, results),
         outdated(entries, results, ["test_os", "test_ssl"]),
         reference,
     )
@@ -61,14 +61,14 @@ def test_a_module_that_did_not_come_to_its_end_is_a_finding(test: str) -> None:
     """An entry may explain the crash, but nobody knows what the rest would have been."""
     crash = Entry(test, "pypy", "no stack", "crashes", False, SpecifierSet(), ())
     result = ModuleResult("test_io", 1.0, False, False, (CaseOutcome(test, "crashed", "SIGSEGV"),))
-    one = Report("PyPy", {}, (result,), judge([crash], [result]))
+    one = SuiteReport("PyPy", {}, (result,), classify([crash], [result]))
     (finding,) = one.findings
     assert (finding.check, finding.subject) == ("module.unfinished", "test_io")
     assert one.exit_code == 1
     assert "FAIL  module.unfinished  test_io: did not come to its end" in one.to_text()
     assert "1 modules (1 not finished), 1 tests" in one.summary()
     assert '<td class="bad">crashed, explained, not finished</td>' in one.to_html()
-    assert Report("PyPy", {}, (result,), (), reference=True).findings == ()
+    assert SuiteReport("PyPy", {}, (result,), (), reference=True).findings == ()
 
 
 def test_a_reference_has_no_findings() -> None:
@@ -136,7 +136,9 @@ def test_what_fails_here_alone(tmp_path: Path) -> None:
         (CaseOutcome("test_os.A.known", "failed"), CaseOutcome("test_os.A.new", "passed")),
     )
     path = tmp_path / "check.json"
-    path.write_text(Report("glibc", {}, (there,), judge((), [there]), reference=True).to_json())
+    path.write_text(
+        SuiteReport("glibc", {}, (there,), classify((), [there]), reference=True).to_json()
+    )
     lonely = ModuleResult("test_only", 1.0, True, False, (CaseOutcome("test_only.A.b", "failed"),))
     found = compare([OS, lonely], path)
     assert found.against == "glibc"
@@ -156,8 +158,8 @@ def test_what_is_left_out_here_alone(tmp_path: Path) -> None:
     )
     other = ModuleResult("test_os", 1.0, True, False, there)
     path = tmp_path / "check.json"
-    path.write_text(Report("glibc", {}, (other,), (), reference=True).to_json())
-    one = Report("PyPy", {}, (OS,), (), comparison=compare([OS], path))
+    path.write_text(SuiteReport("glibc", {}, (other,), (), reference=True).to_json())
+    one = SuiteReport("PyPy", {}, (OS,), (), comparison=compare([OS], path))
     assert one.findings == ()
     left_out = json.loads(one.to_json())["left_out_here"]
     assert left_out == [

@@ -9,7 +9,7 @@ import pytest
 
 from alpypy.core.errors import ArchiveError, UnverifiedError
 from alpypy.core.files import file_digest
-from alpypy.verify import receipt as verdict
+from alpypy.verify import receipt
 from alpypy.verify.findings import Finding
 from alpypy.verify.run import Report
 
@@ -30,39 +30,39 @@ def report(tarball: Path, *findings: Finding) -> Report:
 
 def test_what_is_kept_is_given_back(tarball: Path) -> None:
     passed = report(tarball, ACCEPTED)
-    verdict.keep(tarball, passed)
-    assert verdict.require(tarball) == passed
-    assert json.loads(verdict.path_of(tarball).read_text())["passed"] is True
+    receipt.keep(tarball, passed)
+    assert receipt.require(tarball) == passed
+    assert json.loads(receipt.path_of(tarball).read_text())["passed"] is True
 
 
 def test_a_tarball_that_fails_later_is_no_longer_verified(tarball: Path) -> None:
-    verdict.keep(tarball, report(tarball))
-    verdict.keep(tarball, report(tarball, FAILED))
+    receipt.keep(tarball, report(tarball))
+    receipt.keep(tarball, report(tarball, FAILED))
     with pytest.raises(UnverifiedError, match="has not been verified") as caught:
-        verdict.require(tarball)
+        receipt.require(tarball)
     assert caught.value.remedy == f"invoke verify {tarball}"
 
 
 def test_other_bytes_under_the_name_are_not_verified(tarball: Path) -> None:
-    verdict.keep(tarball, report(tarball))
+    receipt.keep(tarball, report(tarball))
     tarball.write_bytes(b"other")
     with pytest.raises(UnverifiedError, match="is not the file that was verified"):
-        verdict.require(tarball)
+        receipt.require(tarball)
 
 
 def test_a_report_with_a_failure_is_refused_wherever_it_came_from(tarball: Path) -> None:
-    verdict.path_of(tarball).write_text(report(tarball, FAILED).to_json())
+    receipt.path_of(tarball).write_text(report(tarball, FAILED).to_json())
     with pytest.raises(UnverifiedError, match="did not pass verify"):
-        verdict.require(tarball)
+        receipt.require(tarball)
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "{}", '{"passed": true, "tarball": "a"}'])
 def test_a_damaged_report_is_none(tarball: Path, text: str) -> None:
-    verdict.path_of(tarball).write_text(text)
+    receipt.path_of(tarball).write_text(text)
     with pytest.raises(UnverifiedError, match="has a report that cannot be read"):
-        verdict.require(tarball)
+        receipt.require(tarball)
 
 
 def test_a_tarball_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(ArchiveError, match="does not exist"):
-        verdict.require(tmp_path / "none.tar.bz2")
+        receipt.require(tmp_path / "none.tar.bz2")
