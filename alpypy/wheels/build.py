@@ -26,7 +26,7 @@ from alpypy.wheels.kit import MorePackages
 from alpypy.wheels.recipe import Module, WheelData
 from alpypy.wheels.request import Interpreter, Request
 from alpypy.wheels.requirements import Copies, copy_files, in_effect
-from alpypy.wheels.settings import PipSettings, of_person
+from alpypy.wheels.settings import PipSettings, from_host
 
 _TIME = 7200.0  # seconds that one build may take: a large module on a core that others use too
 _FOUND, _WHEELS, _SOURCE = "/found", "/wheels", "/source"
@@ -199,7 +199,7 @@ def _settings(build: WheelBuild) -> PipSettings:
     folder.mkdir()
     for one in build.python.bundled:
         write_stand_in(one, folder)
-    settings = of_person(build.scratch, {"find-links": _BUNDLED})
+    settings = from_host(build.scratch, {"find-links": _BUNDLED})
     mounts = (*settings.mounts, Mount(folder, _BUNDLED), inside(build.workspace))
     return PipSettings(mounts, settings.environment, settings.network)
 

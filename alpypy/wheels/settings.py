@@ -47,8 +47,8 @@ class PipSettings:
     network: str
 
 
-def of_person(scratch: Path, bundled: Mapping[str, str]) -> PipSettings:
-    """What pip of this machine is set up for, laid out in ``scratch`` for a container.
+def from_host(scratch: Path, bundled: Mapping[str, str]) -> PipSettings:
+    """The settings of this machine's pip, written into ``scratch`` for a container.
 
     Args:
         bundled: further settings of the container's own (``find-links``).

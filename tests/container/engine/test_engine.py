@@ -224,11 +224,12 @@ def test_an_image_in_use_is_not_removed_and_that_is_no_error(
 # Runs a container that never ends by itself, as a task does.
 OWNER = """\
 import sys
-from alpypy.cli import common
 from alpypy.cli.ending import ended_well
+from alpypy.core.folders import cache_folder
+from alpypy.engine.connection import connect
 from alpypy.engine.job import Job
 image, token = sys.argv[1:]
-with ended_well(), common.engine() as engine:
+with ended_well(), connect(cache_folder()) as engine:
     with engine.started(Job(image, ["sh", "-c", "echo up; sleep 500", token])) as running:
         for line in running.lines():
             print(line, flush=True)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from alpypy.wheels.settings import PipSettings, of_person
+from alpypy.wheels.settings import PipSettings, from_host
 
 SECRET = "hunter2"
 PIP_VARIABLES = ("INDEX_URL", "EXTRA_INDEX_URL", "FIND_LINKS", "CERT", "DEFAULT_TIMEOUT", "PROXY")
@@ -35,7 +35,7 @@ def taken(tmp_path: Path, **bundled: str) -> tuple[PipSettings, configparser.Raw
     """The settings, and the file that the container sees, read as pip does."""
     scratch = tmp_path / "scratch"
     scratch.mkdir()
-    settings = of_person(scratch, {key.replace("_", "-"): value for key, value in bundled.items()})
+    settings = from_host(scratch, {key.replace("_", "-"): value for key, value in bundled.items()})
     parser = configparser.RawConfigParser()
     parser.read(scratch / "pip.conf")
     return settings, parser
