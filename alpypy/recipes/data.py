@@ -20,7 +20,7 @@ from alpypy.core.source import Rootfs, Source
 from alpypy.core.structs import read_toml
 from alpypy.recipes.spec import ARCHITECTURES, PypyVersion
 
-_Arch = Annotated[str, text("|".join(ARCHITECTURES), " or ".join(ARCHITECTURES))]
+Arch = Annotated[str, text("|".join(ARCHITECTURES), " or ".join(ARCHITECTURES))]
 _AlpineName = Annotated[str, text(r"[0-9]+\.[0-9]+", "an Alpine release such as 3.9 or 3.23")]
 _PypyName = Annotated[
     str, text(r"[23]\.[0-9]{1,4}-[0-9]{1,4}(\.[0-9]{1,4}){2}", "a PyPy version such as 3.11-7.3.22")
@@ -33,7 +33,7 @@ class AlpineEntry(Record, frozen=True):
     """An Alpine release: the newest point release, and the digests of its root file systems."""
 
     release: str
-    rootfs: Mapping[_Arch, Rootfs] = {}
+    rootfs: Mapping[Arch, Rootfs] = {}
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class Alpine:
 
     version: str
     release: str
-    rootfs: Mapping[_Arch, Rootfs]
+    rootfs: Mapping[Arch, Rootfs]
 
 
 class Check(Record, frozen=True):

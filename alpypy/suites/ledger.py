@@ -10,19 +10,43 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
+from typing import Annotated, Literal
 
+from msgspec import Meta, field
 from packaging.specifiers import SpecifierSet
 
-from alpypy.core.tables import Table, read_table
+from alpypy.core.fields import Reason, Record
+from alpypy.core.structs import read_toml
+from alpypy.recipes.data import Arch
 from alpypy.recipes.spec import Target
 from alpypy.suites.outcomes import CRASHED, HUNG, PASSED, CaseOutcome, ModuleResult
 from alpypy.suites.plan import EXTRA
 from alpypy.verify.findings import Finding
 
 FOLDER = "ledger"
-CAUSES = ("musl", "pypy", "container", "test")
 # How the tests of an entry end; a crash is never covered by an entry that speaks of a failure.
 _ENDINGS = {"fails": None, "crashes": CRASHED, "hangs": HUNG}
+
+
+class Expectation(Record, frozen=True):
+    """Tests that are expected to end badly, from one cause; ``sometimes``: they also pass."""
+
+    tests: Annotated[
+        tuple[str, ...],
+        Meta(min_length=1, description="a list of names of tests, or of patterns of names"),
+    ]
+    cause: Literal["musl", "pypy", "container", "test"]
+    why: Reason
+    ends: Literal["fails", "crashes", "hangs"] = "fails"
+    sometimes: bool = False
+    alpine: SpecifierSet = field(default_factory=SpecifierSet)
+    arch: tuple[Arch, ...] = ()
+
+
+class LedgerData(Record, frozen=True):
+    """A file of ledger/."""
+
+    expected: tuple[Expectation, ...]
 
 
 @dataclass(frozen=True)
@@ -85,12 +109,11 @@ def load_ledger(root: Path, release: str) -> tuple[Entry, ...]:
     Raises:
         DataError: an entry lacks a cause or a reason, or has a field that is unknown or not usable.
     """
-    name = f"{release}.toml"
-    if not (root / FOLDER / name).is_file():
+    path = root / FOLDER / f"{release}.toml"
+    if not path.is_file():
         return ()
-    file = read_table(root, name, FOLDER)
-    file.allow("expected")
-    return tuple(entry for table in file.tables("expected") for entry in _load_entries(table))
+    expected = read_toml(path, LedgerData).expected
+    return tuple(entry for group in expected for entry in _entries(group))
 
 
 def classify(entries: Sequence[Entry], results: Iterable[ModuleResult]) -> tuple[Classified, ...]:
@@ -140,27 +163,15 @@ def _named(entry: Entry, results: Sequence[ModuleResult]) -> Iterator[CaseOutcom
     return (test for result in possible for test in result.tests if entry.names(test))
 
 
-def _load_entries(table: Table) -> Iterator[Entry]:
+def _entries(group: Expectation) -> Iterator[Entry]:
     """One for each pattern: whether it still holds is said of each alone."""
-    patterns = table.texts("tests")
-    if not patterns:
-        raise table.error("tests is empty", "write the names of tests, or patterns of names")
-    named = table.called(patterns[0])
-    named.allow("tests", "cause", "why", "ends", "sometimes", "alpine", "arch")
-    if named.text("cause") not in CAUSES:
-        raise named.error(f"cause is {named.text('cause')!r}", f"write one of {', '.join(CAUSES)}")
-    if not named.text("why").strip():
-        raise named.error("why is empty", "write the reason: no failure is expected without one")
-    ends = named.optional_text("ends") or "fails"
-    if ends not in _ENDINGS:
-        raise named.error(f"ends is {ends!r}", f"write one of {', '.join(_ENDINGS)}")
-    for pattern in patterns:
+    for pattern in group.tests:
         yield Entry(
             test=pattern,
-            cause=named.text("cause"),
-            why=named.text("why"),
-            ends=ends,
-            sometimes=named.flag("sometimes"),
-            alpine=named.range("alpine"),
-            arch=named.texts("arch") if named.has("arch") else (),
+            cause=group.cause,
+            why=group.why,
+            ends=group.ends,
+            sometimes=group.sometimes,
+            alpine=group.alpine,
+            arch=group.arch,
         )

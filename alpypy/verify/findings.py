@@ -8,16 +8,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
 
-from msgspec import structs
+from msgspec import field, structs
 from packaging.specifiers import SpecifierSet
 
 from alpypy.core.errors import SpecError
-from alpypy.core.fields import Record, Text
-from alpypy.core.tables import Table, read_table
+from alpypy.core.fields import Reason, Record, Text
+from alpypy.core.structs import read_toml
 from alpypy.recipes.spec import PypyVersion, Target
 
 FILE_NAME = "verify.toml"
@@ -36,15 +35,14 @@ class Finding(Record, frozen=True):
         return f"{self.check}  {self.subject}: {self.message}{accepted}"
 
 
-@dataclass(frozen=True)
-class Range:
+class Range(Record, frozen=True):
     """Languages, PyPy releases and Alpines that an entry of the policy is for."""
 
-    language: SpecifierSet
-    releases: SpecifierSet
-    alpine: SpecifierSet
+    language: SpecifierSet = field(default_factory=SpecifierSet)
+    releases: SpecifierSet = field(default_factory=SpecifierSet)
+    alpine: SpecifierSet = field(default_factory=SpecifierSet)
 
-    def covers(self, target: Target) -> bool:
+    def is_for(self, target: Target) -> bool:
         """Whether the entry is for this target; one that is no PyPy only by its Alpine."""
         if target.alpine not in self.alpine:
             return False
@@ -54,23 +52,19 @@ class Range:
         return pypy.language in self.language and pypy.release in self.releases
 
 
-@dataclass(frozen=True)
-class Modules:
+class Modules(Range, frozen=True, kw_only=True):
     """Modules that must be there; one whose import fails is a finding."""
 
     names: tuple[str, ...]
-    range: Range
 
 
-@dataclass(frozen=True)
-class Allowed:
+class Allowed(Range, frozen=True, kw_only=True):
     """Findings that are accepted: a check, patterns of its subjects, a regular expression."""
 
     check: str
     subjects: tuple[str, ...]
     message: re.Pattern[str]
-    range: Range
-    why: str
+    why: Reason
 
     def covers(self, finding: Finding) -> bool:
         """Whether the finding is the one that the entry speaks of."""
@@ -81,8 +75,7 @@ class Allowed:
         )
 
 
-@dataclass(frozen=True)
-class Policy:
+class Policy(Record, frozen=True):
     """versions/verify.toml. ``build_packages`` are patterns of names that no user needs."""
 
     build_packages: tuple[str, ...]
@@ -91,9 +84,7 @@ class Policy:
 
     def expected_modules(self, target: Target) -> tuple[str, ...]:
         """Modules that the target must have, in order."""
-        names = {
-            name for entry in self.modules if entry.range.covers(target) for name in entry.names
-        }
+        names = {name for entry in self.modules if entry.is_for(target) for name in entry.names}
         return tuple(sorted(names))
 
     def is_build_package(self, name: str) -> bool:
@@ -104,7 +95,7 @@ class Policy:
         """The findings, with the reason where one is accepted. Without a target none is."""
         if target is None:
             return tuple(findings)
-        entries = [entry for entry in self.allowed if entry.range.covers(target)]
+        entries = [entry for entry in self.allowed if entry.is_for(target)]
         return tuple(_judged(finding, entries) for finding in findings)
 
 
@@ -130,13 +121,7 @@ def load_policy(root: Path) -> Policy:
     Raises:
         DataError: an entry lacks a field or a reason, or has one that is unknown or not usable.
     """
-    file = read_table(root, FILE_NAME)
-    file.allow("build_packages", "modules", "allowed")
-    return Policy(
-        build_packages=file.texts("build_packages"),
-        modules=tuple(map(_load_modules, file.tables("modules"))),
-        allowed=tuple(map(_load_allowed, file.tables("allowed"))),
-    )
+    return read_toml(root / "versions" / FILE_NAME, Policy)
 
 
 def _judged(finding: Finding, entries: Sequence[Allowed]) -> Finding:
@@ -149,24 +134,3 @@ def _pypy(target: Target) -> PypyVersion | None:
         return PypyVersion.parse(target.release)
     except SpecError:
         return None
-
-
-def _load_range(entry: Table) -> Range:
-    return Range(entry.range("language"), entry.range("releases"), entry.range("alpine"))
-
-
-def _load_modules(entry: Table) -> Modules:
-    entry.allow("names", "language", "releases", "alpine")
-    return Modules(entry.texts("names"), _load_range(entry))
-
-
-def _load_allowed(entry: Table) -> Allowed:
-    entry.allow("check", "subjects", "message", "language", "releases", "alpine", "why")
-    why, message = entry.text("why"), entry.text("message")
-    if not why.strip():
-        raise entry.error("why is empty", "write the cause: no finding is accepted without one")
-    try:
-        pattern = re.compile(message)
-    except re.error as error:
-        raise entry.error(f"message: {error}", "write a regular expression") from error
-    return Allowed(entry.text("check"), entry.texts("subjects"), pattern, _load_range(entry), why)

@@ -117,12 +117,12 @@ def write(folder: Path, **fields: str | None) -> Path:
     ("fields", "complaint"),
     [
         ({"why": None}, "why is missing"),
-        ({"why": '" "'}, "why is empty"),
-        ({"message": '"("'}, "message: "),
+        ({"why": '" "'}, "why is ' '"),
+        ({"message": '"("'}, "message is '(' (missing )"),
         ({"message": None}, "message is missing"),
         ({"subjects": '"handshake"'}, "subjects is 'handshake'"),
-        ({"releases": '"7.0.0..7.3.1"'}, "releases: "),
-        ({"languages": '">=3.6"'}, "unknown field languages"),
+        ({"releases": '"7.0.0..7.3.1"'}, "releases is '7.0.0..7.3.1'"),
+        ({"languages": '">=3.6"'}, "languages is unknown"),
     ],
 )
 def test_a_bad_entry_is_refused(
@@ -130,7 +130,7 @@ def test_a_bad_entry_is_refused(
 ) -> None:
     with pytest.raises(DataError, match=re.escape(complaint)) as caught:
         load_policy(write(tmp_path, **fields))
-    assert "versions/verify.toml [allowed] number 1" in caught.value.what
+    assert "versions/verify.toml [[allowed]] number 1 (run.ssl)" in caught.value.what
 
 
 @pytest.mark.parametrize(
