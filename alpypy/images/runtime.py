@@ -12,17 +12,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 from packaging.specifiers import SpecifierSet
 
 from alpypy.build.base_image import find_base
 from alpypy.core.archive import copy_verified
 from alpypy.core.errors import ArchiveError
+from alpypy.core.fields import Reason, Record, text
 from alpypy.core.files import copy_data, data_files
 from alpypy.core.project import Project
 from alpypy.core.store import key_of
-from alpypy.core.tables import Table, read_table
+from alpypy.core.structs import read_toml
 from alpypy.engine.workspace import Workspace
 from alpypy.offline import kit as kits
 from alpypy.recipes.manifest import Manifest
@@ -38,22 +39,32 @@ _CONTEXT = "dockerfiles/runtime"
 _SAID = "image: "  # begins the lines that the scripts inside print for the user
 
 
-@dataclass(frozen=True)
-class Exclusion:
+# Something beside * and /, and no / at either end.
+_PathEnd = Annotated[
+    str, text(r"(?!/)(?=.*[^*/]).*(?<!/)", "the end of a path, such as tests or *.c")
+]
+
+
+class Exclusion(Record, frozen=True):
     """Files of a tarball that the image has not; with ``dev`` the -dev image has them."""
 
     what: str
-    patterns: tuple[str, ...]
-    dev: bool
-    why: str
+    patterns: tuple[_PathEnd, ...]
+    why: Reason
+    dev: bool = False
 
 
-@dataclass(frozen=True)
-class ImageSettings:
-    """versions/image.toml. ``setuptools`` are the languages that keep it beside pip."""
+class Setuptools(Record, frozen=True):
+    """The languages that keep setuptools beside pip."""
+
+    language: SpecifierSet
+
+
+class ImageSettings(Record, frozen=True):
+    """versions/image.toml."""
 
     left_out: tuple[Exclusion, ...]
-    setuptools: SpecifierSet
+    setuptools: Setuptools
 
 
 @dataclass(frozen=True)
@@ -107,24 +118,7 @@ def load_settings(root: Path) -> ImageSettings:
     Raises:
         DataError: a field is missing, unknown or of another form.
     """
-    file = read_table(root, FILE_NAME)
-    file.allow("left_out", "setuptools")
-    setuptools = file.table("setuptools")
-    setuptools.allow("language")
-    return ImageSettings(
-        left_out=tuple(map(_load_left_out, file.tables("left_out"))),
-        setuptools=setuptools.range("language"),
-    )
-
-
-def _load_left_out(entry: Table) -> Exclusion:
-    entry = entry.called(entry.text("what"))
-    entry.allow("what", "patterns", "dev", "why")
-    patterns = entry.texts("patterns")
-    wrong = [one for one in patterns if not one.strip("/*") or one.strip("/") != one]
-    if wrong:
-        raise entry.error(f"patterns has {wrong[0]!r}", "write the end of a path: tests, or *.c")
-    return Exclusion(entry.text("what"), patterns, entry.flag("dev"), entry.text("why"))
+    return read_toml(root / "versions" / FILE_NAME, ImageSettings)
 
 
 def resolve(project: Project, request: ImageRequest) -> ImagePlan:
@@ -300,7 +294,7 @@ def _settings(plan: ImagePlan) -> dict[str, Any]:
             for name in ("pypy", "python")
             for version in ("", language[0], language)
         ],
-        "uninstall": [] if language in plan.settings.setuptools else ["setuptools"],
+        "uninstall": [] if language in plan.settings.setuptools.language else ["setuptools"],
         "leave_out": [{"what": one.what, "patterns": one.patterns} for one in left_out],
         "keep": [pattern for one in kept for pattern in one.patterns],
     }

@@ -304,19 +304,20 @@ def test_names_that_are_missing_become_links(
     assert (tmp_path / "bin/python3").readlink() == Path("elsewhere")
 
 
-GOOD = '[[left_out]]\nwhat = "tests"\npatterns = ["tests"]\nwhy = "big"\n[setuptools]\n'
+SETUPTOOLS = '[setuptools]\nlanguage = "<3.10"\n'
+GOOD = f'[[left_out]]\nwhat = "tests"\npatterns = ["tests"]\nwhy = "big"\n{SETUPTOOLS}'
 
 
 @pytest.mark.parametrize(
     ("text", "says"),
     [
         (GOOD.replace('why = "big"\n', ""), "why is missing"),
-        (GOOD.replace('"tests"]', '"*"]'), r"patterns has '\*'"),
-        (GOOD.replace('"tests"]', '"/etc"]'), "patterns has '/etc'"),
-        (GOOD.replace('"tests"]', '""]'), "patterns has ''"),
-        (GOOD.replace("why", "reason"), "unknown field reason"),
-        (GOOD + 'language = "new"\n', "language"),
-        (GOOD.replace("[setuptools]\n", ""), "setuptools is missing"),
+        (GOOD.replace('"tests"]', '"*"]'), r"patterns contains '\*'"),
+        (GOOD.replace('"tests"]', '"/etc"]'), "patterns contains '/etc'"),
+        (GOOD.replace('"tests"]', '""]'), "patterns contains ''"),
+        (GOOD.replace("why", "reason"), "reason is unknown"),
+        (GOOD.replace("<3.10", "new"), "language is 'new'"),
+        (GOOD.replace(SETUPTOOLS, ""), "setuptools is missing"),
     ],
 )
 def test_a_file_that_is_not_usable_is_an_error(tmp_path: Path, text: str, says: str) -> None:
