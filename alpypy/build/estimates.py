@@ -3,11 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Literal
 
+from packaging.specifiers import SpecifierSet
+
+from alpypy.core.errors import DataError
+from alpypy.core.fields import Record
 from alpypy.core.project import Project
-from alpypy.core.tables import Table, read_table
+from alpypy.core.structs import read_toml
 from alpypy.recipes.recipe import Recipe
 from alpypy.recipes.spec import PypyVersion
+
+_Phases = Mapping[str, int | float]  # seconds by phase
+
+
+class TranslationTimes(Record, frozen=True):
+    """What a translation of some languages by a CPython or a PyPy takes."""
+
+    language: SpecifierSet
+    translator: Literal["cpython", "pypy"]
+    phases: _Phases
+
+
+class DurationData(Record, frozen=True):
+    """versions/durations.toml; the programs of ``rpython`` are those of versions/rpython.toml."""
+
+    stages: Mapping[str, int | float]
+    translations: tuple[TranslationTimes, ...]
+    rpython: Mapping[str, _Phases]
 
 
 def translation_title(recipe: Recipe) -> str:
@@ -20,11 +43,11 @@ class Estimates:
     """Expected seconds of stages.
 
     Raises:
-        DataError: versions/durations.toml is not usable; methods raise it too.
+        DataError: versions/durations.toml is not usable; methods raise it where it lacks an entry.
     """
 
     def __init__(self, project: Project) -> None:
-        self._table = read_table(project.data, "durations.toml")
+        self._data = read_toml(project.data / "versions/durations.toml", DurationData)
         self._records = list(project.store.records())
 
     def stage(self, name: str) -> float:
@@ -32,7 +55,9 @@ class Estimates:
         for record in reversed(self._records):
             if record.get("stage") == name:
                 return float(record["seconds"])
-        return self._table.table("stages").amount(name)
+        if name not in self._data.stages:
+            raise _missing(f"[stages]: {name} is missing")
+        return self._data.stages[name]
 
     def phases(self, recipe: Recipe, translator: str, jobs: int) -> Mapping[str, float]:
         """Seconds of a translation by phase; ``translator`` is ``cpython`` or ``pypy``."""
@@ -48,19 +73,22 @@ class Estimates:
 
     def _listed(self, recipe: Recipe, translator: str) -> Mapping[str, float]:
         if recipe.programs:
-            programs = self._table.table("rpython")
             return {
                 f"{program.name} {phase}": seconds
                 for program in recipe.programs
-                for phase, seconds in _amounts(programs.table(program.name)).items()
+                for phase, seconds in self._program(program.name).items()
             }
         language = PypyVersion.parse(recipe.target.release).language
-        for entry in self._table.tables("translations"):
-            fits = entry.range("language").contains(language)
-            if fits and entry.text("translator") == translator:
-                return _amounts(entry.table("phases"))
-        raise self._table.error(f"no [[translations]] for {language} by {translator}", "add one")
+        for entry in self._data.translations:
+            if language in entry.language and translator == entry.translator:
+                return entry.phases
+        raise _missing(f"no [[translations]] for {language} by {translator}")
+
+    def _program(self, name: str) -> _Phases:
+        if name not in self._data.rpython:
+            raise _missing(f"[rpython]: {name} is missing")
+        return self._data.rpython[name]
 
 
-def _amounts(table: Table) -> Mapping[str, float]:
-    return {name: table.amount(name) for name in table.names()}
+def _missing(what: str) -> DataError:
+    return DataError(f"versions/durations.toml: {what}", remedy="add it there, with its seconds")

@@ -127,7 +127,7 @@ def _mismatch(message: str, place: _Place) -> MismatchError:
     if unknown := _UNKNOWN.fullmatch(match["said"]):
         known = ", ".join(bare(place.kind).__struct_fields__)
         return MismatchError(
-            (*steps, unknown[1]), "is unknown", f"remove or correct it: the fields are {known}"
+            (*steps, unknown[1]), "is unknown", f"remove or correct it; possible fields: {known}"
         )
     complaint = f"is {_short.repr(place.value)}"
     if not match["said"].startswith(("Expected", "Invalid")):  # which say no more than the type

@@ -2,31 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
 from fnmatch import fnmatchcase
 from pathlib import Path
+from typing import Annotated, Literal
 
+from msgspec import field
 from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 
-from alpypy.core.errors import SpecError
-from alpypy.core.tables import Table, read_table
+from alpypy.core.errors import DataError, SpecError
+from alpypy.core.fields import Reason, Record, text
+from alpypy.core.structs import read_toml
 from alpypy.wheels.request import Interpreter
 
 FILE_NAME = "wheels.toml"
-_IMPLEMENTATIONS = ("pypy", "cpython")
+_Implementation = Literal["pypy", "cpython"]
+_Name = Annotated[
+    str, text("[a-z0-9]+(-[a-z0-9]+)*", "a name as an index writes it: lower case, with - alone")
+]
 _ALL = SpecifierSet()
-_KINDS = ("headers", "libraries", "programs", "pkgconfig")
 
 
-@dataclass(frozen=True)
-class Packages:
+class Packages(Record, frozen=True):
     """Build packages, for some Alpines and, if said, for one implementation of Python."""
 
     names: tuple[str, ...]
-    alpine: SpecifierSet
-    implementation: str | None
+    alpine: SpecifierSet = field(default_factory=SpecifierSet)
+    implementation: _Implementation | None = None
 
     def serve(self, interpreter: Interpreter) -> bool:
         """Whether they are for this interpreter's Alpine."""
@@ -34,16 +37,14 @@ class Packages:
         return wanted and interpreter.alpine in self.alpine
 
 
-@dataclass(frozen=True)
-class Unsupported:
+class Unsupported(Record, frozen=True):
     """An implementation that a module cannot be built for, and the cause."""
 
-    implementation: str
-    why: str
+    implementation: _Implementation
+    why: Reason
 
 
-@dataclass(frozen=True)
-class Module:
+class Module(Record, frozen=True):
     """An entry: how some versions of a module are built and tried.
 
     ``constraints`` are requirements that hold versions of what it is built with; ``before`` and
@@ -52,20 +53,20 @@ class Module:
     built and run, ``untested`` what could not be, and why.
     """
 
-    name: str
-    versions: SpecifierSet
-    languages: SpecifierSet
-    packages: tuple[Packages, ...]
-    environment: Mapping[str, str]
-    pip_options: tuple[str, ...]
-    constraints: tuple[str, ...]
-    before: str | None
-    build: str | None
-    tls: tuple[str, ...]
-    smoke: str | None
-    unsupported: tuple[Unsupported, ...]
-    tested: tuple[str, ...]
-    untested: str | None
+    name: _Name
+    versions: SpecifierSet = field(default_factory=SpecifierSet)
+    python: SpecifierSet = field(default_factory=SpecifierSet)
+    packages: tuple[Packages, ...] = ()
+    environment: Mapping[str, str] = {}
+    pip_options: tuple[str, ...] = ()
+    constraints: tuple[str, ...] = ()
+    before: str | None = None
+    build: str | None = None
+    tls: tuple[str, ...] = ()
+    smoke: str | None = None
+    unsupported: tuple[Unsupported, ...] = ()
+    tested: tuple[str, ...] = ()
+    untested: Reason | None = None
 
     def supports(self, implementation: str) -> bool:
         """Whether it can be built for an implementation of Python at all."""
@@ -81,27 +82,23 @@ class Module:
                 )
 
 
-@dataclass(frozen=True)
-class TlsChoice:
+class TlsChoice(Packages, frozen=True, kw_only=True):
     """The packages of a TLS library, by Alpine."""
 
     flavour: str
-    packages: Packages
 
 
-@dataclass(frozen=True)
-class Offer:
+class Offer(Record, frozen=True):
     """What a package offers to a build: patterns of headers, and names of the rest."""
 
     package: str
-    headers: tuple[str, ...]
-    libraries: tuple[str, ...]
-    programs: tuple[str, ...]
-    pkgconfig: tuple[str, ...]
+    headers: tuple[str, ...] = ()
+    libraries: tuple[str, ...] = ()
+    programs: tuple[str, ...] = ()
+    pkgconfig: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True)
-class WheelData:
+class WheelData(Record, frozen=True):
     """The whole file. ``packages`` are what every build gets."""
 
     packages: tuple[Packages, ...]
@@ -130,9 +127,7 @@ class WheelData:
     def _entries(self, name: str, interpreter: Interpreter) -> tuple[Module, ...]:
         wanted = canonicalize_name(name)
         return tuple(
-            one
-            for one in self.modules
-            if one.name == wanted and interpreter.language in one.languages
+            one for one in self.modules if one.name == wanted and interpreter.language in one.python
         )
 
     def build_packages(
@@ -157,8 +152,8 @@ class WheelData:
             if flavour not in module.tls:
                 continue
             for one in self.tls:
-                if one.flavour == flavour and one.packages.serve(interpreter):
-                    return one.packages
+                if one.flavour == flavour and one.serve(interpreter):
+                    return one
         raise SpecError(
             f"{module.name} cannot be built with {' or '.join(map(str, flavours))} on Alpine"
             f" {interpreter.alpine}",
@@ -195,79 +190,11 @@ def load_wheel_data(root: Path) -> WheelData:
     Raises:
         DataError: an entry lacks a field, or has one that is unknown or not usable.
     """
-    file = read_table(root, FILE_NAME)
-    file.allow("packages", "tls", "modules", "offers")
-    return WheelData(
-        packages=tuple(map(_load_packages, file.tables("packages"))),
-        tls=tuple(_load_tls(entry) for entry in file.tables("tls")),
-        modules=tuple(
-            _load_module(entry.called(entry.text("name"))) for entry in file.tables("modules")
-        ),
-        offers=tuple(
-            _load_offer(entry.called(entry.text("package"))) for entry in file.tables("offers")
-        ),
-    )
-
-
-def _load_packages(entry: Table) -> Packages:
-    entry.allow("names", "alpine", "implementation")
-    return _packages(entry)
-
-
-def _packages(entry: Table) -> Packages:
-    chosen = entry.has("implementation")
-    implementation = entry.choice("implementation", _IMPLEMENTATIONS) if chosen else None
-    return Packages(entry.texts("names"), entry.range("alpine"), implementation)
-
-
-def _load_tls(entry: Table) -> TlsChoice:
-    entry.allow("flavour", "names", "alpine")
-    return TlsChoice(entry.text("flavour"), _packages(entry))
-
-
-def _load_module(entry: Table) -> Module:
-    entry.allow(
-        *("name", "versions", "python", "packages", "environment", "pip_options"),
-        *("constraints", "before", "build", "tls", "smoke", "unsupported", "tested", "untested"),
-    )
-    if not (entry.has("tested") or entry.has("untested")):
-        raise entry.error("tested is missing", "say what was built and run, or why nothing was")
-    return Module(
-        name=canonicalize_name(entry.text("name")),
-        versions=entry.range("versions"),
-        languages=entry.range("python"),
-        packages=tuple(_load_packages(one) for one in _tables(entry, "packages")),
-        environment=dict(_environment(entry)),
-        pip_options=_texts(entry, "pip_options"),
-        constraints=_texts(entry, "constraints"),
-        before=entry.optional_text("before"),
-        build=entry.optional_text("build"),
-        tls=_texts(entry, "tls"),
-        smoke=entry.optional_text("smoke"),
-        unsupported=tuple(map(_load_unsupported, _tables(entry, "unsupported"))),
-        tested=_texts(entry, "tested"),
-        untested=entry.optional_text("untested"),
-    )
-
-
-def _environment(entry: Table) -> Iterator[tuple[str, str]]:
-    table = entry.table("environment") if entry.has("environment") else Table(entry.where, {})
-    return ((name, table.text(name)) for name in table.names())
-
-
-def _load_unsupported(entry: Table) -> Unsupported:
-    entry.allow("implementation", "why")
-    return Unsupported(entry.choice("implementation", _IMPLEMENTATIONS), entry.text("why"))
-
-
-def _load_offer(entry: Table) -> Offer:
-    entry.allow("package", *_KINDS)
-    return Offer(entry.text("package"), *(_texts(entry, kind) for kind in _KINDS))
-
-
-def _texts(entry: Table, key: str) -> tuple[str, ...]:
-    return entry.texts(key) if entry.has(key) else ()
-
-
-def _tables(entry: Table, key: str) -> tuple[Table, ...]:
-    return entry.tables(key) if entry.has(key) else ()
+    data = read_toml(root / "versions" / FILE_NAME, WheelData)
+    for module in data.modules:
+        if not (module.tested or module.untested):
+            raise DataError(
+                f"versions/{FILE_NAME} [[modules]] ({module.name}): tested is missing",
+                remedy="say what was built and run, or why nothing was",
+            )
+    return data

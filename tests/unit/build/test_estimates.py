@@ -87,11 +87,11 @@ def test_the_small_translation_is_told_from_the_whole_one(tmp_path: Path) -> Non
         ("[stages]", "[stages", "line 6"),
         ("package = 90", 'package = "x"', "[stages]: package is 'x'"),
         ("package = 90", "", "[stages]: package is missing"),
-        ("[stages]", "[stage]", "stages is missing"),
-        ("[[translations]]", "[[others]]", "translations is missing"),
+        ("[stages]", "[stage]", "stage is unknown"),
+        ("[[translations]]", "[[others]]", "others is unknown"),
         ("start = 20", "start = true", "[phases]: start is True"),
         ('language = ">=3"', 'language = ">=4"', "no [[translations]] for 3.6 by pypy"),
-        ('language = ">=3"', 'language = "3"', "language: Invalid specifier"),
+        ('language = ">=3"', 'language = "3"', "number 4 (3): language is '3'"),
     ],
 )
 def test_a_table_that_is_not_usable_is_a_data_error(

@@ -93,7 +93,7 @@ def test_a_file_that_fits(tmp_path: Path) -> None:
         ("takes = ['>3']", ": takes contains '>3'", "write a requirement such as openssl>=1.1,<3"),
         ("entries = 'x'", ": entries is 'x'", "write a list"),
         ("entries = ['x']", ": entries contains 'x'", "write a table of fields"),
-        ("more = 1", ": more is unknown", "the fields are entries, named, why, url"),
+        ("more = 1", ": more is unknown", "possible fields: entries, named, why, url"),
         ("[[entries]]", " [[entries]] number 1: name is missing", "add it: text"),
         ("[Named]", ": Named is unknown", "remove or correct it"),
         ("[named.Word]", " [named]: Word is not allowed as a name", "write a small word"),
@@ -122,7 +122,7 @@ def test_what_does_not_fit_is_named(tmp_path: Path, text: str, what: str, remedy
         ("environment = { A = 'a', B = 1 }", "[environment]: B is 1", "write text in quotes"),
         ("versions = 'new'", "versions is 'new'", "write a range of versions such as >=3.17,<3.20"),
         ("message = '('", "message is '(' (missing ), unterminated", "write a regular expression"),
-        ("nmae = 'x'", "nmae is unknown", "the fields are name, sha256, amount"),
+        ("nmae = 'x'", "nmae is unknown", "possible fields: name, sha256, amount"),
     ],
 )
 def test_an_entry_is_called_by_its_number_and_its_name(

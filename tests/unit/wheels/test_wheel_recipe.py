@@ -25,7 +25,7 @@ packages = [{ names = ["gcc"] }]
 tls = [{ flavour = "openssl", names = ["openssl-dev"] }]
 offers = []
 [[modules]]
-name = "Some_Thing"
+name = "some-thing"
 tested = ["with nothing"]
 """
 
@@ -192,11 +192,12 @@ smoke = "import x"
         ('tested = ["with nothing"]', "", "tested is missing"),
         ('tested = ["with', 'untestde = ["with', "untestde"),
         ('tested = ["with nothing"]', 'tested = "yes"', "tested is 'yes'"),
-        ('name = "Some_Thing"', "name = 3", "name is 3"),
+        ('name = "some-thing"', "name = 3", "name is 3"),
+        ('name = "some-thing"', 'name = "Some_Thing"', "name is 'Some_Thing'"),
         ("tested =", 'versions = "new"\ntested =', "versions"),
         ("tested =", "environment = { A = 1 }\ntested =", "A is 1"),
         ('["gcc"]', '["gcc"], implementation = "jython"', "implementation is 'jython'"),
-        ("offers = []", 'offers = [{ package = "x", header = ["y"] }]', "unknown field header"),
+        ("offers = []", 'offers = [{ package = "x", header = ["y"] }]', "header is unknown"),
         ('flavour = "openssl", ', "", "flavour is missing"),
     ],
 )
