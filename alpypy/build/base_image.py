@@ -9,6 +9,7 @@ from alpypy.core.errors import DownloadError, ImageError, KitError, SpecError
 from alpypy.engine.docker import Engine
 from alpypy.engine.workspace import Workspace
 from alpypy.offline import kit as kits
+from alpypy.offline.pins import Replacement
 from alpypy.recipes.data import Alpine
 from alpypy.recipes.recipe import Recipe
 
@@ -16,12 +17,14 @@ from alpypy.recipes.recipe import Recipe
 @dataclass(frozen=True)
 class BaseImage:
     """An Alpine image. ``identity`` stands for its content in keys: a kit made again of the same
-    parts has another ID, as its signing key differs, but the same identity."""
+    parts has another ID, as its signing key differs, but the same identity. ``replacements`` are
+    the files that alpypy took in place of tested ones when it made the kit."""
 
     reference: str
     id: str
     identity: str
     kit: bool
+    replacements: tuple[Replacement, ...] = ()
 
 
 def find_base(
@@ -124,7 +127,8 @@ def _base(engine: Engine, reference: str, alpine: str, arch: str) -> BaseImage:
     # An image made from the kit's inherits the label, and is not what the label stands for.
     itself = image_id == engine.image_id(kits.reference(alpine))
     identity = digest if digest and itself else image_id
-    return BaseImage(reference, image_id, identity, digest is not None)
+    replacements = kits.replacements_in(engine, reference) if digest else ()
+    return BaseImage(reference, image_id, identity, digest is not None, replacements)
 
 
 def _fetch_rootfs(workspace: Workspace, alpine: Alpine, arch: str) -> Path:

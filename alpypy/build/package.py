@@ -30,6 +30,7 @@ from alpypy.recipes.data import RpythonProgram
 from alpypy.recipes.manifest import (
     AppliedPatch,
     BuildImage,
+    KitReplacement,
     Manifest,
     Need,
     PhaseCost,
@@ -140,7 +141,7 @@ class Package:
         return {"stage": "package", "file": recipe.target.tarball, "sha256": digest}
 
     def _manifest(self, image: TranslatingImage, phases: Sequence[Phase], folder: Path) -> Manifest:
-        engine, recipe, base = self.workspace.engine, self.recipe, self.base
+        engine, recipe = self.workspace.engine, self.recipe
         files = [elf.read(path, str(path.relative_to(folder))) for path in elf.find(folder)]
         packages = apkdb.read(_read(engine, image.id, ["cat", apkdb.PATH]))
         needed = tuple(_need(name, packages) for name in sorted(elf.outside_needs(files)))
@@ -149,7 +150,7 @@ class Package:
             target=recipe.target,
             source=self.translation.source.origin,
             patches=tuple(AppliedPatch(patch.name, patch.digest) for patch in recipe.patches),
-            image=BuildImage(image.id, base.reference, base.id, base.kit),
+            image=build_image(image.id, self.base),
             compiler=_read(engine, image.id, ["gcc", "--version"]).splitlines()[0],
             musl=_musl_version(packages),
             translator=image.translator,
@@ -161,6 +162,15 @@ class Package:
             runtime_packages=tuple(sorted({need.package for need in needed})),
             checks=tuple(check for program in recipe.programs for check in _checks(program)),
         )
+
+
+def build_image(image_id: str, base: BaseImage) -> BuildImage:
+    """What the document says of the image with this ID, which was made from ``base``."""
+    replacements = tuple(
+        KitReplacement(file.package, file.tested, file.taken, file.sha256)
+        for file in base.replacements
+    )
+    return BuildImage(image_id, base.reference, base.id, base.kit, replacements)
 
 
 def _cost(phase: Phase) -> PhaseCost:

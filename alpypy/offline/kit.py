@@ -24,10 +24,12 @@ from alpypy.engine.job import Job, Mount
 from alpypy.offline import packages as kit_packages
 from alpypy.offline.apk import KEY_NAME, Package, write_index
 from alpypy.offline.packages import ARCH, Contents, Library, Openssl
+from alpypy.offline.pins import Replacement, from_text, settle, taken, to_text
 
 LABEL = "org.alpypy.kit"
 _CONTENT_LABEL = "org.alpypy.kit.content"
 _BASE_LABEL = "org.alpypy.kit.base"  # the ID of the image that the kit was made on
+_REPLACEMENTS_LABEL = "org.alpypy.kit.replacements"
 _REVISION = "3"  # part of the kit's identity: raise it when the code below makes other packages
 _NEEDS = {"qemu-img": "qemu-utils", "debugfs": "e2fsprogs"}
 
@@ -35,13 +37,14 @@ _NEEDS = {"qemu-img": "qemu-utils", "debugfs": "e2fsprogs"}
 @dataclass(frozen=True)
 class Kit:
     """A kit's image. ``identity`` is a digest of what builds with it depend on, ``content`` one of
-    all that is in it."""
+    all that is in it; ``replacements`` are the files that were taken in place of tested ones."""
 
     reference: str
     base: str
     base_id: str
     identity: str
     content: str
+    replacements: tuple[Replacement, ...]
 
 
 def reference(alpine: str) -> str:
@@ -76,6 +79,7 @@ def prepare(
     Raises:
         KitError: no base image is at hand, or a step of the making failed.
         SpecError: the base image is another Alpine.
+        DownloadError, DigestError: a file could not be fetched; see ``pins.settle``.
     """
     contents = kit_packages.load_contents(root / "versions")
     base = base or f"alpine:{alpine}"
@@ -86,11 +90,18 @@ def prepare(
             _import_wheel(engine, fetcher, contents, alpine, base, say)
         require_release(engine, base, alpine)
         base_id = engine.image_id(base) or ""
-        identity = _identity(root, base_id)
-        kit = Kit(reference(alpine), base, base_id, identity, _content(root, identity))
-        if engine.label(kit.reference, _CONTENT_LABEL) != kit.content:
-            with tempfile.TemporaryDirectory(prefix="alpypy-kit-") as scratch:
-                _Making(engine, fetcher, root, contents, kit, Path(scratch), say).run()
+        has = replacements_in(engine, reference(alpine))
+        kit = _described(root, contents, reference(alpine), base, base_id, has)
+        if engine.label(kit.reference, _CONTENT_LABEL) == kit.content:
+            return kit
+        owned = _owned(engine, base)
+        pins = contents.pins(owned)
+        say(f"kit: fetching {len(pins)} files of Debian")
+        replacements = settle(fetcher, pins, say)
+        kit = _described(root, contents, reference(alpine), base, base_id, replacements)
+        contents = contents.taking(taken(replacements))
+        with tempfile.TemporaryDirectory(prefix="alpypy-kit-") as scratch:
+            _Making(engine, fetcher, root, contents, kit, owned, Path(scratch), say).run()
     return kit
 
 
@@ -144,7 +155,10 @@ def require_current(engine: Engine, root: Path, alpine: str) -> None:
     made = reference(alpine)
     # A kit that does not say what it was made on can be checked only against the usual base.
     base_id = engine.label(made, _BASE_LABEL) or engine.image_id(f"alpine:{alpine}") or ""
-    if engine.label(made, _CONTENT_LABEL) != _content(root, _identity(root, base_id)):
+    contents = kit_packages.load_contents(root / "versions")
+    has = replacements_in(engine, made)
+    kit = _described(root, contents, made, base_id, base_id, has)
+    if engine.label(made, _CONTENT_LABEL) != kit.content:
         raise KitError(
             f"{made} in the engine was made by another version of alpypy",
             remedy=f"make it anew: invoke kit --alpine {alpine}   (or remove that image)",
@@ -168,17 +182,54 @@ def made_on(engine: Engine, alpine: str) -> str:
     return found
 
 
-def _identity(root: Path, base_id: str) -> str:
+def replacements_in(engine: Engine, image: str) -> tuple[Replacement, ...]:
+    """The files that were taken in place of tested ones for the kit that an image is or is made
+    from; none where it does not say so."""
+    try:
+        return from_text(engine.label(image, _REPLACEMENTS_LABEL) or "[]")
+    except ValueError:
+        return ()
+
+
+def _described(
+    root: Path,
+    contents: Contents,
+    made: str,
+    base: str,
+    base_id: str,
+    replacements: Sequence[Replacement],
+) -> Kit:
+    """What the kit is with these files in place of tested ones."""
+    data = {one.source.sha256 for one in contents.data}
+    identity = _identity(root, base_id, [one for one in replacements if one.pin not in data])
+    content = _content(root, identity, [one for one in replacements if one.pin in data])
+    return Kit(made, base, base_id, identity, content, tuple(replacements))
+
+
+def _identity(root: Path, base_id: str, replacements: Sequence[Replacement]) -> str:
     parts = [_REVISION, base_id, (root / "versions/kit.toml").read_text(encoding="utf-8")]
     folder = root / "dockerfiles/kit"
     files = sorted(path for path in folder.iterdir() if path.is_file())
     parts += [path.read_text(encoding="utf-8") for path in files]
+    parts += [to_text(replacements)] if replacements else []
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()
 
 
-def _content(root: Path, identity: str) -> str:
+def _content(root: Path, identity: str, replacements: Sequence[Replacement]) -> str:
     data = (root / "versions/kit-data.toml").read_text(encoding="utf-8")
-    return hashlib.sha256(f"{identity}\0{data}".encode()).hexdigest()
+    parts = [identity, data, *([to_text(replacements)] if replacements else [])]
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()
+
+
+def _owned(engine: Engine, base: str) -> Mapping[str, str]:
+    """Paths of the libraries that an Alpine brings, by soname."""
+    done = engine.run(Job(base, ["cat", apkdb.PATH]))
+    if done.exit_code:
+        raise KitError(
+            f"{base} has no {apkdb.PATH}: {done.output.strip()}",
+            remedy="pass an Alpine image with --base-image",
+        )
+    return apkdb.read(done.output).places
 
 
 class _Making:
@@ -191,6 +242,7 @@ class _Making:
         root: Path,
         contents: Contents,
         kit: Kit,
+        owned: Mapping[str, str],
         scratch: Path,
         say: Callable[[str], None],
     ) -> None:
@@ -199,14 +251,12 @@ class _Making:
         self._dockerfiles = root / "dockerfiles/kit"
         self._contents = contents
         self._kit = kit
+        self._owned = owned
         self._scratch = scratch
         self._say = say
 
     def run(self) -> None:
         """Toolchain, libraries, then the image that holds the packages of both."""
-        self._say(f"kit: fetching {len(self._contents.sources)} files of Debian")
-        for source in self._contents.sources:
-            self._fetcher.fetch(source)
         trees = self._tool_trees()
         toolchain = self._toolchain_image(trees)
         try:
@@ -221,6 +271,7 @@ class _Making:
             LABEL: self._kit.identity,
             _CONTENT_LABEL: self._kit.content,
             _BASE_LABEL: self._kit.base_id,
+            _REPLACEMENTS_LABEL: to_text(self._kit.replacements),
         }
         self._image(self._kit.reference, repository, packages, labels=labels)
         self._say(f"kit: {len(packages)} packages in {self._kit.reference}")
@@ -302,24 +353,21 @@ class _Making:
             shutil.move(top, sources / library.name)
 
     def _write_libraries(self, built: Path, repository: Path) -> list[Package]:
-        owned = apkdb.read(self._read(apkdb.PATH).decode()).places
         packages: list[Package] = []
         for library in self._contents.libraries:
             tree = built / library.name
             data = self._contents.data_for(library.runtime)
-            packages += kit_packages.write_library(library, tree, repository, owned, data)
+            packages += kit_packages.write_library(library, tree, repository, self._owned, data)
         for one in self._contents.data:
             place, deb = self._scratch / "data" / one.name, self._fetcher.fetch(one.source)
             packages.append(kit_packages.write_data(one, deb, place, repository))
         for openssl in self._contents.openssl:
-            if openssl.soname in owned:
-                packages.append(self._write_openssl(openssl, repository, owned))
+            if openssl.soname in self._owned:
+                packages.append(self._write_openssl(openssl, repository))
         return packages
 
-    def _write_openssl(
-        self, openssl: Openssl, repository: Path, owned: Mapping[str, str]
-    ) -> Package:
-        crypto = owned[openssl.soname.replace("libssl", "libcrypto")]
+    def _write_openssl(self, openssl: Openssl, repository: Path) -> Package:
+        crypto = self._owned[openssl.soname.replace("libssl", "libcrypto")]
         library = self._scratch / "libcrypto"
         library.write_bytes(self._read(f"/{crypto}"))
         return kit_packages.write_openssl(
@@ -327,7 +375,7 @@ class _Making:
             self._fetcher.fetch(openssl.headers),
             self._scratch / "openssl",
             repository,
-            owned,
+            self._owned,
             elf.exported(library, crypto),
         )
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import shutil
 import subprocess
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -17,8 +17,11 @@ from alpypy.core.errors import KitError
 from alpypy.core.source import Source
 from alpypy.core.tables import Table, read_file
 from alpypy.offline.apk import Package, PackageInfo, write_package
+from alpypy.offline.pins import Pin
 
 ARCH = "x86_64"
+RELEASE = "bookworm"  # the Debian release of what has no other
+_OLDER = {"libssl.so.1.1": "bullseye"}
 OPENSSL = "openssl-dev"  # the package with OpenSSL's headers
 _GCC = "usr/lib/gcc/x86_64-linux-gnu/12"
 _LOADER = "/lib/ld-musl-x86_64.so.1"
@@ -126,6 +129,11 @@ class Openssl:
     version: str
     headers: Source
 
+    @property
+    def release(self) -> str:
+        """The Debian release that has them."""
+        return _OLDER.get(self.soname, RELEASE)
+
 
 @dataclass(frozen=True)
 class Data:
@@ -161,13 +169,31 @@ class Contents:
     openssl: tuple[Openssl, ...]
     data: tuple[Data, ...]
 
-    @property
-    def sources(self) -> tuple[Source, ...]:
-        """Every file but the wheel."""
+    def pins(self, sonames: Container[str]) -> tuple[Pin, ...]:
+        """Every file but the wheel, for an Alpine that brings the libraries ``sonames``."""
         debs = (deb for tool in self.tools for deb in tool.debs)
         libraries = (library.source for library in self.libraries)
-        headers = (openssl.headers for openssl in self.openssl)
-        return (*debs, *libraries, *headers, *(data.source for data in self.data))
+        data = (data.source for data in self.data)
+        headers = (one for one in self.openssl if one.soname in sonames)
+        return (
+            *(Pin(source, RELEASE) for source in (*debs, *libraries, *data)),
+            *(Pin(one.headers, one.release) for one in headers),
+        )
+
+    def taking(self, files: Mapping[str, Source]) -> Contents:
+        """The same with other files in place of tested ones, which ``files`` knows by digest."""
+
+        def chosen(source: Source) -> Source:
+            return files.get(source.sha256, source)
+
+        tools = (replace(tool, debs=tuple(map(chosen, tool.debs))) for tool in self.tools)
+        return replace(
+            self,
+            tools=tuple(tools),
+            libraries=tuple(replace(one, source=chosen(one.source)) for one in self.libraries),
+            openssl=tuple(replace(one, headers=chosen(one.headers)) for one in self.openssl),
+            data=tuple(replace(one, source=chosen(one.source)) for one in self.data),
+        )
 
     def data_for(self, package: str) -> tuple[str, ...]:
         """Names of the data packages that a package needs."""

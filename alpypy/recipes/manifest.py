@@ -51,13 +51,25 @@ class AppliedPatch(Record, frozen=True):
     sha256: Sha256
 
 
-class BuildImage(Record, frozen=True):
-    """The image that translated: its ID, the base it was made from, whether that was a kit's."""
+class KitReplacement(Record, frozen=True):
+    """A package of Debian that the kit has in another version than the tested one; the digest is
+    of the file in the kit."""
+
+    package: Text
+    tested: Text
+    taken: Text
+    sha256: Sha256
+
+
+class BuildImage(Record, frozen=True, omit_defaults=True):
+    """The image that translated: its ID, the base it was made from, whether that was a kit's, and
+    the packages of that kit that alpypy was not tested with."""
 
     id: Text
     base: Text
     base_id: Text
     kit: bool
+    kit_replacements: tuple[KitReplacement, ...] = ()
 
 
 class Translator(Record, frozen=True):

@@ -10,7 +10,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -26,6 +26,7 @@ from alpypy.offline import kit
 from alpypy.offline import packages as kit_packages
 from alpypy.offline.apk import Package, write_index
 from alpypy.offline.packages import ARCH, Library
+from alpypy.offline.pins import Pin, Replacement, from_text, settle, taken, to_text
 from alpypy.wheels.images import DOCKERFILES, INSIDE, Python, inside, with_packages
 
 FILE_NAME = "kit-wheels.toml"
@@ -62,12 +63,57 @@ class MorePackages:
 
         Raises:
             KitError: a library did not compile.
-            DownloadError, DigestError: a source could not be fetched.
+            DownloadError, DigestError: a source could not be fetched; see ``pins.settle``.
         """
-        wanted = tuple(one for one in self._libraries if _packages(one) & set(packages))
-        if self._python.kit is None or not wanted:
+        tested = tuple(one for one in self._libraries if _packages(one) & set(packages))
+        if self._python.kit is None or not tested:
             return None
-        return self._workspace.store.run(KitLibraries(self._workspace, self._python, wanted))
+        store, search = self._workspace.store, Replacements(self._workspace, tested)
+        for replacements in ((), search.load() or ()):
+            done = self._stage(tested, replacements).load()
+            if done is not None:
+                return done
+        return store.run(self._stage(tested, store.run(search, again=True)))
+
+    def _stage(
+        self, tested: Sequence[Library], replacements: Sequence[Replacement]
+    ) -> KitLibraries:
+        files = taken(replacements)
+        libraries = (
+            replace(library, source=files.get(library.source.sha256, library.source))
+            for library in tested
+        )
+        return KitLibraries(self._workspace, self._python, tuple(libraries))
+
+
+@dataclass(frozen=True)
+class Replacements:
+    """The stage that fetches the libraries' sources, or what there is in place of tested ones.
+
+    It is kept so that the next run finds what it compiled without the mirrors.
+    """
+
+    workspace: Workspace
+    libraries: tuple[Library, ...]
+
+    title: ClassVar[str] = "the sources of the kit's libraries for wheels"
+
+    @property
+    def key(self) -> str:
+        """Of the tested sources."""
+        digests = [library.source.sha256 for library in self.libraries]
+        return key_of(step="replacements in the kit for wheels", tested=digests)
+
+    def load(self) -> tuple[Replacement, ...] | None:
+        """What the last search took; None before the first."""
+        record = self.workspace.store.record(self.key)
+        return from_text(record["replacements"]) if record else None
+
+    def make(self, work: Path) -> Mapping[str, Any]:
+        """Fetch the sources."""
+        pins = [Pin(library.source, kit_packages.RELEASE) for library in self.libraries]
+        replacements = settle(self.workspace.fetcher, pins, self.workspace.say)
+        return {"replacements": to_text(replacements)}
 
 
 @dataclass(frozen=True)

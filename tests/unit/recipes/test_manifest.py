@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from msgspec import structs
 
 from alpypy.core.errors import ArchiveError
-from alpypy.recipes.manifest import Manifest, Need, Origin, PhaseCost, ProgramCheck
+from alpypy.recipes.manifest import KitReplacement, Manifest, Need, Origin, PhaseCost, ProgramCheck
 from alpypy.recipes.spec import Target
 from tests.manifests import DIGEST, MANIFEST
 
@@ -54,6 +54,22 @@ def test_the_document_is_the_agreed_one() -> None:
     }
     assert document["needed"] == [{"soname": "libffi.so.6", "package": "libffi"}]
     assert "path" not in document["source"]
+
+
+def test_a_kit_that_is_not_as_tested_is_told_and_others_say_nothing_of_it() -> None:
+    assert "kit_replacements" not in PYPY.to_json()
+    taken = KitReplacement("zlib1g", "1.2.13.dfsg-1", "1.2.13.dfsg-2", DIGEST)
+    image = structs.replace(PYPY.image, kit=True, kit_replacements=(taken,))
+    text = structs.replace(PYPY, image=image).to_json()
+    assert json.loads(text)["image"]["kit_replacements"] == [
+        {
+            "package": "zlib1g",
+            "tested": "1.2.13.dfsg-1",
+            "taken": "1.2.13.dfsg-2",
+            "sha256": DIGEST,
+        }
+    ]
+    assert Manifest.from_json(text).image == image
 
 
 def changed(manifest: Manifest, path: str, value: Any) -> str:

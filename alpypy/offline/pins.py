@@ -1,0 +1,172 @@
+"""The files that a kit was tested with, and what takes the place of one that Debian has replaced.
+
+A mirror has only the newest version of a release's packages. A file that is in the cache or still
+served is used as it was tested. For another one Debian's signed index says what there is now.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import PurePosixPath
+
+from alpypy.core.errors import DownloadError
+from alpypy.core.fetch import Fetcher
+from alpypy.core.source import Source
+from alpypy.offline.debian import Index, Kind, open_index
+
+# The upstream tarball of a source package, which can have more beside it ("orig-<name>").
+_ORIG = re.compile(r"[^_]+_[^_]+\.orig\.tar\.(gz|bz2|xz)")
+
+
+@dataclass(frozen=True)
+class Pin:
+    """A tested file, and the Debian release that it is of."""
+
+    source: Source
+    release: str
+
+    @property
+    def package(self) -> str:
+        """Debian's name of the package, or of the source package."""
+        return self.source.file_name.partition("_")[0]
+
+    @property
+    def kind(self) -> Kind:
+        """What Debian's index calls such a file."""
+        return "deb" if self.source.file_name.endswith(".deb") else "deb-src"
+
+    @property
+    def group(self) -> tuple[str, str, Kind]:
+        """Packages of one source are made for each other: the release, that source, the kind."""
+        return self.release, PurePosixPath(self.source.debian or "").parts[-2], self.kind
+
+
+@dataclass(frozen=True)
+class Replacement:
+    """A file that is taken in place of a tested one, whose digest is ``pin``."""
+
+    package: str
+    tested: str
+    taken: str
+    pin: str
+    path: str
+    sha256: str
+
+    @property
+    def source(self) -> Source:
+        """The file itself."""
+        return Source("", self.sha256, debian=self.path)
+
+
+def settle(
+    fetcher: Fetcher, pins: Sequence[Pin], say: Callable[[str], None]
+) -> tuple[Replacement, ...]:
+    """Fetch every file, and in place of those that no mirror has any more what it has now.
+
+    Where one of a source's packages was replaced, the others are taken as they are now too.
+
+    Raises:
+        DownloadError: a file is out of reach and so is Debian's index, or that is not signed as it
+            should be, or the release does not have the package any more.
+        DigestError: a mirror gave other bytes than those asked for.
+        ResourceError: the disk is full.
+    """
+    groups: dict[tuple[str, str, Kind], list[Pin]] = {}
+    for pin in pins:
+        groups.setdefault(pin.group, []).append(pin)
+    replacements: list[Replacement] = []
+    search = _Search(fetcher, say)
+    for group in groups.values():
+        missing = _missing(fetcher, group)
+        if missing:
+            replacements += search.replacements(group, missing)
+    return tuple(replacements)
+
+
+def taken(replacements: Iterable[Replacement]) -> Mapping[str, Source]:
+    """The files to use in place of tested ones, by the digests of these."""
+    return {one.pin: one.source for one in replacements}
+
+
+def to_text(replacements: Iterable[Replacement]) -> str:
+    """One line of text for a label, the same for the same replacements."""
+    ordered = sorted(replacements, key=lambda one: one.pin)
+    return json.dumps([asdict(one) for one in ordered], sort_keys=True)
+
+
+def from_text(text: str) -> tuple[Replacement, ...]:
+    """Read what ``to_text`` wrote.
+
+    Raises:
+        ValueError: it is something else.
+    """
+    try:
+        return tuple(Replacement(**one) for one in json.loads(text))
+    except TypeError as error:
+        raise ValueError(f"no list of replacements: {text!r}") from error
+
+
+def _missing(fetcher: Fetcher, pins: Iterable[Pin]) -> DownloadError | None:
+    """Fetch the files; why the first of them could not be that is nowhere."""
+    for pin in pins:
+        try:
+            fetcher.fetch(pin.source)
+        except DownloadError as error:
+            return error
+    return None
+
+
+class _Search:
+    """Looks up what there is in place of tested files; each index is read once."""
+
+    def __init__(self, fetcher: Fetcher, say: Callable[[str], None]) -> None:
+        self._fetcher = fetcher
+        self._say = say
+        self._indexes: dict[tuple[str, Kind], Index | None] = {}
+
+    def replacements(self, pins: Iterable[Pin], missing: DownloadError) -> Iterable[Replacement]:
+        """Fetch the files of today; those that differ from the tested ones are told."""
+        for pin in pins:
+            source = self._today(pin, missing)
+            self._fetcher.fetch(source)
+            if source.sha256 == pin.source.sha256:  # the same file, elsewhere on the mirror
+                continue
+            one = Replacement(
+                pin.package,
+                _version(pin.source),
+                _version(source),
+                pin.source.sha256,
+                source.debian or "",
+                source.sha256,
+            )
+            self._say(
+                f"{one.package}: the mirrors no longer have {one.tested}, which alpypy was tested"
+                f" with; {one.taken} of Debian {pin.release} is taken in its place"
+            )
+            yield one
+
+    def _today(self, pin: Pin, missing: DownloadError) -> Source:
+        index = self._index(pin.release, pin.kind)
+        if index is None:
+            raise missing
+        for source in index.files(pin.package):
+            if pin.kind == "deb" or _ORIG.fullmatch(source.file_name):
+                return source
+        raise DownloadError(
+            f"{missing.what}\n  and Debian {pin.release} has no {pin.package} in its place",
+            remedy=missing.remedy,
+        ) from missing
+
+    def _index(self, release: str, kind: Kind) -> Index | None:
+        if (release, kind) not in self._indexes:
+            self._say(f"asking Debian's index of {release} for what is there now")
+            self._indexes[release, kind] = open_index(self._fetcher.cache, release, kind)
+        return self._indexes[release, kind]
+
+
+def _version(source: Source) -> str:
+    """Debian's version of a package, or upstream's of a source, out of the name of its file."""
+    return source.file_name.partition("_")[2].partition(".orig.tar")[0].partition("_")[0]
