@@ -279,7 +279,8 @@ class _Making:
     def _tool_trees(self) -> dict[str, Path]:
         trees = {tool.name: self._scratch / "tools" / tool.name for tool in self._contents.tools}
         for tool in self._contents.tools:
-            kit_packages.lay_out_tool(tool, self._fetcher.fetch, trees[tool.name])
+            overlays = self._dockerfiles / "overlay"
+            kit_packages.lay_out_tool(tool, self._fetcher.fetch, overlays, trees[tool.name])
         return trees
 
     def _write_tools(self, trees: Mapping[str, Path], repository: Path) -> list[Package]:

@@ -23,7 +23,6 @@ ARCH = "x86_64"
 RELEASE = "bookworm"  # the Debian release of what has no other
 _OLDER = {"libssl.so.1.1": "bullseye"}
 OPENSSL = "openssl-dev"  # the package with OpenSSL's headers
-_GCC = "usr/lib/gcc/x86_64-linux-gnu/12"
 _LOADER = "/lib/ld-musl-x86_64.so.1"
 _UNWANTED = ("usr/share", "etc", "usr/lib/pkgconfig", "usr/lib/x86_64-linux-gnu/pkgconfig")
 # Parts that an OpenSSL may be built without, and a function of libcrypto that tells.
@@ -35,65 +34,6 @@ _OPENSSL_PARTS = {
     "OPENSSL_NO_RC5": "RC5_32_set_key",
     "OPENSSL_NO_SEED": "SEED_set_key",
 }
-_SPECS = f"""\
-%rename cpp_options old_cpp_options
-
-*cpp_options:
--nostdinc -isystem /usr/local/include -isystem /usr/include -isystem include%s %(old_cpp_options)
-
-*cc1:
-%(cc1_cpu) -nostdinc -isystem /usr/local/include -isystem /usr/include -isystem include%s
-
-*libgcc:
-libgcc.a%s libgcc_eh.a%s
-
-*startfile:
-%{{!shared: /usr/lib/Scrt1.o}} /usr/lib/crti.o crtbeginS.o%s
-
-*endfile:
-crtendS.o%s /usr/lib/crtn.o
-
-*link:
--dynamic-linker {_LOADER} -nostdlib %{{shared:-shared}} %{{static:-static}} \
-%{{rdynamic:-export-dynamic}} -z relro -z now --hash-style=gnu --eh-frame-hdr \
--rpath-link /lib:/usr/lib:/usr/local/lib
-
-*esp_link:
-
-
-*esp_options:
-
-
-*esp_cpp_options:
-
-
-"""
-# Debian's gcc would name its own multiarch folders, where every configure script then looks.
-_GCC_WRAPPER = f"""\
-#!/bin/sh
-case "$1" in
--print-multiarch | --print-multiarch) exit 0 ;;
--dumpmachine | --dumpmachine) echo x86_64-alpine-linux-musl; exit 0 ;;
-esac
-exec /usr/bin/x86_64-linux-gnu-gcc-12 -specs=/{_GCC}/musl.specs "$@"
-"""
-_CRYPT_H = """\
-#ifndef _CRYPT_H
-#define _CRYPT_H
-#ifdef __cplusplus
-extern "C" {
-#endif
-struct crypt_data {
-    int initialized;
-    char __buf[256];
-};
-char *crypt(const char *, const char *);
-char *crypt_r(const char *, const char *, struct crypt_data *);
-#ifdef __cplusplus
-}
-#endif
-#endif
-"""
 
 
 @dataclass(frozen=True)
@@ -273,8 +213,13 @@ def _debian(entry: Table) -> Source:
     return Source("", entry.digest("sha256"), debian=entry.text("path"))
 
 
-def lay_out_tool(tool: Tool, files: Callable[[Source], Path], tree: Path) -> None:
-    """Unpack a tool's Debian packages into ``tree`` and fit them to Alpine."""
+def lay_out_tool(tool: Tool, files: Callable[[Source], Path], overlays: Path, tree: Path) -> None:
+    """Unpack a tool's Debian packages into ``tree`` and fit them to Alpine.
+
+    Args:
+        files: gives the path of a file.
+        overlays: has, in a folder of the tool's name, files that Debian's packages lack.
+    """
     tree.mkdir(parents=True)
     for deb in tool.debs:
         _unpack_deb(files(deb), tree)
@@ -284,6 +229,7 @@ def lay_out_tool(tool: Tool, files: Callable[[Source], Path], tree: Path) -> Non
     fit = {"gcc": _fit_gcc, "musl-dev": _fit_musl_dev, "linux-headers": _fit_headers}.get(tool.name)
     if fit:
         fit(tree)
+    _lay_over(overlays / tool.name, tree)
     if tool.name == "tcl":
         _link(tree / "usr/bin/tclsh", "tclsh8.6")
 
@@ -400,10 +346,6 @@ def _unpack_deb(deb: Path, tree: Path) -> None:
 
 
 def _fit_gcc(tree: Path) -> None:
-    (tree / _GCC / "musl.specs").write_text(_SPECS)
-    wrapper = tree / "usr/bin/gcc"
-    wrapper.write_text(_GCC_WRAPPER)
-    wrapper.chmod(0o755)
     _link(tree / "usr/bin/cc", "gcc")
     _link(tree / "usr/bin/cpp", "x86_64-linux-gnu-cpp-12")
 
@@ -414,7 +356,6 @@ def _fit_musl_dev(tree: Path) -> None:
     for name in ("usr/bin", "usr/lib/musl", "lib"):
         shutil.rmtree(tree / name, ignore_errors=True)
     (tree / "usr/lib/musl-gcc.specs").unlink()
-    (tree / "usr/include/crypt.h").write_text(_CRYPT_H)
     (tree / "usr/lib/libcrypt.a").write_text("!<arch>\n")
     _link(tree / "usr/lib/libc.so", _LOADER)
 
@@ -423,6 +364,15 @@ def _fit_headers(tree: Path) -> None:
     _spread(tree / "usr/include/x86_64-linux-gnu", tree / "usr/include")
     for name in ("usr/lib",):
         shutil.rmtree(tree / name, ignore_errors=True)
+
+
+def _lay_over(overlay: Path, tree: Path) -> None:
+    for path in sorted(path for path in overlay.rglob("*") if path.is_file()):
+        target = tree / path.relative_to(overlay)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(path, target)
+        # git keeps no more than this of a file's mode, and a umask can take from that.
+        target.chmod(0o755 if target.parent.name == "bin" else 0o644)
 
 
 def _spread(folder: Path, target: Path) -> None:

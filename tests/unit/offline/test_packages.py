@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import io
+import os
 import re
 import shutil
 import tarfile
@@ -14,10 +15,12 @@ import pytest
 from alpypy.core.errors import DataError
 from alpypy.core.source import Source
 from alpypy.offline.apk import Package
-from alpypy.offline.packages import Library, load_contents, write_library
+from alpypy.offline.packages import Library, Tool, lay_out_tool, load_contents, write_library
+from tests.debian import Repository
 
 VERSIONS = Path(__file__).parents[3] / "versions"
 KIT = VERSIONS / "kit.toml"
+OVERLAYS = VERSIONS.parent / "dockerfiles/kit/overlay"
 DATA = "kit-data.toml"
 PROGRAM = Path(str(shutil.which("true"))).resolve()
 LIBRARY = Library("zlib", "1.2.13-r0", "zlib-libs", "compression", "Zlib", Source("", "0" * 64))
@@ -90,6 +93,27 @@ def test_a_list_that_is_not_there_is_refused(tmp_path: Path) -> None:
 
 def test_not_toml_is_refused(tmp_path: Path) -> None:
     assert "line 1" in refusal(tmp_path, "[wheel\n")
+
+
+def test_a_tool_gets_the_files_that_debian_s_packages_lack(
+    repository: Repository, tmp_path: Path
+) -> None:
+    deb = repository.deb("gcc-12", "12.2.0-14", {"usr/bin/x86_64-linux-gnu-gcc-12": b"gcc"})
+    file = repository.folder / "gcc.deb"
+    file.write_bytes(repository.site.files[f"/debian/{deb.debian}"])
+    tool = Tool("gcc", "12.2.0-r0", "compiler", "GPL", (), (deb,))
+    before = os.umask(0o077)
+    try:
+        lay_out_tool(tool, {deb: file}.__getitem__, OVERLAYS, tmp_path / "tree")
+    finally:
+        os.umask(before)
+    wrapper = tmp_path / "tree/usr/bin/gcc"
+    assert wrapper.stat().st_mode & 0o777 == 0o755
+    specs = wrapper.read_text().partition(" -specs=/")[2].partition(" ")[0]
+    assert "ld-musl-x86_64.so.1" in (tmp_path / "tree" / specs).read_text()
+    assert (tmp_path / "tree" / specs).stat().st_mode & 0o777 == 0o644
+    assert (tmp_path / "tree/usr/bin/cc").resolve() == wrapper
+    assert not (tmp_path / "tree/usr/share").exists()
 
 
 @pytest.fixture
