@@ -128,7 +128,7 @@ class _Search:
         self._indexes: dict[tuple[str, Kind], Index | None] = {}
 
     def replacements(self, pins: Iterable[Pin], missing: DownloadError) -> Iterable[Replacement]:
-        """Fetch the files of today; those that differ from the tested ones are told."""
+        """Fetch the files of today, and say which differ from the tested ones."""
         for pin in pins:
             source = self._today(pin, missing)
             self._fetcher.fetch(source)
@@ -143,8 +143,8 @@ class _Search:
                 source.sha256,
             )
             self._say(
-                f"{one.package}: the mirrors no longer have {one.tested}, which alpypy was tested"
-                f" with; {one.taken} of Debian {pin.release} is taken in its place"
+                f"{one.package}: your mirrors no longer have the tested version {one.tested};"
+                f" alpypy takes {one.taken} of Debian {pin.release}"
             )
             yield one
 
@@ -162,7 +162,7 @@ class _Search:
 
     def _index(self, release: str, kind: Kind) -> Index | None:
         if (release, kind) not in self._indexes:
-            self._say(f"asking Debian's index of {release} for what is there now")
+            self._say(f"reading the signed index of Debian {release}")
             self._indexes[release, kind] = open_index(self._fetcher.cache, release, kind)
         return self._indexes[release, kind]
 

@@ -86,8 +86,8 @@ def test_a_package_that_was_replaced_is_taken_as_it_is_now(
     assert run.fetcher.cached(kept)
     [_, line] = run.said
     assert line == (
-        "zlib1g: the mirrors no longer have 1.2.13.dfsg-1, which alpypy was tested with;"
-        " 1.2.13.dfsg-1+deb12u1 of Debian bookworm is taken in its place"
+        "zlib1g: your mirrors no longer have the tested version 1.2.13.dfsg-1;"
+        " alpypy takes 1.2.13.dfsg-1+deb12u1 of Debian bookworm"
     )
 
 
@@ -111,7 +111,7 @@ def test_a_source_that_was_replaced_is_taken_as_it_is_now(repository: Repository
     cached = run.fetcher.cached(new)
     assert cached
     assert cached.read_bytes() == b"new"
-    assert "sqlite3: the mirrors no longer have 3.40.1" in run.said[-1]
+    assert "the tested version 3.40.1; alpypy takes 3.40.2" in run.said[-1]
 
 
 def test_the_tested_file_at_another_place_is_no_replacement(
