@@ -25,22 +25,22 @@ class Destination(Protocol):
     """What publishing needs of a place."""
 
     def index(self) -> bytes | None:
-        """The index that is there."""
+        """The published index, if there is one."""
 
     def pages(self) -> list[str]:
-        """What is there under the names of a release's pages."""
+        """Files and folders that have the names of a release's pages."""
 
     def begin(self) -> None:
-        """Put an index of nothing yet there, by which an interrupted run is known."""
+        """Write an empty index, by which a run after an interruption recognizes the place."""
 
     def digest(self, name: str) -> str | None:
-        """The SHA-256 of the whole file of that name; None when there is none."""
+        """The SHA-256 of the published file of that name, if there is one and it is complete."""
 
     def add(self, path: Path, sha256: str) -> None:
-        """Make a file part of what is there, under its name, which no other file may have."""
+        """Publish a file under its name, unless another published file has that name."""
 
     def finish(self, index: Index) -> Index:
-        """Replace what is made of the index, itself last; gives it as it is there."""
+        """Replace the pages, the index last; returns the index with the address of the place."""
 
 
 def destination(to: str, tag: str) -> Destination:
@@ -53,16 +53,18 @@ def destination(to: str, tag: str) -> Destination:
     if to.startswith(_GITHUB):
         name = to.removeprefix(_GITHUB)
         if not _NAME.fullmatch(name) or name.endswith(("/.", "/..")):
-            raise SpecError(f"{to!r} is no repository", remedy="write it as github:OWNER/REPO")
+            raise SpecError(
+                f"{to!r} does not name a GitHub repository", remedy="write --to github:OWNER/REPO"
+            )
         return GithubDestination(Repository(name), tag)
     if not to:
         raise SpecError(
-            "invoke publish needs --to", remedy="give a folder, or github:OWNER/REPO: --to /srv/www"
+            "publish needs --to", remedy="give a folder, or github:OWNER/REPO: --to /srv/www"
         )
     if "://" in to:
         raise SpecError(
-            f"{to!r} is neither a folder nor a repository",
-            remedy="give --to a folder, or github:OWNER/REPO",
+            f"--to {to!r} is neither a folder nor a GitHub repository",
+            remedy="write --to FOLDER or --to github:OWNER/REPO",
         )
     return FolderDestination(Path(to))
 
@@ -74,12 +76,12 @@ class FolderDestination:
         self._path = path
 
     def index(self) -> bytes | None:
-        """The index that is there."""
+        """The published index, if there is one."""
         path = self._path / FILE_NAME
         return path.read_bytes() if path.is_file() else None
 
     def pages(self) -> list[str]:
-        """What is there under their names."""
+        """Those that exist."""
         return [name for name in release.PAGES if os.path.lexists(self._path / name)]
 
     def begin(self) -> None:
@@ -111,7 +113,7 @@ class GithubDestination:
         self._assets = repository.assets(self._found) if self._found else {}
 
     def index(self) -> bytes | None:
-        """The index that is there; one counts that was cut off before it had its name."""
+        """The published index; after an interruption it may still have the name for new files."""
         for name in (FILE_NAME, f"{FILE_NAME}{_NEW}"):
             asset = self._assets.get(name)
             if asset and asset.whole:
@@ -119,7 +121,7 @@ class GithubDestination:
         return None
 
     def pages(self) -> list[str]:
-        """What is there under their names."""
+        """Those that exist."""
         return [name for name in release.PAGES if self.digest(name)]
 
     def begin(self) -> None:
@@ -127,7 +129,7 @@ class GithubDestination:
         self._replace(FILE_NAME, Index().to_json().encode())
 
     def digest(self, name: str) -> str | None:
-        """The SHA-256 of a file; one that was sent in part is none."""
+        """The SHA-256 of a file. An incomplete one does not count."""
         asset = self._assets.get(name)
         return self._repository.digest(asset) if asset and asset.whole else None
 
@@ -136,7 +138,7 @@ class GithubDestination:
         self._assets[path.name] = self._repository.send(self._release(), path, sha256)
 
     def finish(self, index: Index) -> Index:
-        """Send the pages, without folders as a release has none; then the release's own text."""
+        """Send the pages (those in folders are left out), then the text of the release."""
         made = self._release()
         there = index.at(made.download)
         for name, text in release.pages(there, flat=True).items():
@@ -152,7 +154,7 @@ class GithubDestination:
         return self._found
 
     def _replace(self, name: str, content: bytes) -> None:
-        """The new file is there whole before the one before goes."""
+        """Send the new file completely before the old one is deleted."""
         sha256 = hashlib.sha256(content).hexdigest()
         before, new = self._assets.get(name), f"{name}{_NEW}"
         if before is None and new not in self._assets:

@@ -59,7 +59,8 @@ def read_index(url: str) -> Index:
     if not url.lower().startswith(("http://", "https://")):
         raise SpecError(
             f"{without_login(url)!r} is not an http or https address",
-            remedy="give --from as https://pypy.example.org/alpine; for a folder, start a server",
+            remedy="write --from like https://pypy.example.org/alpine; to download from a folder,"
+            " start a server",
         )
     with tempfile.TemporaryDirectory(prefix="alpypy-index-") as folder:
         path = Path(folder) / FILE_NAME
@@ -87,7 +88,7 @@ def _choose(index: Index, wanted: Target, where: str) -> ReleasedTarball:
     there = [f"{target.version} on Alpine {target.alpine}, {target.arch}" for target in targets]
     raise SpecError(
         f"{where} has no PyPy {wanted.version} for Alpine {wanted.alpine}, {wanted.arch}",
-        remedy="\n    ".join(["it has:", *there]) if there else "it has no PyPy at all",
+        remedy="\n    ".join(["it has:", *there]) if there else "it does not have any PyPy",
     )
 
 
@@ -99,8 +100,8 @@ def _refuse_other(target: Path, tarball: ReleasedTarball) -> None:
     """A PyPy that the user built is not to be lost."""
     if target.is_file() and (digest := file_digest(target)) != tarball.sha256:
         raise DigestError(
-            f"{target} is there with SHA-256 {digest}, and the release's has {tarball.sha256}",
-            remedy="move it away, or remove it, to download the other",
+            f"{target} exists with SHA-256 {digest}; the release's has {tarball.sha256}",
+            remedy="to download the release's tarball, move yours away or delete it",
         )
 
 
@@ -111,12 +112,12 @@ def _fetch(place: DownloadSettings, tarball: ReleasedTarball) -> Path:
     except DigestError as error:
         raise DigestError(
             error.what,
-            remedy="the index of this release says otherwise than its file: tell whoever publishes"
-            " it, and do not use the file",
+            remedy="do not use the file: it is not the one that the release's index names. Tell"
+            " the people who publish the release",
         ) from error
     except DownloadError as error:
         raise DownloadError(
             error.what,
-            remedy="check the connection and HTTPS_PROXY, then run it again: it goes on where it"
-            " was cut",
+            remedy="check the connection and HTTPS_PROXY, then run it again: the download"
+            " continues where it was cut",
         ) from error

@@ -34,7 +34,7 @@ _LOGIN = (
     "run `gh auth login`, or set GH_TOKEN to a token that may write the repository's contents; in"
     " GitHub Actions it is ${{ github.token }} with `permissions: contents: write`"
 )
-_AGAIN = "nothing is sent twice"
+_AGAIN = "alpypy sends nothing twice"
 _REMEDIES = {
     401: f"the token is wrong or has expired: {_LOGIN}",
     403: f"gh's token may not do this: {_LOGIN}",
@@ -129,7 +129,7 @@ class Repository:
         self._ask(f"releases/{release.id}", *call, body=body)
 
     def assets(self, release: GithubRelease) -> dict[str, Asset]:
-        """All files of a release by name, those too that were sent in part."""
+        """All files of a release by name, also incomplete ones."""
         lines = self._ask(
             f"releases/{release.id}/assets?per_page=100&page=1", "--paginate", "--jq", ".[]"
         )
@@ -137,7 +137,7 @@ class Repository:
         return {asset.name: asset for asset in assets}
 
     def delete(self, asset: Asset) -> None:
-        """Remove a file; that it is gone already is no error."""
+        """Delete a file, unless it is gone already."""
         try:
             self._ask(f"releases/assets/{asset.id}", "--method", "DELETE")
         except RefusedError as error:
@@ -145,7 +145,7 @@ class Repository:
                 raise
 
     def rename(self, asset: Asset, name: str) -> Asset:
-        """Give a file another name, which no other run may do at the same time."""
+        """Rename a file. That another run does the same at the same time is an error."""
         call = ("--method", "PATCH", "--raw-field", f"name={name}")
         try:
             return _decoded(self._ask(f"releases/assets/{asset.id}", *call), Asset)
@@ -161,13 +161,13 @@ class Repository:
         )
 
     def digest(self, asset: Asset) -> str:
-        """A file's SHA-256; the file is downloaded where GitHub does not say it."""
+        """A file's SHA-256. If GitHub does not say it, the file is downloaded."""
         return asset.sha256 or hashlib.sha256(self.content(asset)).hexdigest()
 
     def send(self, release: GithubRelease, path: Path, sha256: str) -> Asset:
-        """Make a file one of a release, in up to four attempts.
+        """Add a file to a release, in up to four attempts.
 
-        What failed may have left a part of the file, which is removed, or all of it.
+        A failed attempt may leave an incomplete file, which is deleted, or the complete one.
 
         Raises:
             DigestError: another file has its name.
@@ -225,7 +225,7 @@ class Repository:
             )
         except FileNotFoundError as error:
             raise SpecError(
-                "gh is not installed: alpypy publishes to GitHub with it",
+                "gh is not installed, and alpypy publishes to GitHub with it",
                 remedy=f"install it as https://cli.github.com says, then {_LOGIN}",
             ) from error
         if done.returncode:
@@ -261,15 +261,15 @@ def _complaints(answer: bytes) -> tuple[_Complaint, ...]:
 
 def _remedy(status: int, said: str) -> str:
     if "rate limit" in said.lower():
-        return f"wait, an hour at most, then publish again: {_AGAIN}"
-    return _REMEDIES.get(status, f"correct what it names, then publish again: {_AGAIN}")
+        return f"wait an hour at most, then publish again: {_AGAIN}"
+    return _REMEDIES.get(status, f"correct what GitHub names, then publish again: {_AGAIN}")
 
 
 def overtaken(name: str) -> ReleaseError:
     """The error for a file that another run replaces at the same time."""
     return ReleaseError(
-        f"another run publishes to this release at the same time: it has sent another {name}",
-        remedy=f"wait until it has ended, then publish again: {_AGAIN}",
+        f"another run publishes to this release at the same time: it sent another {name}",
+        remedy=f"wait until the other run has ended, then publish again: {_AGAIN}",
     )
 
 
@@ -285,6 +285,6 @@ def _decoded(answer: bytes, kind: type[T]) -> T:
         return msgspec.json.decode(answer, type=kind)
     except msgspec.DecodeError as error:
         raise ReleaseError(
-            f"GitHub's answer is not as its documentation says: {error}",
-            remedy="check GH_HOST, and whether a proxy answers in GitHub's place",
+            f"GitHub's answer does not have the documented form: {error}",
+            remedy="check GH_HOST, and whether a proxy answers instead of GitHub",
         ) from error

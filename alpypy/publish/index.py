@@ -179,8 +179,8 @@ def public_address(url: str) -> str:
     """
     if not re.fullmatch(_URL, url):
         raise SpecError(
-            f"{url!r} is no address for a release",
-            remedy="write it as https://pypy.example.org/alpine, without user and query",
+            f"{url!r} cannot be the address of a release",
+            remedy="write it like https://pypy.example.org/alpine, without user and query",
         )
     return url.rstrip("/")
 
@@ -189,8 +189,8 @@ def check_name(file: str) -> None:
     """Raise ReleaseError when a file cannot be handed out under its name."""
     if not re.fullmatch(_FILE, file):
         raise ReleaseError(
-            f"{file!r} cannot be the name of a file of a release",
-            remedy="use letters, digits and . + _ - only: GitHub would change other ones",
+            f"a file of a release cannot be called {file!r}",
+            remedy="use only letters, digits and . + _ - in the name: GitHub replaces others",
         )
 
 
@@ -200,10 +200,10 @@ def never_replaced(*taken: tuple[str, str, str]) -> DigestError:
         f"{file}: published with SHA-256 {there}, here with {here}" for file, there, here in taken
     ]
     return DigestError(
-        "\n    ".join(["a published file is never replaced by another:", *lines]),
-        remedy="move yours out of artifacts/, invoke release, and publish again: what is published"
-        " stays. A new PyPy needs another version (--release-version), a new wheel another version"
-        " or build tag in its name",
+        "\n    ".join(["alpypy never replaces a published file, and these differ:", *lines]),
+        remedy="move your file out of artifacts/, run `invoke release` and publish again; the"
+        " published file stays. Give a new PyPy another version (--release-version), and a new"
+        " wheel another version or build tag",
     )
 
 
@@ -252,7 +252,7 @@ def parse(content: str | bytes, where: str) -> Index:
     except ValueError as error:
         raise ReleaseError(
             f"{where} is not the index of a release: {str(error)[:_LONGEST]}",
-            remedy="check the address or the folder; `invoke release` writes such an index",
+            remedy="check the address or the folder: it needs an index.json of `invoke release`",
         ) from error
     return Index.of(artifacts, document.url and document.url.rstrip("/"))
 
@@ -264,7 +264,9 @@ def _artifact(entry: Mapping[str, Any], number: int) -> Artifact:
     if problem := _contradiction(artifact):
         raise ValueError(f"{where}: {problem}")
     if _record(artifact) != entry:
-        raise ValueError(f"{where} ({artifact.file}) has fields that are unknown or contradict")
+        raise ValueError(
+            f"{where} ({artifact.file}) has fields that are unknown or contradict each other"
+        )
     return artifact
 
 
@@ -286,7 +288,7 @@ def _wheel(entry: Mapping[str, Any], number: int) -> ReleasedWheel:
 def _contradiction(artifact: Artifact) -> str | None:
     """What is wrong with values that are each well-formed."""
     if not re.fullmatch(_FILE, artifact.file):
-        return f"{artifact.file!r} cannot be the name of its file"
+        return f"a file cannot be called {artifact.file!r}"
     if isinstance(artifact, ReleasedWheel):
         try:
             wheel_name(artifact.file)
@@ -294,14 +296,14 @@ def _contradiction(artifact: Artifact) -> str | None:
             return error.what
         return None
     if artifact.build.kind != "pypy":
-        return f"{artifact.file} is no PyPy"
+        return f"{artifact.file} is not a PyPy"
     if artifact.file != artifact.target.tarball:
-        return f"{artifact.file} is not the name of a tarball of {artifact.target.folder}"
+        return f"a tarball of {artifact.target.folder} is not called {artifact.file}"
     if artifact.verify.failures:
-        return f"{artifact.file} has not passed verify"
+        return f"{artifact.file} did not pass verify"
     for name in artifact.build.executables:
         if not _PROGRAM.fullmatch(name):
-            return f"{name!r} cannot be the path of a program"
+            return f"a program cannot have the path {name!r}"
     return None
 
 

@@ -55,8 +55,8 @@ def _published(there: Destination) -> Index:
         return parse(text, f"the published {FILE_NAME}")
     if pages := there.pages():
         raise SpecError(
-            f"there is no release's {FILE_NAME} there, but something else: {', '.join(pages)}",
-            remedy="give --to another place, such as a new folder in that one, or move it away",
+            f"there is no {FILE_NAME} in that place, but something else: {', '.join(pages)}",
+            remedy="give --to another place, such as a new folder in it, or move these away",
         )
     there.begin()
     return Index()
@@ -73,4 +73,4 @@ def _kept(
         if there.digest(artifact.file) == artifact.sha256:
             yield artifact
         else:
-            say(f"no longer in the index: {artifact.file}, which is gone or another file")
+            say(f"no longer in the index: {artifact.file}, which was removed there or changed")

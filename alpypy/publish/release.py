@@ -50,8 +50,8 @@ def gather(artifacts: Path, out: Path, url: str | None, say: Callable[[str], Non
     gathered = dict(_gather(artifacts, say))
     if not gathered:
         raise SpecError(
-            f"{artifacts} has nothing to release",
-            remedy="build a PyPy with invoke bootstrap, or a wheel with invoke wheels",
+            f"there is nothing to release in {artifacts}",
+            remedy="build a PyPy with `invoke bootstrap`, or a wheel with `invoke wheels`",
         )
     index = Index.of(list(gathered.values()), url)
     begin(out)
@@ -76,15 +76,15 @@ def read(folder: Path) -> Index:
     path = folder / FILE_NAME
     index = parse(path.read_bytes(), str(path)) if path.is_file() else Index()
     if not index.artifacts:
-        raise SpecError(f"{folder} has no release", remedy="make it: invoke release")
+        raise SpecError(f"there is no release in {folder}", remedy="run `invoke release`")
     for artifact in index.artifacts:
         file = folder / artifact.file
-        digest = file_digest(file) if file.is_file() else "none"
+        digest = file_digest(file) if file.is_file() else None
         if digest != artifact.sha256:
+            what = f"has SHA-256 {digest}" if digest else "is missing"
             raise DigestError(
-                f"{file} is not the file that {path} names: SHA-256 {digest}, and"
-                f" {artifact.sha256} there",
-                remedy="make the release again: invoke release",
+                f"{file} {what}, but {path} names SHA-256 {artifact.sha256}",
+                remedy="run `invoke release` again",
             )
     return index
 
@@ -159,8 +159,8 @@ def _earlier(out: Path) -> Index:
         return parse((out / FILE_NAME).read_bytes(), str(out / FILE_NAME))
     except (OSError, ReleaseError) as error:
         raise SpecError(
-            f"{out} is there and is no release: it could be something else",
-            remedy="give --out a folder that is empty or not there, or remove it",
+            f"{out} exists and is not a release",
+            remedy="give --out a new or an empty folder, or remove this one",
         ) from error
 
 
@@ -174,7 +174,7 @@ def _gather(artifacts: Path, say: Callable[[str], None]) -> Iterator[tuple[Path,
                 problems.append(error)
                 continue
             if artifact is None:
-                say(f"left out: {path.name} is no PyPy")
+                say(f"left out: {path.name}, which is not a PyPy")
             else:
                 check_name(artifact.file)
                 yield path, artifact
@@ -189,8 +189,8 @@ def _tarball(path: Path) -> ReleasedTarball | None:
         return None
     if {report.tarball, manifest.target.tarball} != {path.name}:
         raise UnverifiedError(
-            f"{path} was {manifest.target.tarball} when it was made",
-            remedy="give it that name again and verify it, or move it away",
+            f"{path} was renamed: it was {manifest.target.tarball}",
+            remedy="rename it back and verify it again, or move it away",
         )
     return ReleasedTarball(path.stat().st_size, report, manifest)
 
@@ -200,8 +200,8 @@ def _wheel(path: Path) -> ReleasedWheel:
     record = wheel_record.read(path)
     if record is None:
         raise UnverifiedError(
-            f"{path} has no record of a test that it passed",
-            remedy="build it with invoke wheels, which tests it, or move it away",
+            f"{path} was not tested: it has no record",
+            remedy="build it with `invoke wheels`, which tests it, or move it away",
         )
     return ReleasedWheel(path.name, path.stat().st_size, record, requires_python(path))
 
@@ -211,7 +211,7 @@ def _all(problems: list[UnverifiedError]) -> AlpypyError:
     if len(problems) == 1:
         return problems[0]
     return UnverifiedError(
-        "\n    ".join(["these cannot be released:", *(problem.what for problem in problems)]),
+        "\n    ".join(["alpypy does not release these:", *(problem.what for problem in problems)]),
         remedy="\n  ".join(
             [*(problem.remedy for problem in problems), "or move them out of artifacts/"]
         ),

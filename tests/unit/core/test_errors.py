@@ -245,17 +245,21 @@ MISTAKES: dict[str, tuple[str, int, tuple[str, ...]]] = {
     "no_release_to_publish": (
         "publish --to {twins}/site --release {twins}",
         2,
-        ("has no release",),
+        ("there is no release in",),
     ),
     "nowhere_to_publish": (
         "publish",
         2,
         ("publish needs --to", "github:OWNER/REPO"),
     ),
-    "not_a_repository": ("publish --to github:alpypy", 2, ("'github:alpypy' is no repository",)),
+    "not_a_repository": ("publish --to github:alpypy", 2, ("'github:alpypy' does not name",)),
     "no_login": ("publish --to github:a/b", 2, ("gh is not logged in", "contents: write")),
-    "not_an_address": ("release --url pypy.example.org", 2, ("no address for a release",)),
-    "not_a_release": ("release --out {twins}", 2, ("twins is there and is no release", "--out")),
+    "not_an_address": (
+        "release --url pypy.example.org",
+        2,
+        ("cannot be the address of a release",),
+    ),
+    "not_a_release": ("release --out {twins}", 2, ("twins exists and is not a release", "--out")),
     "not_a_tarball": ("verify README.md", 2, ("README.md", "-alpine3.23.tar.bz2")),
 }
 

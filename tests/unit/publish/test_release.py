@@ -140,7 +140,7 @@ def test_all_that_is_unverified_is_named(artifacts: Path, out: Path) -> None:
         "2.7-7.3.22-alpine3.23.tar.bz2 has not been verified",
         "3.6-7.0.0-alpine3.9.tar.bz2 is not the file that was verified",
         "more-1.0-py3-none-any.whl is not the file that was tested",
-        "bare-1.0-py3-none-any.whl has no record of a test that it passed",
+        "bare-1.0-py3-none-any.whl was not tested",
     ):
         assert words in caught.value.what
     assert "or move them out of artifacts/" in caught.value.remedy
@@ -148,7 +148,7 @@ def test_all_that_is_unverified_is_named(artifacts: Path, out: Path) -> None:
 
 def test_a_wheel_without_a_record_is_refused(artifacts: Path, out: Path) -> None:
     wheel(artifacts, "bare")
-    with pytest.raises(UnverifiedError, match=r"bare-1\.0-.* has no record of a test") as caught:
+    with pytest.raises(UnverifiedError, match=r"bare-1\.0-.* was not tested") as caught:
         make(artifacts, out)
     assert "invoke wheels" in caught.value.remedy
     assert not out.exists()
@@ -159,7 +159,7 @@ def test_a_renamed_tarball_is_refused(artifacts: Path, out: Path) -> None:
     renamed = path.with_name("pypy-3.6-7.0.0-alpine3.10.tar.bz2")
     receipt.path_of(path).rename(receipt.path_of(renamed))
     path.rename(renamed)
-    with pytest.raises(UnverifiedError, match=r"was pypy-3\.6-7\.0\.0-alpine3\.9\.tar\.bz2 when"):
+    with pytest.raises(UnverifiedError, match=r"was pypy-3\.6-7\.0\.0-alpine3\.9\.tar\.bz2"):
         make(artifacts, out)
 
 
@@ -168,7 +168,10 @@ def test_what_is_no_pypy_is_left_out(
 ) -> None:
     rpython(artifacts)
     index = make(artifacts, out)
-    assert capsys.readouterr().out == "left out: rpython-0.2.1-alpine3.23.tar.bz2 is no PyPy\n"
+    assert (
+        capsys.readouterr().out
+        == "left out: rpython-0.2.1-alpine3.23.tar.bz2, which is not a PyPy\n"
+    )
     assert len(index.tarballs) == 2
 
 
@@ -178,7 +181,7 @@ def test_a_release_of_wheels_alone_and_of_pypys_alone(artifacts: Path, out: Path
     assert make(artifacts, out).tarballs == ()
     for path in (artifacts / "wheels").iterdir():
         path.unlink()
-    with pytest.raises(SpecError, match="has nothing to release"):
+    with pytest.raises(SpecError, match="there is nothing to release"):
         make(artifacts, out)
 
 
@@ -207,12 +210,12 @@ def test_a_folder_of_something_else_is_left_alone(artifacts: Path, tmp_path: Pat
         out = tmp_path / name / "out"
         (out / "simple").mkdir(parents=True)
         (out / name).write_text(text)
-        with pytest.raises(SpecError, match="is there and is no release"):
+        with pytest.raises(SpecError, match="exists and is not a release"):
             make(artifacts, out)
         assert (out / "simple").is_dir()
     file = tmp_path / "file"
     file.write_text("")
-    with pytest.raises(SpecError, match="is there and is no release"):
+    with pytest.raises(SpecError, match="exists and is not a release"):
         make(artifacts, file)
 
 
@@ -232,7 +235,7 @@ def test_a_first_run_that_was_interrupted_is_repeated(artifacts: Path, out: Path
     with pytest.raises(OSError, match="File too large"), files_of_at_most(50_000):
         make(artifacts, out)
     assert names(out) == {"index.json", MANIFEST.target.tarball}
-    with pytest.raises(SpecError, match="has no release"):
+    with pytest.raises(SpecError, match="there is no release in"):
         read(out)
     whole = artifacts.parent / "whole"
     assert make(artifacts, out) == make(artifacts, whole)
@@ -251,7 +254,7 @@ def test_a_folder_without_hard_links(
     release.place(source, tmp_path / source.name, digest)
     assert file_digest(tmp_path / source.name) == digest
     (tmp_path / source.name).write_bytes(b"faster")
-    with pytest.raises(DigestError, match="never replaced"):
+    with pytest.raises(DigestError, match="never replaces"):
         release.place(source, tmp_path / source.name, digest)
     assert (tmp_path / source.name).read_bytes() == b"faster"
 
@@ -263,12 +266,12 @@ def test_a_release_that_was_changed_is_not_read(artifacts: Path, out: Path, dama
     path.unlink()
     if damage == "changed":
         path.write_bytes(b"other")
-    with pytest.raises(DigestError, match=r"alpine3\.9\.tar\.bz2 is not the file"):
+    with pytest.raises(DigestError, match=r"alpine3\.9\.tar\.bz2 (has SHA-256|is missing)"):
         read(out)
 
 
 def test_a_folder_without_a_release(tmp_path: Path) -> None:
-    with pytest.raises(SpecError, match="has no release"):
+    with pytest.raises(SpecError, match="there is no release in"):
         read(tmp_path)
 
 
