@@ -106,7 +106,7 @@ def test_the_installed_program_reads_its_data(program: Path, tmp_path: Path) -> 
 def test_artifacts_are_in_the_folder_where_it_is_run(program: Path, tmp_path: Path) -> None:
     done = run(program, "release", folder=tmp_path)
     assert done.returncode == 2
-    assert f"{tmp_path}/artifacts has nothing to release" in done.stderr
+    assert f"nothing to release in {tmp_path}/artifacts" in done.stderr
     assert list(program.parents[1].glob("**/artifacts")) == []
 
 
