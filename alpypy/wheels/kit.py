@@ -10,7 +10,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -79,11 +79,8 @@ class MorePackages:
         self, tested: Sequence[Library], replacements: Sequence[Replacement]
     ) -> KitLibraries:
         files = taken(replacements)
-        libraries = (
-            replace(library, source=files.get(library.source.sha256, library.source))
-            for library in tested
-        )
-        return KitLibraries(self._workspace, self._python, tuple(libraries))
+        libraries = tuple(library.taking(files) for library in tested)
+        return KitLibraries(self._workspace, self._python, libraries)
 
 
 @dataclass(frozen=True)

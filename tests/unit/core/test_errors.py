@@ -28,7 +28,6 @@ IMPORTS = "import sys\nfrom alpypy.cli.common import show\nfrom alpypy.cli.endin
 Ends = Callable[[Callable[[], object]], str]
 CLASSES: list[type[AlpypyError]] = [one for one in vars(errors).values() if isinstance(one, type)]
 MAKERS = (
-    "core/tables.py",
     "engine/address.py",
     "engine/connection.py",
     "engine/docker.py",

@@ -11,7 +11,7 @@ from alpypy.offline.pins import Replacement
 
 ROOT = Path(__file__).parents[3]
 CONTENTS = load_contents(ROOT / "versions")
-TOOL = CONTENTS.tools[0].debs[3]
+TOOL = CONTENTS.tools[0].debs[3].source
 DATA = CONTENTS.data[0].source
 TESTED = _described(ROOT, CONTENTS, "kit", "alpine:3.23", "sha256:1", ())
 
@@ -40,7 +40,7 @@ def test_data_that_was_taken_is_part_of_the_content_only() -> None:
 
 
 def test_the_order_of_what_was_taken_does_not_count() -> None:
-    two = instead_of(TOOL), instead_of(CONTENTS.tools[0].debs[0])
+    two = instead_of(TOOL), instead_of(CONTENTS.tools[0].debs[0].source)
     assert kit(*two).identity == kit(*reversed(two)).identity
 
 
