@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from alpypy.core.errors import DownloadError, ImageError, KitError, SpecError
+from alpypy.core.program import typed
 from alpypy.engine.docker import Engine
 from alpypy.engine.workspace import Workspace
 from alpypy.offline import kit as kits
@@ -110,7 +111,7 @@ def _kit_at_hand(workspace: Workspace, alpine: str, *, wanted: bool) -> bool:
     if wanted:
         raise KitError(
             f"this needs the kit, and the engine holds no {reference}",
-            remedy=f"make it: invoke kit --alpine {alpine}",
+            remedy=f"make it: {typed('kit', alpine=alpine)}",
         )
     return False
 
@@ -133,7 +134,7 @@ def _base(engine: Engine, reference: str, alpine: str, arch: str) -> BaseImage:
 
 def _fetch_rootfs(workspace: Workspace, alpine: Alpine, arch: str) -> Path:
     version, rootfs = alpine.version, alpine.rootfs.get(arch)
-    hint = f"where Alpine's mirrors are out of reach, run: invoke kit --alpine {version}"
+    hint = f"where Alpine's mirrors are out of reach, run: {typed('kit', alpine=version)}"
     if rootfs is None:
         raise ImageError(
             f"versions/alpine.toml has no root file system of Alpine {version} for {arch},"

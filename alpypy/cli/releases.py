@@ -12,6 +12,7 @@ from alpypy.cli.options import Option
 from alpypy.core.errors import SpecError
 from alpypy.core.folders import ROOT, artifacts_folder, cache_folder
 from alpypy.core.log import say
+from alpypy.core.program import typed
 from alpypy.recipes.spec import Target
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ class PublishOptions:
 
     to: Annotated[str, Option("github:OWNER/REPO, or a folder: --to /srv/www")]
     release: Annotated[
-        Path | None, Option("folder that `invoke release` made (default: artifacts/release)")
+        Path | None, Option(f"folder that `{typed('release')}` made (default: artifacts/release)")
     ] = None
 
 

@@ -21,6 +21,7 @@ from alpypy.core.archive import copy_verified
 from alpypy.core.errors import ArchiveError
 from alpypy.core.fields import Reason, Record, text
 from alpypy.core.files import copy_data, data_files
+from alpypy.core.program import typed
 from alpypy.core.project import Project
 from alpypy.core.store import key_of
 from alpypy.core.structs import read_toml
@@ -136,9 +137,10 @@ def resolve(project: Project, request: ImageRequest) -> ImagePlan:
     reference = target.runtime_tag(request.repository, dev=request.dev)
     tarball = project.artifacts / target.tarball
     if not tarball.is_file():
+        build = typed("bootstrap", pypy=target.release, alpine=target.alpine)
         raise ArchiveError(
             f"artifacts/{tarball.name} does not exist",
-            remedy=f"build it: invoke bootstrap --pypy {target.release} --alpine {target.alpine}",
+            remedy=f"build it: {build}",
         )
     report = receipt.require(tarball)
     manifest = Manifest.of_tarball(tarball)

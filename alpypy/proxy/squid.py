@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from alpypy.core.errors import ProxyError
+from alpypy.core.program import typed
 
 _INSTALL = "install it: apt-get install -y --no-install-recommends squid-openssl"
 
@@ -74,6 +75,6 @@ def _account(name: str) -> tuple[int, int]:
     except KeyError as error:
         raise ProxyError(
             f"squid does not run as root, and this machine has no user {name}",
-            remedy="run `invoke proxy` as an ordinary user, or install squid's package",
+            remedy=f"run `{typed('proxy')}` as an ordinary user, or install squid's package",
         ) from error
     return account.pw_uid, account.pw_gid

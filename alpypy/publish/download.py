@@ -11,6 +11,7 @@ from alpypy.core import archive
 from alpypy.core.errors import DigestError, DownloadError, SpecError
 from alpypy.core.fetch import Fetcher, fetch_unverified
 from alpypy.core.files import disk, file_digest
+from alpypy.core.program import typed
 from alpypy.core.redact import without_login
 from alpypy.core.source import Source
 from alpypy.publish.index import FILE_NAME, Index, ReleasedTarball, parse
@@ -75,7 +76,7 @@ def next_steps(path: Path, tarball: ReleasedTarball, folder: Path | None) -> lis
     return [
         *([needs] if tarball.packages else []),
         *([f"run it: {folder / program}"] if folder else []),
-        f"before invoke image and invoke wheels take it: invoke verify {path}",
+        f"before {typed('image')} and {typed('wheels')} take it: {typed('verify')} {path}",
     ]
 
 

@@ -17,6 +17,7 @@ from msgspec import Meta, Struct
 
 from alpypy.core.errors import ArchiveError, DigestError, ReleaseError, SpecError
 from alpypy.core.fields import FirstSchema, Record, Text, text
+from alpypy.core.program import typed
 from alpypy.core.structs import convert, read_json, read_toml
 from alpypy.recipes.manifest import Manifest
 from alpypy.recipes.spec import PypyVersion, Target
@@ -201,7 +202,7 @@ def never_replaced(*taken: tuple[str, str, str]) -> DigestError:
     ]
     return DigestError(
         "\n    ".join(["alpypy never replaces a published file, and these differ:", *lines]),
-        remedy="move your file out of artifacts/, run `invoke release` and publish again; the"
+        remedy=f"move your file out of artifacts/, run `{typed('release')}` and publish again; the"
         " published file stays. Give a new PyPy another version (--release-version), and a new"
         " wheel another version or build tag",
     )
@@ -252,7 +253,7 @@ def parse(content: str | bytes, where: str) -> Index:
     except ValueError as error:
         raise ReleaseError(
             f"{where} is not the index of a release: {str(error)[:_LONGEST]}",
-            remedy="check the address or the folder: it needs an index.json of `invoke release`",
+            remedy=f"check the address or the folder: `{typed('release')}` makes the index",
         ) from error
     return Index.of(artifacts, document.url and document.url.rstrip("/"))
 

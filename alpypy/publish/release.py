@@ -9,6 +9,7 @@ from pathlib import Path
 from alpypy.core.archive import copy_verified
 from alpypy.core.errors import AlpypyError, DigestError, ReleaseError, SpecError, UnverifiedError
 from alpypy.core.files import file_digest, new_file, whole_file
+from alpypy.core.program import typed
 from alpypy.publish import simple
 from alpypy.publish.index import (
     FILE_NAME,
@@ -51,7 +52,7 @@ def gather(artifacts: Path, out: Path, url: str | None, say: Callable[[str], Non
     if not gathered:
         raise SpecError(
             f"there is nothing to release in {artifacts}",
-            remedy="build a PyPy with `invoke bootstrap`, or a wheel with `invoke wheels`",
+            remedy=f"build a PyPy with `{typed('bootstrap')}`, or a wheel with `{typed('wheels')}`",
         )
     index = Index.of(list(gathered.values()), url)
     begin(out)
@@ -76,7 +77,7 @@ def read(folder: Path) -> Index:
     path = folder / FILE_NAME
     index = parse(path.read_bytes(), str(path)) if path.is_file() else Index()
     if not index.artifacts:
-        raise SpecError(f"there is no release in {folder}", remedy="run `invoke release`")
+        raise SpecError(f"there is no release in {folder}", remedy=f"run `{typed('release')}`")
     for artifact in index.artifacts:
         file = folder / artifact.file
         digest = file_digest(file) if file.is_file() else None
@@ -84,7 +85,7 @@ def read(folder: Path) -> Index:
             what = f"has SHA-256 {digest}" if digest else "is missing"
             raise DigestError(
                 f"{file} {what}, but {path} names SHA-256 {artifact.sha256}",
-                remedy="run `invoke release` again",
+                remedy=f"run `{typed('release')}` again",
             )
     return index
 
@@ -201,7 +202,7 @@ def _wheel(path: Path) -> ReleasedWheel:
     if record is None:
         raise UnverifiedError(
             f"{path} was not tested: it has no record",
-            remedy="build it with `invoke wheels`, which tests it, or move it away",
+            remedy=f"build it with `{typed('wheels')}`, which tests it, or move it away",
         )
     return ReleasedWheel(path.name, path.stat().st_size, record, requires_python(path))
 

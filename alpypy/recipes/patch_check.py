@@ -12,6 +12,7 @@ from pathlib import Path
 from alpypy.core.errors import PatchError, SpecError
 from alpypy.core.fetch import Fetcher
 from alpypy.core.files import file_digest
+from alpypy.core.program import typed
 from alpypy.core.source import Source
 from alpypy.core.unpack import unpack_some
 from alpypy.recipes.checkout import git
@@ -132,7 +133,7 @@ def _summary(catalog: Catalog, results: Sequence[CheckedSource]) -> Iterator[str
         f" {len(without)} without a source at hand"
     )
     for command, path in dict.fromkeys(how_to_get(catalog.sources[name]) for name in without):
-        yield f"  {command} && invoke patches --source {path}"
+        yield f"  {command} && {typed('patches')} --source {path}"
 
 
 def _named(catalog: Catalog, path: Path, cache: Path) -> Sequence[AtHand]:

@@ -11,6 +11,7 @@ from typing import Any
 from alpypy.build.base_image import BaseImage, find_base
 from alpypy.core.errors import ArchiveError
 from alpypy.core.files import data_files, file_digest, whole_file
+from alpypy.core.program import typed
 from alpypy.core.project import Project
 from alpypy.core.store import Store, key_of
 from alpypy.engine.workspace import Workspace
@@ -140,9 +141,10 @@ class Checker:
         path = self._project.artifacts / target.tarball
         if path.is_file():
             return path
+        build = typed("bootstrap", pypy=target.release, alpine=target.alpine)
         raise ArchiveError(
             f"artifacts/{path.name} does not exist",
-            remedy=f"build it: invoke bootstrap --pypy {target.release} --alpine {target.alpine}",
+            remedy=f"build it: {build}",
         )
 
     def _extra(self, recipe: Recipe, sources: Sequence[Path]) -> ExtraSuite:

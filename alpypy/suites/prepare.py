@@ -15,6 +15,7 @@ from alpypy.build.base_image import BaseImage
 from alpypy.core.errors import SpecError
 from alpypy.core.fetch import Fetcher
 from alpypy.core.files import file_digest
+from alpypy.core.program import typed
 from alpypy.core.source import Source
 from alpypy.core.store import Store, key_of
 from alpypy.core.unpack import unpack, unpack_wheel
@@ -89,7 +90,7 @@ class UnpackedTarball:
         if manifest.kind != "pypy":
             raise SpecError(
                 f"{self.tarball.name} is no PyPy: it has no tests of its own",
-                remedy="its programs are checked by `invoke verify`",
+                remedy=f"its programs are checked by `{typed('verify')}`",
             )
         return UnpackedPypy(folder, manifest, self.sha256)
 

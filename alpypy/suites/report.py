@@ -13,6 +13,7 @@ from msgspec import to_builtins
 
 from alpypy.core.errors import SpecError
 from alpypy.core.pages import render
+from alpypy.core.program import typed
 from alpypy.core.progress import clock
 from alpypy.suites.ledger import Classified
 from alpypy.suites.outcomes import PASSED, SKIPPED, CaseOutcome, ModuleResult, shortened
@@ -152,9 +153,9 @@ def compare(results: Sequence[ModuleResult], path: Path) -> Comparison:
         title = str(document["title"])
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise SpecError(
-            f"--against {path} is no report of `invoke check`: {error}",
+            f"--against {path} is no report of `{typed('check')}`: {error}",
             remedy="give the .json that an earlier check wrote; for a reference run:"
-            " invoke check --reference /usr/bin/pypy3",
+            f" {typed('check')} --reference /usr/bin/pypy3",
         ) from error
     both = [(result, there[result.name]) for result in results if result.name in there]
     failing = (test for result, tests in both for test in _failing(result, tests))

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from alpypy.core.errors import UnverifiedError
 from alpypy.core.files import file_digest, whole_file
+from alpypy.core.program import typed
 from alpypy.core.structs import read_json
 from alpypy.verify.run import Report, require_tarball
 
@@ -52,4 +53,4 @@ def _read(tarball: Path) -> Report:
 
 
 def _unverified(tarball: Path, what: str) -> UnverifiedError:
-    return UnverifiedError(f"{tarball} {what}", remedy=f"invoke verify {tarball}")
+    return UnverifiedError(f"{tarball} {what}", remedy=f"{typed('verify')} {tarball}")

@@ -19,6 +19,7 @@ from alpypy.build.images import KEY_LABEL, built
 from alpypy.core import apkdb, elf
 from alpypy.core.errors import ArchiveError, ImageError, SpecError, WheelError
 from alpypy.core.files import file_digest
+from alpypy.core.program import typed
 from alpypy.core.store import key_of
 from alpypy.core.system import System, read_system
 from alpypy.engine.job import Job, Mount
@@ -187,9 +188,10 @@ def _tarball(artifacts: Path, interpreter: Interpreter) -> Path:
     alpines = ", ".join(alpine_of(other.name) for other in others)
     there = f"; there is one for Alpine {alpines}" if others else ""
     packaged = target.release_version and f" --release-version {target.release_version}"
+    build = typed("bootstrap", pypy=target.release, alpine=target.alpine)
     raise ArchiveError(
         f"artifacts/{path.name} does not exist{there}",
-        remedy=f"build it: invoke bootstrap --pypy {target.release} --alpine {target.alpine}"
+        remedy=f"build it: {build}"
         + (packaged or "")
         + (", or name the other with --alpine" if others else ""),
     )

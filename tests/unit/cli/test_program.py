@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +14,7 @@ import pytest
 
 import alpypy
 from alpypy.cli.program import COMMANDS, Program
+from alpypy.core.program import typed
 
 ROOT = Path(__file__).parents[3]
 STARTS = {"alpypy": ["-m", "alpypy"], "invoke": ["-m", "invoke"]}
@@ -153,3 +156,31 @@ def test_what_needs_no_library_imports_none() -> None:
     )
     assert done.stderr.count("alpypy: error: ") == 4
     assert json.loads(done.stdout.splitlines()[-1]) == []
+
+
+@pytest.mark.parametrize(
+    ("started", "name"),
+    [
+        ("/usr/bin/alpypy", "alpypy"),
+        ("/x/alpypy/__main__.py", "alpypy"),
+        ("/usr/bin/invoke", "invoke"),
+        ("/x/invoke/__main__.py", "invoke"),
+        ("-c", "invoke"),
+    ],
+)
+def test_messages_name_commands_as_they_are_typed_here(
+    started: str, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "argv", [started])
+    assert typed("kit", alpine="3.23") == f"{name} kit --alpine 3.23"
+
+
+def test_no_message_says_invoke_where_alpypy_may_be_typed() -> None:
+    command = re.compile(rf"\binvoke ({'|'.join(command.name for command in COMMANDS)})\b")
+    for path in (ROOT / "alpypy").rglob("*.py"):
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        docs = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Constant) and id(node) not in docs:
+                told = path.name != "patch_docs.py"  # its text is for a checkout's docs/
+                assert not (told and command.search(str(node.value))), f"{path}:{node.lineno}"
