@@ -12,8 +12,8 @@ from typing import Protocol
 from alpypy.core.errors import DigestError, SpecError
 from alpypy.core.files import file_digest
 from alpypy.publish import release
-from alpypy.publish.github import Asset, GithubRelease, Repository, overtaken
-from alpypy.publish.index import FILE_NAME, Index
+from alpypy.publish.github import Asset, GithubRelease, GithubRepository, overtaken
+from alpypy.publish.index import FILE_NAME, ReleaseIndex
 from alpypy.publish.page import TITLE, notes
 
 _GITHUB = "github:"
@@ -39,7 +39,7 @@ class Destination(Protocol):
     def add(self, path: Path, sha256: str) -> None:
         """Publish a file under its name, unless another published file has that name."""
 
-    def finish(self, index: Index) -> Index:
+    def finish(self, index: ReleaseIndex) -> ReleaseIndex:
         """Replace the pages, the index last; returns the index with the address of the place."""
 
 
@@ -56,7 +56,7 @@ def destination(to: str, tag: str) -> Destination:
             raise SpecError(
                 f"{to!r} does not name a GitHub repository", remedy="write --to github:OWNER/REPO"
             )
-        return GithubDestination(Repository(name), tag)
+        return GithubDestination(GithubRepository(name), tag)
     if not to:
         raise SpecError(
             "publish needs --to", remedy="give a folder, or github:OWNER/REPO: --to /srv/www"
@@ -97,7 +97,7 @@ class FolderDestination:
         """Copy a file."""
         release.place(path, self._path / path.name, sha256)
 
-    def finish(self, index: Index) -> Index:
+    def finish(self, index: ReleaseIndex) -> ReleaseIndex:
         """Write the pages."""
         release.write_pages(index, self._path)
         return index
@@ -106,7 +106,7 @@ class FolderDestination:
 class GithubDestination:
     """One release of a repository. Its tag stays, and so does the address of its files."""
 
-    def __init__(self, repository: Repository, tag: str) -> None:
+    def __init__(self, repository: GithubRepository, tag: str) -> None:
         self._repository = repository
         self._tag = tag
         self._found = repository.release(tag)
@@ -126,7 +126,7 @@ class GithubDestination:
 
     def begin(self) -> None:
         """Send it."""
-        self._replace(FILE_NAME, Index().to_json().encode())
+        self._replace(FILE_NAME, ReleaseIndex().to_json().encode())
 
     def digest(self, name: str) -> str | None:
         """The SHA-256 of a file. An incomplete one does not count."""
@@ -137,7 +137,7 @@ class GithubDestination:
         """Send a file."""
         self._assets[path.name] = self._repository.send(self._release(), path, sha256)
 
-    def finish(self, index: Index) -> Index:
+    def finish(self, index: ReleaseIndex) -> ReleaseIndex:
         """Send the pages (those in folders are left out), then the text of the release."""
         made = self._release()
         there = index.at(made.download)

@@ -14,7 +14,7 @@ from alpypy.core.files import disk, file_digest
 from alpypy.core.program import typed
 from alpypy.core.redact import without_login
 from alpypy.core.source import Source
-from alpypy.publish.index import FILE_NAME, Index, ReleasedTarball, parse
+from alpypy.publish.index import FILE_NAME, ReleasedTarball, ReleaseIndex, parse
 from alpypy.recipes.spec import PypyVersion, Target
 
 
@@ -49,7 +49,7 @@ def download(place: DownloadSettings, wanted: Target) -> tuple[Path, ReleasedTar
     return target, tarball
 
 
-def read_index(url: str) -> Index:
+def read_index(url: str) -> ReleaseIndex:
     """The index of the release at an address.
 
     Raises:
@@ -80,7 +80,7 @@ def next_steps(path: Path, tarball: ReleasedTarball, folder: Path | None) -> lis
     ]
 
 
-def _choose(index: Index, wanted: Target, where: str) -> ReleasedTarball:
+def _choose(index: ReleaseIndex, wanted: Target, where: str) -> ReleasedTarball:
     for tarball in index.tarballs:
         if _key(tarball.target) == _key(wanted):
             return tarball

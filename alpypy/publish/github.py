@@ -99,7 +99,7 @@ class RefusedError(ReleaseError):
     name_taken = False
 
 
-class Repository:
+class GithubRepository:
     """A repository's releases. ``name`` is OWNER/REPO.
 
     Every method may raise SpecError (there is no gh, or nobody is logged in) and ReleaseError

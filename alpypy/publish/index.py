@@ -122,14 +122,14 @@ Artifact = ReleasedTarball | ReleasedWheel
 
 
 @dataclass(frozen=True)
-class Index:
+class ReleaseIndex:
     """A release. ``url`` is the address below which its files are, when that is known."""
 
     artifacts: tuple[Artifact, ...] = ()
     url: str | None = None
 
     @classmethod
-    def of(cls, artifacts: Sequence[Artifact], url: str | None) -> Index:
+    def of(cls, artifacts: Sequence[Artifact], url: str | None) -> ReleaseIndex:
         """A release of these artifacts: PyPys first, the newest first, then wheels by name."""
         tarballs = [each for each in artifacts if isinstance(each, ReleasedTarball)]
         wheels = [each for each in artifacts if isinstance(each, ReleasedWheel)]
@@ -147,7 +147,7 @@ class Index:
         """The wheels."""
         return tuple(each for each in self.artifacts if isinstance(each, ReleasedWheel))
 
-    def at(self, url: str) -> Index:
+    def at(self, url: str) -> ReleaseIndex:
         """The same release at another address."""
         return replace(self, url=url)
 
@@ -239,7 +239,7 @@ class _WheelEntry(Struct, frozen=True):
     requires_python: Text | None = None
 
 
-def parse(content: str | bytes, where: str) -> Index:
+def parse(content: str | bytes, where: str) -> ReleaseIndex:
     """Read index.json; ``where`` is what messages call it.
 
     Raises:
@@ -255,7 +255,7 @@ def parse(content: str | bytes, where: str) -> Index:
             f"{where} is not the index of a release: {str(error)[:_LONGEST]}",
             remedy=f"check the address or the folder: `{typed('release')}` makes the index",
         ) from error
-    return Index.of(artifacts, document.url and document.url.rstrip("/"))
+    return ReleaseIndex.of(artifacts, document.url and document.url.rstrip("/"))
 
 
 def _artifact(entry: Mapping[str, Any], number: int) -> Artifact:

@@ -11,7 +11,14 @@ from itertools import accumulate
 from urllib.parse import quote
 
 from alpypy.core.pages import render
-from alpypy.publish.index import FILE_NAME, SUMS, Artifact, Index, ReleasedTarball, ReleasedWheel
+from alpypy.publish.index import (
+    FILE_NAME,
+    SUMS,
+    Artifact,
+    ReleasedTarball,
+    ReleasedWheel,
+    ReleaseIndex,
+)
 from alpypy.publish.simple import FOLDER
 from alpypy.recipes.spec import PypyVersion
 
@@ -29,7 +36,7 @@ _LEAD = (
 )
 
 
-def release_page(index: Index, *, flat: bool) -> str:
+def release_page(index: ReleaseIndex, *, flat: bool) -> str:
     """The page.
 
     Args:
@@ -55,7 +62,7 @@ def release_page(index: Index, *, flat: bool) -> str:
     )
 
 
-def notes(index: Index) -> str:
+def notes(index: ReleaseIndex) -> str:
     """The release as Markdown, for the page that GitHub makes of it; as many lines as it takes."""
     base = _base(index)
     head = [_LEAD, "", "| file | size | SHA-256 | verified |", "|---|---|---|---|"]
@@ -73,7 +80,7 @@ def _row(artifact: Artifact, base: str) -> str:
     return f"| {link} | {_size(artifact.size)} | `{artifact.sha256}` | {date} |"
 
 
-def _base(index: Index) -> str:
+def _base(index: ReleaseIndex) -> str:
     """What stands before a file's name in a link to its whole address."""
     return f"{index.url}/" if index.url else ""
 

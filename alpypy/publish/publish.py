@@ -8,10 +8,10 @@ from pathlib import Path
 from alpypy.core.errors import SpecError
 from alpypy.publish import release
 from alpypy.publish.destination import Destination
-from alpypy.publish.index import FILE_NAME, Artifact, Index, never_replaced, parse
+from alpypy.publish.index import FILE_NAME, Artifact, ReleaseIndex, never_replaced, parse
 
 
-def publish(folder: Path, there: Destination, say: Callable[[str], None]) -> Index:
+def publish(folder: Path, there: Destination, say: Callable[[str], None]) -> ReleaseIndex:
     """Add the release in a folder to what is published; it can be run again at any time.
 
     What is published already stays, and the index afterwards has both. A published file that was
@@ -30,12 +30,12 @@ def publish(folder: Path, there: Destination, say: Callable[[str], None]) -> Ind
     for artifact in missing:
         say(f"publishing {artifact.file} ({artifact.size / 1e6:.1f} MB)")
         there.add(folder / artifact.file, artifact.sha256)
-    index = there.finish(Index.of([*mine.artifacts, *kept], mine.url or earlier.url))
+    index = there.finish(ReleaseIndex.of([*mine.artifacts, *kept], mine.url or earlier.url))
     say(f"{len(missing)} new, {len(index.artifacts) - len(missing)} were there already")
     return index
 
 
-def _missing(mine: Index, there: Destination) -> list[Artifact]:
+def _missing(mine: ReleaseIndex, there: Destination) -> list[Artifact]:
     missing, taken = list[Artifact](), list[tuple[str, str, str]]()
     for artifact in mine.artifacts:
         digest = there.digest(artifact.file)
@@ -48,7 +48,7 @@ def _missing(mine: Index, there: Destination) -> list[Artifact]:
     return missing
 
 
-def _published(there: Destination) -> Index:
+def _published(there: Destination) -> ReleaseIndex:
     """What is published; a place without anything of a release becomes one of an empty one."""
     text = there.index()
     if text is not None:
@@ -59,11 +59,11 @@ def _published(there: Destination) -> Index:
             remedy="give --to another place, such as a new folder in it, or move these away",
         )
     there.begin()
-    return Index()
+    return ReleaseIndex()
 
 
 def _kept(
-    mine: Index, earlier: Index, there: Destination, say: Callable[[str], None]
+    mine: ReleaseIndex, earlier: ReleaseIndex, there: Destination, say: Callable[[str], None]
 ) -> Iterator[Artifact]:
     """What was published before and is not in this release."""
     own = {artifact.file for artifact in mine.artifacts}

@@ -15,9 +15,9 @@ from alpypy.publish.index import (
     FILE_NAME,
     SUMS,
     Artifact,
-    Index,
     ReleasedTarball,
     ReleasedWheel,
+    ReleaseIndex,
     check_name,
     never_replaced,
     parse,
@@ -32,7 +32,7 @@ WHEELS = "wheels"
 PAGES = (PAGE, SUMS, simple.FOLDER)  # beside the index
 
 
-def gather(artifacts: Path, out: Path, url: str | None, say: Callable[[str], None]) -> Index:
+def gather(artifacts: Path, out: Path, url: str | None, say: Callable[[str], None]) -> ReleaseIndex:
     """Make the folder ``out`` a release of what is in ``artifacts``.
 
     Args:
@@ -54,7 +54,7 @@ def gather(artifacts: Path, out: Path, url: str | None, say: Callable[[str], Non
             f"there is nothing to release in {artifacts}",
             remedy=f"build a PyPy with `{typed('bootstrap')}`, or a wheel with `{typed('wheels')}`",
         )
-    index = Index.of(list(gathered.values()), url)
+    index = ReleaseIndex.of(list(gathered.values()), url)
     begin(out)
     for path, artifact in gathered.items():
         if not _is(out / artifact.file, artifact.sha256):
@@ -66,7 +66,7 @@ def gather(artifacts: Path, out: Path, url: str | None, say: Callable[[str], Non
     return index
 
 
-def read(folder: Path) -> Index:
+def read(folder: Path) -> ReleaseIndex:
     """The release in a folder, whose files are checked.
 
     Raises:
@@ -75,7 +75,7 @@ def read(folder: Path) -> Index:
         DigestError: a file is missing, or is not the one that the index names.
     """
     path = folder / FILE_NAME
-    index = parse(path.read_bytes(), str(path)) if path.is_file() else Index()
+    index = parse(path.read_bytes(), str(path)) if path.is_file() else ReleaseIndex()
     if not index.artifacts:
         raise SpecError(f"there is no release in {folder}", remedy=f"run `{typed('release')}`")
     for artifact in index.artifacts:
@@ -90,7 +90,7 @@ def read(folder: Path) -> Index:
     return index
 
 
-def pages(index: Index, *, flat: bool) -> dict[str, str]:
+def pages(index: ReleaseIndex, *, flat: bool) -> dict[str, str]:
     """What is made of an index, by paths in the release's folder: index.json comes last.
 
     Args:
@@ -105,14 +105,14 @@ def begin(folder: Path) -> None:
     """Give a folder an index of nothing yet, by which the next run knows that it is a release's."""
     folder.mkdir(parents=True, exist_ok=True)
     if not (folder / FILE_NAME).exists():
-        _write(folder / FILE_NAME, Index().to_json())
+        _write(folder / FILE_NAME, ReleaseIndex().to_json())
 
 
-def write_pages(index: Index, folder: Path) -> None:
+def write_pages(index: ReleaseIndex, folder: Path) -> None:
     """Write what is made of an index, and remove what was made of the one before and is no more."""
     made = pages(index, flat=False)
     path = folder / FILE_NAME
-    before = parse(path.read_bytes(), str(path)) if path.is_file() else Index()
+    before = parse(path.read_bytes(), str(path)) if path.is_file() else ReleaseIndex()
     for name in pages(before, flat=False).keys() - made.keys():
         (folder / name).unlink(missing_ok=True)
         with contextlib.suppress(OSError):  # someone's own file is in it, or it is gone
@@ -137,7 +137,7 @@ def place(source: Path, target: Path, sha256: str) -> None:
             raise never_replaced((target.name, file_digest(target), sha256)) from error
 
 
-def _names(index: Index) -> set[str]:
+def _names(index: ReleaseIndex) -> set[str]:
     return {artifact.file for artifact in index.artifacts}
 
 
@@ -152,10 +152,10 @@ def _write(path: Path, text: str) -> None:
             temporary.write_text(text, encoding="utf-8")
 
 
-def _earlier(out: Path) -> Index:
+def _earlier(out: Path) -> ReleaseIndex:
     """The release that ``out`` has."""
     if not out.exists() or (out.is_dir() and not any(out.iterdir())):
-        return Index()
+        return ReleaseIndex()
     try:
         return parse((out / FILE_NAME).read_bytes(), str(out / FILE_NAME))
     except (OSError, ReleaseError) as error:

@@ -14,7 +14,7 @@ from typing import Any
 from urllib.parse import quote
 
 from alpypy.core.pages import render
-from alpypy.publish.index import Index, ReleasedWheel
+from alpypy.publish.index import ReleasedWheel, ReleaseIndex
 
 FOLDER = "simple"
 JSON_NAME = "index.v1_json"
@@ -29,7 +29,7 @@ class _Link:
     requires_python: str | None = None
 
 
-def pages(index: Index) -> dict[str, str]:
+def pages(index: ReleaseIndex) -> dict[str, str]:
     """The files of the simple index, by their paths in the release's folder."""
     projects: dict[str, list[ReleasedWheel]] = defaultdict(list)
     for wheel in index.wheels:

@@ -18,8 +18,8 @@ from alpypy.core.errors import DigestError, ReleaseError, SpecError
 from alpypy.publish import github, release
 from alpypy.publish.destination import Destination, destination
 from alpypy.publish.download import DownloadSettings, download
-from alpypy.publish.github import Repository
-from alpypy.publish.index import Index, ReleasedWheel, parse
+from alpypy.publish.github import GithubRepository
+from alpypy.publish.index import ReleasedWheel, ReleaseIndex, parse
 from alpypy.publish.page import notes
 from alpypy.publish.publish import publish
 from alpypy.publish.release import gather
@@ -85,17 +85,17 @@ def to_github() -> Destination:
     return destination(f"github:{REPOSITORY}", "pypy")
 
 
-def run(folder: Path, there: Destination) -> Index:
+def run(folder: Path, there: Destination) -> ReleaseIndex:
     return publish(folder, there, print)
 
 
-def published(hub: Hub) -> Index:
+def published(hub: Hub) -> ReleaseIndex:
     file = hub.find("index.json")
     assert file is not None
     return parse(file.content, "x")
 
 
-def already(hub: Hub, folder: Path) -> Index:
+def already(hub: Hub, folder: Path) -> ReleaseIndex:
     """A release that is published, as a run of its own leaves it."""
     url = f"https://github.com/{REPOSITORY}/releases/download/pypy"
     index = folder_index(folder).at(url)
@@ -112,7 +112,7 @@ def changes(hub: Hub) -> list[str]:
     return [one for one in hub.asked if not one.startswith("GET")]
 
 
-def folder_index(folder: Path) -> Index:
+def folder_index(folder: Path) -> ReleaseIndex:
     return parse((folder / "index.json").read_bytes(), "x")
 
 
@@ -235,7 +235,7 @@ def test_only_what_was_published_leaves_the_index_of_pip(folder: Path, tmp_path:
     for name in ("simple/theirs/index.html", "simple/alpypy-tiny/notes.txt"):
         (site / name).parent.mkdir(exist_ok=True)
         (site / name).write_text("theirs")
-    there.finish(Index())
+    there.finish(ReleaseIndex())
     left = {str(path.relative_to(site)) for path in (site / "simple").glob("*/*")}
     assert left == {"simple/theirs/index.html", "simple/alpypy-tiny/notes.txt"}
 
@@ -374,7 +374,7 @@ def test_digests_are_worked_out_where_github_does_not_tell(hub: Hub, folder: Pat
 @pytest.mark.parametrize("trouble", ["part", "cut", 502, 500])
 def test_a_failed_upload_is_done_again(hub: Hub, tmp_path: Path, trouble: int | str) -> None:
     (tmp_path / "x").write_bytes(b"content")
-    repository = Repository(REPOSITORY)
+    repository = GithubRepository(REPOSITORY)
     made = repository.create("pypy", "PyPy")
     hub.trouble["POST assets"] = [trouble, trouble]
     assert repository.send(made, tmp_path / "x", sha256(b"content")).whole
@@ -405,7 +405,7 @@ def test_an_interrupted_first_run_goes_on_at_github(hub: Hub, folder: Path) -> N
     with pytest.raises(ReleaseError, match="422"):
         run(folder, to_github())
     assert hub.find("SHA256SUMS")
-    assert published(hub) == Index()
+    assert published(hub) == ReleaseIndex()
     assert len(run(folder, to_github()).artifacts) == len(published(hub).artifacts) == 3
 
 
@@ -443,7 +443,7 @@ def test_another_file_that_another_run_sends_meanwhile(hub: Hub, folder: Path) -
     hub.add(TARGET.tarball, b"faster")
     with pytest.raises(DigestError, match=sha256(b"faster")):
         run(folder, there)
-    assert published(hub) == Index()
+    assert published(hub) == ReleaseIndex()
 
 
 def test_another_index_that_another_run_sends_meanwhile(
@@ -477,7 +477,7 @@ def test_an_index_that_is_overtaken_before_it_has_its_name(
 def test_a_release_has_more_files_than_its_text_can_name(hub: Hub) -> None:
     record = wheel_record_of(sha256(b""), ())
     names = [f"tiny_{number:090}-1.0-py3-none-any.whl" for number in range(500)]
-    index = Index.of([ReleasedWheel(name, 0, record) for name in names], None)
+    index = ReleaseIndex.of([ReleasedWheel(name, 0, record) for name in names], None)
     to_github().finish(index)
     (made,) = hub.releases.values()
     text, shown = made["body"], made["body"].count(f"`{sha256(b'')}`")

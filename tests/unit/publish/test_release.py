@@ -27,7 +27,7 @@ from alpypy.core.errors import (
 )
 from alpypy.core.files import file_digest
 from alpypy.publish import release, simple
-from alpypy.publish.index import Index, parse
+from alpypy.publish.index import ReleaseIndex, parse
 from alpypy.publish.release import gather, read
 from alpypy.recipes.spec import Target
 from alpypy.verify import receipt
@@ -58,7 +58,7 @@ def out(tmp_path: Path) -> Path:
     return tmp_path / "out"
 
 
-def make(artifacts: Path, out: Path, url: str | None = None) -> Index:
+def make(artifacts: Path, out: Path, url: str | None = None) -> ReleaseIndex:
     return gather(artifacts, out, url, print)
 
 

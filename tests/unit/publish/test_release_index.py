@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 from alpypy.core.errors import DataError, ReleaseError, SpecError
 from alpypy.publish.index import (
-    Index,
     ReleasedTarball,
     ReleasedWheel,
+    ReleaseIndex,
     check_name,
     load_settings,
     parse,
@@ -35,7 +35,7 @@ def pypy(target: Target = TARGET) -> ReleasedTarball:
 
 
 RECORD = wheel_record_of(DIGEST, ("libffi",))
-INDEX = Index.of(
+INDEX = ReleaseIndex.of(
     [
         ReleasedWheel(MUSL, 1000, RECORD, ">=3.9"),
         ReleasedWheel("tiny-1.0-py3-none-any.whl", 0, wheel_record_of(DIGEST, ())),
@@ -49,7 +49,7 @@ INDEX = Index.of(
 def test_round_trip() -> None:
     assert parse(INDEX.to_json(), "x") == INDEX
     assert parse(INDEX.to_json(), "x").to_json() == INDEX.to_json()
-    assert parse(Index().to_json(), "x") == Index()
+    assert parse(ReleaseIndex().to_json(), "x") == ReleaseIndex()
 
 
 def test_every_artifact_has_all_that_is_known() -> None:
@@ -89,7 +89,9 @@ def test_the_newest_comes_first() -> None:
         Target("2.7-7.3.22", "3.23"),
         Target("3.11-7.3.22", "3.23", release_version="3.11-7.3.22.2"),
     ]
-    found = [one.target.folder for one in Index.of([pypy(one) for one in targets], None).tarballs]
+    found = [
+        one.target.folder for one in ReleaseIndex.of([pypy(one) for one in targets], None).tarballs
+    ]
     assert found == [
         "pypy-3.11-7.3.22.2-alpine3.23",
         "pypy-3.11-7.3.22-alpine3.23",

@@ -17,7 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import structs
 
-from alpypy.publish.index import Artifact, Index, ReleasedTarball, ReleasedWheel
+from alpypy.publish.index import Artifact, ReleasedTarball, ReleasedWheel, ReleaseIndex
 from alpypy.publish.page import notes, release_page
 from alpypy.publish.release import pages, write_pages
 from alpypy.recipes.spec import Target
@@ -38,7 +38,7 @@ def pypy(target: Target, *findings: Finding) -> ReleasedTarball:
     return ReleasedTarball(26_245_997, report, manifest_of(target))
 
 
-def index(url: str | None = None) -> Index:
+def index(url: str | None = None) -> ReleaseIndex:
     record = wheel_record_of(DIGEST, ("libffi", "libxml2"))
     artifacts: list[Artifact] = [
         pypy(TARGET, ACCEPTED),
@@ -46,7 +46,7 @@ def index(url: str | None = None) -> Index:
         ReleasedWheel(MUSL, 26_439, record, ">=3.9"),
         ReleasedWheel(PURE, 892, wheel_record_of(DIGEST, ())),
     ]
-    return Index.of(artifacts, url)
+    return ReleaseIndex.of(artifacts, url)
 
 
 class Page(HTMLParser):
@@ -103,7 +103,7 @@ def test_a_page_has_what_a_person_chooses_by() -> None:
 def test_a_wheel_of_python_2_is_for_musl_by_its_second_tag() -> None:
     both = "tiny-1.0-pp27-pypy_73-musllinux_1_2_x86_64.linux_x86_64.whl"
     made = ReleasedWheel(both, 892, wheel_record_of(DIGEST, ()))
-    page = Page(release_page(Index.of([made], None), flat=False))
+    page = Page(release_page(ReleaseIndex.of([made], None), flat=False))
     assert "linux_x86_64 musllinux_1_2_x86_64" in page.text
 
 
@@ -115,10 +115,10 @@ def test_what_was_made_with_the_kit_says_so() -> None:
     pure = ReleasedWheel(
         PURE, 1, structs.replace(wheel_record_of(DIGEST, ()), kit=True, kind="any")
     )
-    for other in (index(), Index.of([pure], URL)):
+    for other in (index(), ReleaseIndex.of([pure], URL)):
         assert words not in Page(release_page(other, flat=False)).text + notes(other)
     for one in (tarball, wheel):
-        made = Index.of([one], URL)
+        made = ReleaseIndex.of([one], URL)
         assert Page(release_page(made, flat=False)).text.count(words) == 1
         assert notes(made).splitlines()[-1].endswith(f" 2026-11-21; {words} |")
 
@@ -186,7 +186,7 @@ def test_what_others_wrote_is_text(hostile: str, more: str) -> None:
     build = structs.replace(manifest_of(TARGET), compiler=words, executables=(words,))
     report = Report(TARGET.tarball, DIGEST, (Finding("c", words, "m", words),), 1, 1.0, DATE)
     record = wheel_record_of(DIGEST, (), words)
-    found = Index.of(
+    found = ReleaseIndex.of(
         [ReleasedTarball(1, report, build), ReleasedWheel(PURE, 1, record, words)], URL
     )
     page = Page(release_page(found, flat=False))
@@ -195,7 +195,7 @@ def test_what_others_wrote_is_text(hostile: str, more: str) -> None:
 
 
 def test_an_empty_release_has_a_page() -> None:
-    page = Page(release_page(Index(), flat=False))
+    page = Page(release_page(ReleaseIndex(), flat=False))
     assert "table" not in {tag for tag, _ in page.seen}
 
 
