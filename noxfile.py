@@ -94,6 +94,12 @@ def docs(session: nox.Session) -> None:
 
 
 @nox.session
+def schemas(session: nox.Session) -> None:
+    """Write the JSON Schemas of the TOML files again, after a change of the structs."""
+    run(session, "python", "-m", "scripts.schemas")
+
+
+@nox.session
 def lock(session: nox.Session) -> None:
     """Lock what pyproject.toml asks for; `nox -s lock -- --upgrade` takes the newest versions."""
     options = ["--universal", "--python-version", "3.11", "--generate-hashes", "--no-header"]

@@ -1,0 +1,70 @@
+"""Writes the JSON Schemas in versions/schema, so that editors check and complete the TOML files.
+
+They are made of the structs that alpypy reads the files into.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from alpypy.build.estimates import DurationData
+from alpypy.core.fields import json_schema
+from alpypy.images.runtime import ImageSettings
+from alpypy.offline.packages import DataList, KitList, LibraryList
+from alpypy.proxy.config import ProxySettings
+from alpypy.publish.index import ReleaseSettings
+from alpypy.recipes import data
+from alpypy.suites.ledger import LedgerData
+from alpypy.suites.plan import SuiteSettings
+from alpypy.verify.findings import Policy
+from alpypy.wheels.pip import PipData
+from alpypy.wheels.recipe import WheelData
+
+ROOT = Path(__file__).parents[1]
+FOLDER = "versions/schema"
+KINDS: Mapping[str, Any] = {
+    "alpine": data.AlpineData,
+    "check": SuiteSettings,
+    "durations": DurationData,
+    "image": ImageSettings,
+    "kit": KitList,
+    "kit-data": DataList,
+    "kit-wheels": LibraryList,
+    "ledger": LedgerData,
+    "packages": data.PackageData,
+    "pip": PipData,
+    "proxy": ProxySettings,
+    "pypy": data.PypyData,
+    "python2": data.Python2Data,
+    "release": ReleaseSettings,
+    "rpython": data.QuickstartData,
+    "tls": data.TlsData,
+    "translation": data.TranslationData,
+    "verify": Policy,
+    "wheels": WheelData,
+}
+
+
+def texts() -> Mapping[str, str]:
+    """The schemas by the names of their files."""
+    return {
+        f"{name}.json": json.dumps(json_schema(kind), indent=2) + "\n"
+        for name, kind in KINDS.items()
+    }
+
+
+def main() -> None:
+    """Write all of them, and remove those of files that are gone."""
+    folder = ROOT / FOLDER
+    folder.mkdir(exist_ok=True)
+    for path in folder.glob("*.json"):
+        path.unlink()
+    for name, text in texts().items():
+        (folder / name).write_text(text, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
