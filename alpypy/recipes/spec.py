@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import cache
 
 from packaging.version import Version
 
@@ -57,10 +58,15 @@ class PypyVersion:
     @property
     def sort_key(self) -> tuple[Version, Version]:
         """Order by language, then by release."""
-        return Version(self.language), Version(self.release)
+        return _order(self.language, self.release)
 
     def __str__(self) -> str:
         return f"{self.language}-{self.release}"
+
+
+@cache  # reading all patches compares versions tens of thousands of times
+def _order(language: str, release: str) -> tuple[Version, Version]:
+    return Version(language), Version(release)
 
 
 @dataclass(frozen=True)
