@@ -57,8 +57,8 @@ def write_tarball(root: Path, manifest: Manifest, *, name: str = "", verified: b
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
     """A project with the real data and no tarball."""
-    for name in ("versions", "patches"):
-        shutil.copytree(ROOT / name, tmp_path / name)
+    shutil.copytree(ROOT / "versions", tmp_path / "versions")
+    (tmp_path / "patches").symlink_to(ROOT / "patches")
     return tmp_path
 
 

@@ -20,9 +20,9 @@ CATALOG = load_catalog(ROOT)
 
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
-    """A copy of the data, to be spoilt."""
-    for name in ("versions", "patches"):
-        shutil.copytree(ROOT / name, tmp_path / name)
+    """A copy of versions/, to be spoilt."""
+    shutil.copytree(ROOT / "versions", tmp_path / "versions")
+    (tmp_path / "patches").symlink_to(ROOT / "patches")
     return tmp_path
 
 
