@@ -2,16 +2,36 @@
 
 from __future__ import annotations
 
+import logging
 import os
+from collections.abc import Iterator
 
 import pytest
 from hypothesis import settings
 from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
 
+from alpypy.core import log as told
+
 # No deadline: how long one example takes says how busy the machine is.
 settings.register_profile("alpypy", deadline=None)
 settings.load_profile("alpypy")
+
+
+@pytest.fixture(autouse=True)
+def unchanged_logger() -> Iterator[None]:
+    """How much is told is as it was before the test."""
+    logger = logging.getLogger("alpypy")
+    level, handlers = logger.level, logger.handlers[:]
+    yield
+    logger.setLevel(level)
+    logger.handlers[:] = handlers
+
+
+@pytest.fixture
+def as_a_command_tells() -> None:
+    """What is being done is told on stderr."""
+    told.configure()
 
 
 class Scheduling(LoadScopeScheduling):

@@ -1,8 +1,7 @@
 """Every error that alpypy reports: one class a kind, each with its exit code.
 
 A message says what happened and to what; ``remedy`` says what to do now. Exit code 1 is kept for
-findings (``invoke verify``, ``check``, ``patches``), and is what Invoke ends with when it does not
-know a task or an option.
+findings (``verify``, ``check``, ``patches``).
 """
 
 from __future__ import annotations

@@ -86,6 +86,7 @@ class Fetcher:
                 if self.cached(source) is None:
                     path.unlink(missing_ok=True)
                     self._fetch_into(path, source, algorithm, wanted)
+                log.detail(f"{source.file_name} is {path}")
                 return path
 
     def cached(self, source: Source | Rootfs) -> Path | None:

@@ -13,6 +13,8 @@ from typing import Any, Protocol, TypeVar
 
 from filelock import FileLock, Timeout
 
+from alpypy.core import log
+from alpypy.core.files import file_digest
 from alpypy.core.locks import one_at_a_time
 
 _RECORD = "record.json"
@@ -27,11 +29,11 @@ def key_of(**parts: object) -> str:
 
 
 def digest_of_files(*files: Path) -> str:
-    """A digest of files, for the keys of stages whose result their code decides."""
-    whole = hashlib.sha256()
-    for path in sorted(files):
-        whole.update(path.read_bytes())
-    return whole.hexdigest()
+    """A digest of files, for the keys of stages whose result their code decides.
+
+    Where they are does not count: an installed alpypy has them elsewhere than a checkout.
+    """
+    return key_of(files=sorted(map(file_digest, files)))
 
 
 class Stage(Protocol[_Loaded]):
@@ -75,6 +77,9 @@ class Store:
             again: make it even if it is finished.
         """
         done = None if again else stage.load()
+        log.detail(
+            f"{stage.title} ({stage.key[:12]}) is {'to be made' if done is None else 'done'}"
+        )
         if done is None:
             with one_at_a_time(self._lock(stage.key), stage.title):
                 done = None if again else stage.load()  # by a run that this one waited for

@@ -7,6 +7,9 @@ from typing import Any
 import docker
 from docker.tls import TLSConfig
 
+from alpypy.core import log
+from alpypy.core.redact import without_login
+
 _TIMEOUT = 600  # seconds: an engine that imports an image says nothing for minutes
 
 
@@ -35,4 +38,5 @@ def open_client(url: str, tls: TLSConfig | None = None) -> docker.DockerClient:
     """
     client = _Client(url, tls)
     client.ping()
+    log.detail(f"the engine at {without_login(url)} answers")
     return client

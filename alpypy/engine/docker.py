@@ -11,6 +11,7 @@ import contextlib
 import io
 import os
 import tarfile
+import textwrap
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from ipaddress import ip_network
@@ -23,8 +24,10 @@ from docker.errors import APIError, BuildError, ImageNotFound, NotFound
 from docker.models.containers import Container
 from docker.models.images import Image
 
+from alpypy.core import log
 from alpypy.core.errors import EngineError, ImageError
 from alpypy.core.locks import one_at_a_time
+from alpypy.core.redact import without_passwords
 from alpypy.engine.container import Running, container_options
 from alpypy.engine.job import Completed, Job, proxy_environment
 
@@ -267,6 +270,8 @@ class Engine:
                 container.remove(force=True)
 
     def _create(self, job: Job) -> Container:
+        words = without_passwords(" ".join(job.command))
+        log.detail(f"container of {job.image}: {textwrap.shorten(words, 150)}")
         return self.client.containers.create(**container_options(job, self._lease, self.user))
 
 

@@ -8,10 +8,10 @@ import json
 import os
 import subprocess
 import venv
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec import structs
 
 from alpypy.engine.docker import Engine
 from alpypy.engine.job import Job
@@ -55,6 +55,9 @@ def test_it_plans_a_build(program: Path, cache: Path, base_image: str, tmp_path:
     installed = run(program, "plan", *words, cache=cache, folder=tmp_path)
     assert (installed.returncode, installed.stderr) == (0, "")
     assert "translate 3.11-7.3.22" in installed.stdout
+    more = run(program, "plan", "--verbose", *words, cache=cache, folder=tmp_path)
+    assert (more.returncode, more.stdout) == (0, installed.stdout)
+    assert more.stderr.startswith("the engine at ")
     python = program.with_name("python")
     checkout = subprocess.run(
         [python, "-m", "alpypy", "plan", *words],
@@ -77,7 +80,7 @@ def tarball(engine: Engine, base_image: str, tmp_path: Path) -> Path:
     busybox.parent.mkdir(parents=True)
     busybox.write_bytes(base64.b64decode(done.output))
     busybox.chmod(0o755)
-    manifest = replace(
+    manifest = structs.replace(
         MANIFEST,
         kind="rpython",
         target=Target("rpython-0.2.1", "3.23"),

@@ -292,6 +292,7 @@ def test_mirror_that_is_no_address_is_named(site: Site, tmp_path: Path) -> None:
     assert "404" in caught.value.what
 
 
+@pytest.mark.usefixtures("as_a_command_tells")
 @pytest.mark.parametrize(
     ("login", "sent"),
     [
@@ -560,6 +561,7 @@ def test_file_that_pip_cannot_reach_either(index: Path, nowhere: str, tmp_path: 
     assert "pip download alpypy-nothing==1.0: ERROR: No matching distribution" in caught.value.what
 
 
+@pytest.mark.usefixtures("as_a_command_tells")
 def test_one_line_instead_of_a_bar_where_there_is_no_terminal(
     site: Site, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
