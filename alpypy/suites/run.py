@@ -17,6 +17,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from alpypy.core.errors import CheckError
+from alpypy.core.structs import convert
 from alpypy.suites.plan import Limits, TestModule
 
 TIMED_OUT = 124
@@ -73,12 +74,7 @@ class RawRun:
     @classmethod
     def from_json(cls, text: str) -> RawRun:
         """What ``to_json`` gave."""
-        document = json.loads(text)
-        attempts = (
-            Attempt(**{**one, **{name: tuple(one[name]) for name in ("lines", "output", "skip")}})
-            for one in document["attempts"]
-        )
-        return cls(TestModule(**document["module"]), tuple(attempts))
+        return convert(json.loads(text), cls)
 
 
 @dataclass(frozen=True)

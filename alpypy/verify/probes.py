@@ -18,6 +18,8 @@ from typing import Any
 
 from alpypy.core import apkdb, elf
 from alpypy.core.errors import ImageError
+from alpypy.core.fields import Record
+from alpypy.core.structs import convert
 from alpypy.core.system import System, read_system, sections
 from alpypy.engine.job import Completed, Job, Mount
 from alpypy.engine.workspace import Workspace
@@ -267,6 +269,19 @@ def _request(manifest: Manifest, place: str, modules: Sequence[str]) -> dict[str
     }
 
 
+class _ProbeFailure(Record, frozen=True):
+    subject: str
+    message: str
+
+
+class _ProbeResult(Record, frozen=True):
+    """What a probe prints in its last line."""
+
+    probe: str
+    checks: int
+    failures: tuple[_ProbeFailure, ...]
+
+
 def _take_probe(name: str, place: str, done: Completed, timeout: float, ledger: Ledger) -> None:
     """Turn a probe's document into findings; a probe without one is a finding itself."""
     subject = f"probe {name} (in {place})"
@@ -281,30 +296,20 @@ def _take_probe(name: str, place: str, done: Completed, timeout: float, ledger: 
         return
     message = f"something else was printed too: {_shown(' | '.join(noise))}"
     ledger.check(not noise, "run.output", subject, message)
-    ledger.checks += document["checks"] - len(document["failures"])
+    ledger.checks += document.checks - len(document.failures)
     check = "module.import" if name == "modules" else f"run.{name}"
     where = "" if place == PLACES[0] else f" (in {place})"
-    for failure in document["failures"]:
-        ledger.check(False, check, failure["subject"] + where, failure["message"])
+    for failure in document.failures:
+        ledger.check(False, check, failure.subject + where, failure.message)
 
 
-def _document(line: str, name: str) -> dict[str, Any] | None:
+def _document(line: str, name: str) -> _ProbeResult | None:
     """A probe's result; None when the line is none, as whatever ran may have printed anything."""
     try:
-        document = json.loads(line)
+        document = convert(json.loads(line), _ProbeResult)
     except (ValueError, RecursionError):
         return None
-    if not isinstance(document, dict) or document.get("probe") != name:
-        return None
-    checks, failures = document.get("checks"), document.get("failures")
-    if type(checks) is not int or not isinstance(failures, list):
-        return None
-    return document if all(map(_is_failure, failures)) else None
-
-
-def _is_failure(value: object) -> bool:
-    names = ("subject", "message")
-    return isinstance(value, dict) and all(isinstance(value.get(name), str) for name in names)
+    return document if document.probe == name else None
 
 
 def _shown(output: str) -> str:
