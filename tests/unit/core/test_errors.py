@@ -78,6 +78,15 @@ def parsed(path: Path) -> ast.Module:
     return ast.parse(path.read_text(encoding="utf-8"))
 
 
+def handed_in(tree: ast.Module) -> set[str]:
+    """The names of arguments that are errors, which others made."""
+    names = {error.__name__ for error in CLASSES}
+    arguments = [node for node in ast.walk(tree) if isinstance(node, ast.arg)]
+    return {
+        node.arg for node in arguments if node.annotation and ast.unparse(node.annotation) in names
+    }
+
+
 def makes_error(function: ast.FunctionDef) -> bool:
     """Whether a function says that it gives one of alpypy's errors, or a signal between them."""
     names = {one.__name__ for one in CLASSES} | INTERNAL
@@ -94,7 +103,7 @@ def makers(path: Path) -> set[str]:
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: path.stem)
 def test_what_is_raised_is_an_error_of_alpypy(path: Path) -> None:
-    known = {error.__name__ for error in CLASSES} | INTERNAL
+    known = {error.__name__ for error in CLASSES} | INTERNAL | handed_in(parsed(path))
     known.update(*map(makers, (path, *(ROOT / "alpypy" / name for name in MAKERS))))
     for node, name in raised(parsed(path)):
         assert name in known, f"{path.name}:{node.lineno} raises {name}"
