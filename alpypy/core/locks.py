@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 from filelock import FileLock, Timeout
+
+from alpypy.core import log
 
 
 @contextlib.contextmanager
@@ -17,7 +18,7 @@ def one_at_a_time(path: Path, what: str) -> Iterator[None]:
     try:
         lock.acquire(timeout=0)
     except Timeout:
-        print(f"another run is making {what}; waiting for it", file=sys.stderr, flush=True)
+        log.say(f"another run is making {what}; waiting for it")
         lock.acquire()
     try:
         yield

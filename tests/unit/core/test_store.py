@@ -128,6 +128,7 @@ def test_records_come_oldest_first(tmp_path: Path) -> None:
     assert [record["content"] for record in store.records()] == ["2", "1", "0"]
 
 
+@pytest.mark.usefixtures("as_a_command_tells")
 def test_one_run_at_a_time_makes_a_stage(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
