@@ -1,1 +1,1 @@
-"""What every package uses: errors, files, downloads, archives, stages. It knows no PyPy."""
+"""What all packages use: errors, files, downloads, archives, stages. Nothing here is about PyPy."""

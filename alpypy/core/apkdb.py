@@ -1,6 +1,6 @@
-"""What is installed in an Alpine, out of apk's own database.
+"""The packages installed in an Alpine, from apk's own database.
 
-The form of the database: https://wiki.alpinelinux.org/wiki/Apk_spec
+Format of the database: https://wiki.alpinelinux.org/wiki/Apk_spec
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ _SONAME = "so:"
 
 @dataclass(frozen=True)
 class Installed:
-    """The installed packages and the shared libraries that they say to provide.
+    """The installed packages, and the shared libraries that they provide.
 
-    ``versions`` has a version by the name of its package, ``providers`` a package by soname, and
-    ``places`` the path of the library's file by soname, below the top folder.
+    ``versions`` maps a package to its version, ``providers`` a soname to the package that provides
+    it, and ``places`` a soname to the path of the library's file below the top folder.
     """
 
     versions: Mapping[str, str]
@@ -27,7 +27,7 @@ class Installed:
 
 
 def read(database: str) -> Installed:
-    """Read the text of a database; lines of no known form count for nothing."""
+    """Read the text of a database, without the lines whose format is unknown."""
     versions: dict[str, str] = {}
     providers: dict[str, str] = {}
     places: dict[str, str] = {}
@@ -45,9 +45,9 @@ def read(database: str) -> Installed:
 
 
 def unknown_packages(apk_output: str) -> tuple[str, ...]:
-    """Packages that apk says do not exist; none when it could not read a repository.
+    """The packages that apk reports as missing; empty if apk could not read a repository.
 
-    apk says of every package that it does not exist when it has no index to look in.
+    Without an index, apk reports every package as missing.
     """
     if re.search(r"(WARNING: (Ignoring|fetching|opening|updating)|temporary error)", apk_output):
         return ()

@@ -1,4 +1,4 @@
-"""The repositories that the apt of this machine is set up for; its settings are only read."""
+"""The repositories in this machine's apt settings. alpypy only reads these settings."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-# Without --no-release-info those are missing that apt-get update has not yet been run for.
+# Without --no-release-info, apt leaves out repositories that apt-get update has not fetched.
 _COMMAND = ("apt-get", "indextargets", "--no-release-info", "--format")
-_FORM = "$(REPO_URI) $(RELEASE) $(SOURCESENTRY)"
+_FORMAT = "$(REPO_URI) $(RELEASE) $(SOURCESENTRY)"
 _OPTION = re.compile(r"\[[^]]*\bsigned-by=([^]\s]+)", re.IGNORECASE)
 _FIELD = re.compile(r"^Signed-By:(.*(?:\n[ \t].*)*)", re.IGNORECASE | re.MULTILINE)
 
 
 @dataclass(frozen=True)
 class Repository:
-    """A repository: where it is, and how apt is to trust it.
+    """A repository: its address, and the keys that sign it.
 
-    ``suffix`` is what follows the release's name in the suite, such as ``-security``; ``signed_by``
-    the value of Signed-By, empty where every key counts that apt trusts.
+    ``suffix`` is the part of the suite after the release's name, such as ``-security``.
+    ``signed_by`` is the value of Signed-By; if it is empty, any key that apt trusts may sign.
     """
 
     address: str
@@ -29,12 +29,14 @@ class Repository:
 
 
 def repositories() -> tuple[Repository, ...]:
-    """Those that are reached over http or https; none on a machine without apt."""
+    """The repositories with an http or https address; empty on a machine without apt."""
     try:
-        done = subprocess.run([*_COMMAND, _FORM], capture_output=True, text=True, check=False)
+        completed = subprocess.run(
+            [*_COMMAND, _FORMAT], capture_output=True, text=True, check=False
+        )
     except FileNotFoundError:
         return ()
-    return tuple(dict.fromkeys(_read(dict.fromkeys(done.stdout.splitlines()))))
+    return tuple(dict.fromkeys(_read(dict.fromkeys(completed.stdout.splitlines()))))
 
 
 def _read(lines: Iterable[str]) -> Iterator[Repository]:
@@ -46,9 +48,9 @@ def _read(lines: Iterable[str]) -> Iterator[Repository]:
 
 
 def _signed_by(entry: str) -> str:
-    """Which keys apt takes for an entry ``<file>:<number>`` of its sources; see sources.list(5).
+    """Signed-By of the entry ``<file>:<number>`` of apt's sources; see sources.list(5).
 
-    The number counts lines, and in a file in deb822's form its stanzas.
+    The number counts lines; in a file in deb822 format it counts stanzas.
     """
     name, _, number = entry.rpartition(":")
     lines = Path(name).read_text(encoding="utf-8").splitlines()

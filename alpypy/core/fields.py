@@ -1,7 +1,7 @@
-"""Types of the fields of what is read from files: how they are checked, and what they are called.
+"""Types for the fields of files: how alpypy checks a value, and what messages call it.
 
-Values that structs of msgspec hold are checked by these types, and the JSON Schemas in
-versions/schema are made of them.
+msgspec checks the values of structs by these types. The JSON Schemas in versions/schema are made
+from them.
 """
 
 from __future__ import annotations
@@ -20,35 +20,33 @@ from packaging.version import Version
 
 
 class Record(Struct, frozen=True, forbid_unknown_fields=True):
-    """Base of what is read from a file: a frozen value that refuses fields it does not have."""
+    """Base of all that is read from files: a frozen value that refuses unknown fields."""
 
 
 def whole(pattern: str) -> str:
-    r"""A pattern for all of a text, in Python and in JSON Schema, which has no ``\Z``.
+    r"""A pattern that matches a whole text, in Python and in JSON Schema, which has no ``\Z``.
 
-    ``$`` alone would let a newline stand at the end.
+    ``$`` alone would accept a newline at the end.
     """
     return rf"^(?:{pattern})(?![\s\S])"
 
 
 def text(pattern: str, description: str) -> Meta:
-    """The form of a text: all of it matches ``pattern``; ``description`` stands in messages."""
+    """A text that matches ``pattern`` as a whole; messages contain ``description``."""
     return Meta(pattern=whole(pattern), description=description)
 
 
-# A NUL can be in no path and no argument. Lone surrogates are refused when JSON is decoded.
+# Paths and arguments cannot contain NUL. The JSON decoder refuses lone surrogates.
 Text = Annotated[str, text(r"[^\0]*", "text (without NUL)")]
 Sha256 = Annotated[str, text("[0-9a-f]{64}", "a SHA-256 in lower-case hexadecimal")]
 Date = Annotated[
     str,
     text(r"[0-9]{4}(-[0-9]{2}){2}T([0-9]{2}:){2}[0-9]{2}Z", "a date such as 2025-11-21T14:05:00Z"),
 ]
-# Such names are words of a shell's command when verifying: none may be an option or a second word.
-PackageName = Annotated[
-    str, text("[0-9A-Za-z_][0-9A-Za-z_.+-]*", "the name of a package of Alpine")
-]
+# verify puts these names into a shell command: a name may not be an option or several words.
+PackageName = Annotated[str, text("[0-9A-Za-z_][0-9A-Za-z_.+-]*", "the name of an Alpine package")]
 FirstSchema = Annotated[Literal[1], Meta(description="1, which this alpypy reads")]
-_PUBLISHED = "that the publisher of the file lists; nothing is downloaded without one"
+_PUBLISHED = "that the file's publisher lists; alpypy downloads nothing without it"
 PublishedSha256 = Annotated[str, text("[0-9a-f]{64}", f"the SHA-256 {_PUBLISHED}")]
 PublishedSha512 = Annotated[str, text("[0-9a-f]{128}", f"the SHA-512 {_PUBLISHED}")]
 FileUrl = Annotated[
@@ -56,7 +54,7 @@ FileUrl = Annotated[
 ]
 Reason = Annotated[str, Meta(pattern=r"\S", description="the reason: it may not be empty")]
 
-# Types that are written as text, with what reads it and what it is called.
+# Types that are written as text: the function that reads it, and its name in messages.
 _PARSED: Mapping[Any, tuple[Callable[[str], object], str]] = {
     SpecifierSet: (SpecifierSet, "a range of versions such as >=3.17,<3.20"),
     Version: (Version, "a version such as 1.1.1"),
@@ -74,7 +72,7 @@ _NAMES: Mapping[Any, str] = {
 
 
 def json_schema(kind: Any) -> dict[str, Any]:
-    """The JSON Schema of a TOML file that is read into ``kind``."""
+    """The JSON Schema of a TOML file that alpypy reads into ``kind``."""
     schema: dict[str, Any] = msgspec.json.schema(kind, schema_hook=_schema_of_text)
     return schema
 
@@ -84,10 +82,10 @@ def _schema_of_text(kind: Any) -> dict[str, Any]:
 
 
 def parse(kind: Any, value: object) -> Any:
-    """A value of one of the types that are written as text, for msgspec.
+    """Read a value of a type that is written as text, for msgspec.
 
     Raises:
-        ValueError: the text is not of its form.
+        ValueError: the text does not have the type's form.
     """
     if not isinstance(value, str):
         raise ValueError("it is not in quotes")
@@ -107,7 +105,7 @@ def bare(kind: Any) -> Any:
 
 
 def called(kind: Any) -> str:
-    """What values of a type are called in messages."""
+    """The name of a type's values in messages."""
     if get_origin(kind) in (Union, UnionType):
         first, *more = (part for part in get_args(kind) if part is not NoneType)
         return called(float if float in more else first)

@@ -1,4 +1,4 @@
-"""Files: written whole or not at all, their digests, and a disk that fails."""
+"""Files: writing them completely or not at all, their digests, and failures of the disk."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ COMPILED = "__pycache__"
 
 @contextlib.contextmanager
 def whole_file(path: Path) -> Iterator[Path]:
-    """A name to write a file under; it becomes ``path`` at the end, and is gone after a failure.
+    """A temporary path to write a file to. It becomes ``path`` at the end; a failure removes it.
 
-    It is no other run's: two may write the same file.
+    No other run has the same temporary path, so two runs can write the same file.
     """
     with _temporary(path) as temporary:
         yield temporary
@@ -30,10 +30,10 @@ def whole_file(path: Path) -> Iterator[Path]:
 
 @contextlib.contextmanager
 def new_file(path: Path) -> Iterator[Path]:
-    """The same for a name that is not to be taken from another file.
+    """The same, but an existing file is never replaced.
 
     Raises:
-        FileExistsError: there is one of that name by then; it stays.
+        FileExistsError: ``path`` exists by then; it stays unchanged.
     """
     with _temporary(path) as temporary:
         yield temporary
@@ -62,22 +62,22 @@ def file_digest(path: Path, algorithm: str = "sha256") -> str:
 
 
 def data_files(folder: Path) -> list[Path]:
-    """The files of a folder of the project's data and of those in it, sorted.
+    """All files below a folder of the project's data, sorted.
 
-    What pip compiles of the programs in it when it installs alpypy is not among them.
+    The bytecode that pip compiles when it installs alpypy is left out.
     """
     files = (path for path in folder.rglob("*") if path.is_file())
     return sorted(path for path in files if path.parent.name != COMPILED)
 
 
 def copy_data(folder: Path, to: Path) -> Path:
-    """Copy a folder of the project's data, as ``data_files`` sees it; the copy's path."""
+    """Copy a folder of the project's data, without bytecode, and return the copy's path."""
     return Path(shutil.copytree(folder, to, ignore=shutil.ignore_patterns(COMPILED)))
 
 
 @contextmanager
 def disk(folder: Path) -> Iterator[None]:
-    """Trouble with the disk below ``folder`` becomes a ResourceError."""
+    """Turn an OSError about files below ``folder`` into a ResourceError."""
     try:
         yield
     except OSError as error:

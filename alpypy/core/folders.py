@@ -1,4 +1,4 @@
-"""Where the project's data is, where what is made goes, and where the cache is."""
+"""The folders of the project's data, of results, and of the cache."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ import platformdirs
 from alpypy.core.errors import SpecError
 
 _PACKAGE = Path(__file__).resolve().parents[1]
-_INSTALLED = _PACKAGE / "data"  # where a wheel has the folders that a checkout has at its top
+_INSTALLED = _PACKAGE / "data"  # in a wheel; a checkout has the same folders at its top
 CHECKOUT = None if _INSTALLED.is_dir() else _PACKAGE.parent
-# The one place that knows it: versions/, patches/, dockerfiles/ and templates/ are below it.
+# versions/, patches/, dockerfiles/ and templates/ are below it; all other code takes it from here.
 ROOT = CHECKOUT or _INSTALLED
 
 
 def artifacts_folder() -> Path:
     """Folder for tarballs, wheels and reports: ``artifacts`` of the checkout.
 
-    An installed alpypy has no folder of its own that may be written to: it is ``artifacts`` of the
-    folder where the command is run.
+    An installed alpypy has no writable folder of its own. It uses ``artifacts`` below the folder
+    where you run the command.
     """
     return (CHECKOUT or Path.cwd()) / "artifacts"
 
@@ -28,11 +28,11 @@ def artifacts_folder() -> Path:
 def cache_folder() -> Path:
     """Folder of the cache: ``ALPYPY_CACHE``, else the user's cache folder of this platform.
 
-    Its path is absolute, as mounts need it; a symbolic link in it stays, as it may be there to
-    make it shorter.
+    The path is absolute, because mounts need that. Symbolic links in it stay: a user may have
+    made one to shorten the path.
 
     Raises:
-        SpecError: ``ALPYPY_CACHE`` begins with the home folder of a user who is not there.
+        SpecError: ``ALPYPY_CACHE`` begins with ``~USER``, and this user does not exist.
     """
     chosen = os.environ.get("ALPYPY_CACHE")
     if not chosen:
@@ -40,7 +40,7 @@ def cache_folder() -> Path:
     folder = os.path.expanduser(chosen)
     if folder.startswith("~"):
         raise SpecError(
-            f"ALPYPY_CACHE is {chosen}, and there is no such user",
+            f"ALPYPY_CACHE is {chosen}, and that user does not exist",
             remedy="set it to the path of a folder",
         )
     return Path(os.path.abspath(folder))

@@ -1,4 +1,4 @@
-"""One run at a time makes a thing."""
+"""Locks that keep two runs from making the same thing."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from alpypy.core import log
 
 @contextlib.contextmanager
 def one_at_a_time(path: Path, what: str) -> Iterator[None]:
-    """One run at a time, of those with this lock file, makes ``what``; others say so and wait."""
+    """Among runs with this lock file, let only one make ``what``; others say so and wait."""
     lock = FileLock(path)
     try:
         lock.acquire(timeout=0)

@@ -1,4 +1,4 @@
-"""What alpypy says about its work: lines on stderr, more or fewer of them by ``-v`` and ``-q``."""
+"""alpypy's log: lines on stderr, more of them with ``-v``, fewer with ``-q``."""
 
 from __future__ import annotations
 
@@ -9,29 +9,29 @@ _LOG = logging.getLogger("alpypy")
 
 
 class _Lines(logging.Handler):
-    """Writes each line at once. A reader that has gone is an error for the caller, as in print."""
+    """Writes each line at once. A closed stderr is an error for the caller, as with print."""
 
     def emit(self, record: logging.LogRecord) -> None:
         print(record.getMessage(), file=sys.stderr, flush=True)
 
 
 def configure(*, verbose: bool = False, quiet: bool = False) -> None:
-    """Say what is being done on stderr; ``verbose`` adds details, ``quiet`` leaves errors only."""
+    """Log to stderr; ``verbose`` adds details, ``quiet`` leaves only warnings and errors."""
     chosen = (verbose and logging.DEBUG) or (quiet and logging.WARNING) or logging.INFO
     _LOG.setLevel(chosen)
     _LOG.handlers[:] = [_Lines()]
 
 
 def say(line: str) -> None:
-    """Tell what is being done."""
+    """Log a line about the work."""
     _LOG.info("%s", line)
 
 
 def detail(line: str) -> None:
-    """Tell what only ``-v`` shows."""
+    """Log a line that only ``-v`` shows."""
     _LOG.debug("%s", line)
 
 
 def show_bars() -> bool:
-    """Whether a bar can be drawn: somebody watches, and does not want it quiet."""
+    """Whether to draw progress bars: stderr is a terminal, and ``-q`` was not given."""
     return sys.stderr.isatty() and _LOG.isEnabledFor(logging.INFO)

@@ -1,5 +1,4 @@
-"""Pages made of the templates in templates/. Each page is one file, without scripts, that needs
-nothing but itself."""
+"""HTML pages from templates/. Each page is a single file, without scripts or other resources."""
 
 from __future__ import annotations
 
@@ -11,11 +10,11 @@ from alpypy.core.folders import ROOT
 
 
 def render(template: str, **values: object) -> str:
-    """A page. Every value is text: what in it could be HTML is escaped.
+    """Render a page. Values are text: HTML in them is escaped.
 
     Args:
-        template: a file of templates/.
-        values: what the template asks for. A value that it asks for and does not get is an error.
+        template: the name of a file in templates/.
+        values: the template's variables. A missing one is an error.
     """
     return _environment().get_template(template).render(values)
 

@@ -1,4 +1,4 @@
-"""What a person types to run alpypy."""
+"""What you type to run alpypy."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The folders that a command works with, and what fetches files into them."""
+"""The folders that a command works with, and its downloads and messages."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from alpypy.core.store import Store
 
 @dataclass(frozen=True)
 class Project:
-    """What a command works with that needs no container engine.
+    """The context of a command that needs no container engine.
 
-    ``data`` holds versions/, patches/ and dockerfiles/. ``artifacts`` takes what comes out.
+    ``data`` holds versions/, patches/ and dockerfiles/. ``artifacts`` receives the results.
     ``cache`` keeps downloads, finished stages and logs. ``say`` prints one line about the work.
     """
 
@@ -31,7 +31,7 @@ class Project:
 
     @property
     def logs(self) -> Path:
-        """Where logs are kept; the folder is made when it is asked for."""
+        """The folder of logs; alpypy creates it here if it is missing."""
         folder = self.cache / "logs"
         folder.mkdir(parents=True, exist_ok=True)
         return folder

@@ -1,4 +1,4 @@
-"""A file to fetch: where it is, and the digest that proves it."""
+"""Files to fetch: their addresses and digests."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from alpypy.core.fields import FileUrl, PublishedSha256, PublishedSha512, Record
 
 
 class Source(Record, frozen=True):
-    """A file to fetch: its address, its digest, and where else the same bytes are found.
+    """A file to fetch: its address, its digest, and where else to get the same bytes.
 
     ``pypi`` is a requirement that pip downloads, ``debian`` a path below a Debian repository.
-    ``url`` is empty when the file is found only there, and ``name`` then names it.
+    ``url`` is empty if only those have the file; then ``name`` is its name.
     """
 
     url: FileUrl
@@ -32,5 +32,5 @@ class Rootfs(Record, frozen=True):
 
     @property
     def file_name(self) -> str:
-        """Last part of the address."""
+        """The last part of the address."""
         return self.url.rpartition("/")[2]

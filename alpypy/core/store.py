@@ -1,4 +1,4 @@
-"""Finished stages, each in a folder named by its key: present means finished."""
+"""Finished stages: each has a folder named by its key, which exists only if it is finished."""
 
 from __future__ import annotations
 
@@ -23,41 +23,41 @@ _Loaded = TypeVar("_Loaded", covariant=True)
 
 
 def key_of(**parts: object) -> str:
-    """The key of a stage: a digest of all that goes into it, by name."""
+    """The key of a stage: a digest of all its inputs, by name."""
     text = json.dumps(parts, sort_keys=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()
 
 
 def digest_of_files(*files: Path) -> str:
-    """A digest of files, for the keys of stages whose result their code decides.
+    """A digest of source files, for the keys of stages whose result depends on code.
 
-    Where they are does not count: an installed alpypy has them elsewhere than a checkout.
+    The files' paths do not count: they differ between an installed alpypy and a checkout.
     """
     return key_of(files=sorted(map(file_digest, files)))
 
 
 class Stage(Protocol[_Loaded]):
-    """One step of the work, whose result is kept and is never made twice."""
+    """A step of the work. Its result is kept, so alpypy does it only once."""
 
     @property
     def title(self) -> str:
-        """What messages call it: ``package 3.11-7.3.22``."""
+        """Its name in messages, such as ``package 3.11-7.3.22``."""
 
     @property
     def key(self) -> str:
-        """A digest of all that goes into it, as ``key_of`` makes them."""
+        """A digest of all its inputs, made by ``key_of``."""
 
     def load(self) -> _Loaded | None:
-        """Its result when it is finished and whole, else None."""
+        """Its result if it is finished and complete, else None."""
 
     def make(self, work: Path) -> Mapping[str, Any]:
         """Do the work.
 
         Args:
-            work: an empty folder. What is left in it is kept with the stage.
+            work: an empty folder. Files left in it are kept with the stage.
 
         Returns:
-            What to record of it, in values that JSON has.
+            The stage's record, in values that JSON has.
         """
 
 
@@ -68,38 +68,38 @@ class Store:
         self._folder = cache / "stages"
 
     def run(self, stage: Stage[_Result], *, keep: bool = False, again: bool = False) -> _Result:
-        """The result of a stage, which is made now unless it is finished.
+        """The result of a stage; makes the stage if it is not finished.
 
-        One run at a time makes a stage. Another one waits, and takes the result of the first.
+        Only one run at a time makes a stage. Another run waits for it and uses its result.
 
         Args:
             keep: leave the working folder after a failure.
-            again: make it even if it is finished.
+            again: make the stage even if it is finished.
         """
-        done = None if again else stage.load()
+        result = None if again else stage.load()
         log.detail(
-            f"{stage.title} ({stage.key[:12]}) is {'to be made' if done is None else 'done'}"
+            f"{stage.title} ({stage.key[:12]}) {'has to run' if result is None else 'is finished'}"
         )
-        if done is None:
+        if result is None:
             with one_at_a_time(self._lock(stage.key), stage.title):
-                done = None if again else stage.load()  # by a run that this one waited for
-                if done is None:
+                result = None if again else stage.load()  # another run may have made it meanwhile
+                if result is None:
                     self._make(stage, keep=keep)
-                    done = stage.load()
-        if done is None:
-            raise AssertionError(f"{stage.title} is finished, and has no result")
-        return done
+                    result = stage.load()
+        if result is None:
+            raise AssertionError(f"{stage.title} is finished, but has no result")
+        return result
 
     def folder(self, key: str) -> Path:
-        """Where the stage is when it is finished."""
+        """The folder of the finished stage."""
         return self._folder / key[:24]
 
     def work_folder(self, key: str) -> Path:
-        """Where the stage is while it is made, and after a failure with ``--keep``."""
+        """The folder of the stage while it is made, and after a failure with ``--keep``."""
         return self._folder / f"{key[:24]}.work"
 
     def record(self, key: str) -> dict[str, Any] | None:
-        """What a finished stage wrote down; None when it is not finished, or that is unreadable."""
+        """The record of a finished stage; None if it is not finished, or unreadable."""
         return _read(self.folder(key) / _RECORD)
 
     def records(self) -> Iterator[dict[str, Any]]:
@@ -113,7 +113,7 @@ class Store:
         yield from (record for _, record in sorted(dated, key=lambda pair: pair[0]) if record)
 
     def being_made(self, key: str) -> bool:
-        """Whether another run makes the stage just now."""
+        """Whether another run is making the stage."""
         lock = FileLock(self._lock(key))
         try:
             with lock.acquire(timeout=0):
@@ -123,7 +123,7 @@ class Store:
 
     def _make(self, stage: Stage[object], *, keep: bool) -> None:
         work, folder = self.work_folder(stage.key), self.folder(stage.key)
-        _clear(folder)  # what cannot be removed is to fail before the work
+        _clear(folder)  # a file that cannot be removed must fail before the work
         shutil.rmtree(work, ignore_errors=True)
         work.mkdir()
         started = time.monotonic()
@@ -153,6 +153,6 @@ def _read(path: Path) -> dict[str, Any] | None:
 
 def _clear(folder: Path) -> None:
     if folder.exists():
-        # First the record: what is half removed must not look finished.
+        # The record goes first: a half-removed stage must not look finished.
         (folder / _RECORD).unlink(missing_ok=True)
         shutil.rmtree(folder)

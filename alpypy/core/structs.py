@@ -1,4 +1,4 @@
-"""TOML and JSON files read into structs; what does not fit is said in plain words."""
+"""Reads TOML and JSON files into structs, and explains in plain words what does not fit."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _short.maxstring = _short.maxother = 100  # characters
 
 
 class MismatchError(ValueError):
-    """A value that does not fit. ``steps`` lead to it: names of fields, numbers of items from 0."""
+    """A value that does not fit. ``steps`` lead to it: field names, and item numbers from 0."""
 
     def __init__(self, steps: _Steps, complaint: str, remedy: str, wanted: str = "") -> None:
         super().__init__(complaint)
@@ -44,10 +44,10 @@ class MismatchError(ValueError):
 
 
 def convert(values: object, kind: type[_T], *steps: str | int) -> _T:
-    """The values of a document as a struct; ``steps`` lead to them where they are a part of it.
+    """Values as a struct. ``steps`` lead to them if they are only a part of a document.
 
     Raises:
-        MismatchError: a value is missing, unknown or not of the form of its field.
+        MismatchError: a value is missing, unknown or invalid.
     """
     try:
         return msgspec.convert(values, kind, dec_hook=parse)
@@ -59,7 +59,7 @@ def read_json(content: str | bytes) -> Any:
     """The values of a JSON document.
 
     Raises:
-        ValueError: it is not JSON, is nested too deeply or has a number beyond all measure.
+        ValueError: it is not JSON, is nested too deeply or has a number that is too large.
     """
     try:
         return msgspec.json.decode(content)
@@ -73,7 +73,8 @@ def read_toml(path: Path, kind: type[_T]) -> _T:
     """A TOML file as a struct.
 
     Raises:
-        DataError: it is missing, is not TOML or does not fit; file, entry and field are named.
+        DataError: it is missing, is not TOML or does not fit; the message names file, entry and
+            field.
     """
     file = f"{path.parent.name}/{path.name}"
     try:
@@ -90,7 +91,7 @@ def read_toml(path: Path, kind: type[_T]) -> _T:
 
 @dataclass(frozen=True)
 class _Place:
-    """A value in a document, the steps to it, and the type that it is to have if that is known."""
+    """A value in a document, the steps to it, and its expected type, if that is known."""
 
     steps: _Steps
     value: Any
@@ -99,27 +100,27 @@ class _Place:
     def below(self, step: str | int) -> _Place:
         return _Place((*self.steps, step), self.value[step], _inner(self.kind, step))
 
-    def wrong_name(self) -> str:
-        """A table's name that is not allowed; msgspec says only that there is one."""
+    def wrong_key(self) -> str:
+        """The key of a table that is not allowed; msgspec does not say which."""
         kind = get_args(self.kind)[0]
         return str(next(name for name in self.value if not _fits(name, kind)))
 
-    def name_of_wrong(self) -> str:
-        """The name of a table's value that does not fit; msgspec says only that there is one."""
+    def key_of_wrong_value(self) -> str:
+        """The key of a table whose value does not fit; msgspec does not say which."""
         kind = _inner(self.kind, "")
         return str(next(name for name, value in self.value.items() if not _fits(value, kind)))
 
 
 def _mismatch(message: str, place: _Place) -> MismatchError:
-    """What msgspec says of a document, with the values and names that it leaves out."""
+    """msgspec's complaint about a document, with the values and names that it leaves out."""
     match = _MESSAGE.fullmatch(message)
     assert match is not None
     for step in _STEP.finditer(match["path"] or ""):
-        item = place.name_of_wrong() if step["item"] == "..." else int(step["item"] or 0)
+        item = place.key_of_wrong_value() if step["item"] == "..." else int(step["item"] or 0)
         place = place.below(step["field"] or item)
     steps, wanted = place.steps, called(place.kind)
     if match["key"]:
-        name, wanted = place.wrong_name(), called(get_args(place.kind)[0])
+        name, wanted = place.wrong_key(), called(get_args(place.kind)[0])
         return MismatchError((*steps, name), "is not allowed as a name", f"write {wanted}")
     if missing := _MISSING.fullmatch(match["said"]):
         wanted = called(_inner(place.kind, missing[1]))
@@ -130,7 +131,7 @@ def _mismatch(message: str, place: _Place) -> MismatchError:
             (*steps, unknown[1]), "is unknown", f"remove or correct it; possible fields: {known}"
         )
     complaint = f"is {_short.repr(place.value)}"
-    if not match["said"].startswith(("Expected", "Invalid")):  # which say no more than the type
+    if not match["said"].startswith(("Expected", "Invalid")):  # these only repeat the type
         complaint += f" ({match['said']})"
     return MismatchError(steps, complaint, f"write {wanted}", wanted)
 
@@ -144,7 +145,7 @@ def _fits(value: object, kind: Any) -> bool:
 
 
 def _inner(kind: Any, step: str | int) -> Any:
-    """The type of a field of a struct, or of what is in a list or a table."""
+    """The type of a struct's field, or of the items of a list or a table."""
     kind = bare(kind)
     if hasattr(kind, "__struct_fields__"):
         return get_type_hints(kind, include_extras=True).get(str(step))
@@ -153,7 +154,7 @@ def _inner(kind: Any, step: str | int) -> Any:
 
 
 def _entry(values: Any, error: MismatchError) -> str:
-    """The place in a TOML file as people look for it, and what is wrong there."""
+    """Where to look in a TOML file, and what is wrong there."""
     *entries, name = error.steps
     complaint = f"{name} {error.complaint}"
     if isinstance(name, int):
@@ -169,7 +170,7 @@ def _entry(values: Any, error: MismatchError) -> str:
 
 
 def _label(entry: Mapping[str, Any]) -> str:
-    """What an entry of a list begins with, which is mostly its name."""
+    """The first value of an entry in a list, which is usually its name."""
     first = next(iter(entry.values()), None)
     first = first[0] if isinstance(first, list) and first else first
     return f" ({first})" if isinstance(first, str) and len(first) <= _LONGEST_LABEL else ""

@@ -1,6 +1,6 @@
-"""What an Alpine says of itself: its release, its libraries, its packages.
+"""The release, libraries and packages of an Alpine.
 
-It is asked with ``dockerfiles/verify/probes/system.sh``.
+``dockerfiles/verify/probes/system.sh`` prints them.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def read_system(output: str) -> System:
 
 
 def sections(output: str) -> Iterator[tuple[str, list[str]]]:
-    """Each part of a script's output after a line ``== <name>``, as its lines."""
+    """The sections of a script's output: the name in a line ``== <name>``, then its lines."""
     lines: list[str] = []
     for line in output.splitlines():
         if line.startswith("== "):

@@ -1,4 +1,4 @@
-"""Archives unpacked so that nothing is written outside their folder."""
+"""Unpacks archives without writing anything outside the target folder."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ _PIECE = 1 << 16  # bytes
 
 
 def unpack(archive: Path, folder: Path) -> Path:
-    """Unpack a tar archive into ``folder``; its single top folder, complete or not there at all.
+    """Unpack a tar archive into ``folder`` and return its single top folder.
 
-    Nothing is written outside, no device is made, no set-user-id bit kept, and every symbolic link
-    stays inside.
+    The top folder appears only when it is complete. Nothing is written outside ``folder``, no
+    device is made, no set-user-id bit is kept, and every symbolic link stays inside.
 
     Raises:
-        ArchiveError: it is truncated or damaged, has more than one top folder, or breaks one of
-            those rules; or the top folder is there already.
+        ArchiveError: the archive is truncated or damaged, has several top folders, or breaks
+            those rules; or the top folder already exists.
         ResourceError: the disk is full.
     """
     with disk(folder):
@@ -40,12 +40,12 @@ def unpack(archive: Path, folder: Path) -> Path:
 
 
 def unpack_some(archive: Path, names: Sequence[str], folder: Path) -> None:
-    """Unpack those of the files ``names`` that a tar archive has below its top folder.
+    """Unpack the files ``names`` from a tar archive, if they exist below its top folder.
 
-    It is read no further than the last of them. A link is no file, and is left out.
+    Reading stops after the last of them. Links are left out.
 
     Raises:
-        ArchiveError: it is truncated or damaged before that.
+        ArchiveError: the archive is truncated or damaged before that.
         ResourceError: the disk is full.
     """
     missing = set(names)
@@ -72,7 +72,7 @@ def _extract(archive: Path, scratch: Path) -> None:
 
 
 def read_through(archive: Path) -> None:
-    """Read a tar archive to its end, so that what is wrong with its bytes is known.
+    """Read a tar archive to its end, to find damage.
 
     Raises:
         ArchiveError: it is truncated or damaged.
@@ -91,7 +91,7 @@ def _read_rest(tar: tarfile.TarFile) -> None:
 
 @contextmanager
 def _reading(archive: Path) -> Iterator[None]:
-    """Trouble with the bytes of an archive becomes an ArchiveError."""
+    """Turn errors about an archive's bytes into an ArchiveError."""
     try:
         yield
     except tarfile.FilterError as error:
@@ -99,7 +99,7 @@ def _reading(archive: Path) -> Iterator[None]:
     except (tarfile.TarError, EOFError, zlib.error, lzma.LZMAError) as error:
         raise _damaged(archive, error) from error
     except OSError as error:
-        # bz2 and gzip report damaged data so, without an error number.
+        # For damaged data, bz2 and gzip raise an OSError without an error number.
         if error.errno is not None:
             raise
         raise _damaged(archive, error) from error
@@ -109,7 +109,7 @@ def _damaged(archive: Path, error: Exception) -> ArchiveError:
     with archive.open("rb") as file:
         if file.read(4) == b"PK\3\4":
             return _bad(archive, "is a zip archive, and a tar archive is needed")
-    # Lines after the first say why it is none of the formats that tarfile knows.
+    # The other lines say for each of tarfile's formats why it does not fit.
     reason = str(error).partition("\n")[0].rstrip(":")
     return _bad(archive, f"is truncated or damaged: {reason}")
 
@@ -123,21 +123,21 @@ def _bad(archive: Path, what: str) -> ArchiveError:
 def _move_single(archive: Path, scratch: Path, folder: Path) -> Path:
     entries = list(scratch.iterdir())
     if len(entries) != 1 or not entries[0].is_dir() or entries[0].is_symlink():
-        raise _bad(archive, "does not hold a single top folder")
+        raise _bad(archive, "must have exactly one top folder")
     target = folder / entries[0].name
     if target.exists():
         raise ArchiveError(
-            f"{target} is there already", remedy=f"remove it to unpack {archive.name} again"
+            f"{target} already exists", remedy=f"remove it to unpack {archive.name} again"
         )
     return entries[0].rename(target)
 
 
 class _Guard:
-    """What tarfile's own ``data`` filter leaves open: chains of symbolic links.
+    """Closes a gap in tarfile's own ``data`` filter: chains of symbolic links.
 
-    That filter asks the file system where a path ends; Pythons before 3.11.13 can be misled there
-    (CVE-2025-4517). Here nothing is written or hard-linked through a symbolic link at all, and
-    at the end each link is followed by name.
+    That filter asks the file system where a path ends, and Pythons before 3.11.13 can be misled
+    there (CVE-2025-4517). The guard writes and hard-links nothing through a symbolic link, and at
+    the end follows each link by name.
     """
 
     def __init__(self, archive: Path) -> None:
@@ -158,7 +158,7 @@ class _Guard:
             raise _bad(self._archive, f"writes {member.name} through a symbolic link")
 
     def check_links(self) -> None:
-        """Refuse links whose target is outside, or reached through another link."""
+        """Refuse links whose target is outside the folder or behind another link."""
         for name, target in self._links.items():
             place = list(name[:-1])
             for part in target.split("/"):
@@ -175,7 +175,7 @@ def _parts(name: str) -> tuple[str, ...]:
 
 
 def unpack_wheel(wheel: Path, folder: Path) -> None:
-    """Unpack a wheel into ``folder``; zipfile itself keeps every member inside.
+    """Unpack a wheel into ``folder``. zipfile itself keeps every member inside.
 
     Raises:
         ArchiveError: it is truncated or damaged.

@@ -85,7 +85,7 @@ def test_a_file_that_fits(tmp_path: Path) -> None:
     [
         ("why = ''", ": why is ''", "write the reason: it may not be empty"),
         ("why = 3", ": why is 3", "write the reason: it may not be empty"),
-        ("digest = 'ab'", ": digest is 'ab'", "write the SHA-256 that the publisher of the file"),
+        ("digest = 'ab'", ": digest is 'ab'", "write the SHA-256 that the file's publisher lists"),
         ("url = 'http://h/a'", ": url is 'http://h/a'", "write an https address that ends in"),
         ("url = 'https://h/'", ": url is 'https://h/'", "write an https address that ends in"),
         ("version = 'one'", ": version is 'one'", "write a version such as 1.1.1"),

@@ -236,7 +236,7 @@ def test_a_pypy_of_ones_own_is_not_lost(place: DownloadSettings) -> None:
 def test_what_is_unpacked_already_stays(place: DownloadSettings, tmp_path: Path) -> None:
     path, _ = download(place, TARGET)
     unpack(path, tmp_path / "opt")
-    with pytest.raises(ArchiveError, match="is there already"):
+    with pytest.raises(ArchiveError, match="already exists"):
         unpack(path, tmp_path / "opt")
 
 
