@@ -14,7 +14,7 @@ from alpypy.verify import receipt
 from alpypy.verify.findings import Finding
 from alpypy.verify.run import Report
 from alpypy.wheels import record as wheel_record
-from alpypy.wheels.record import Bundled, Trial, WheelRecord
+from alpypy.wheels.record import Bundled, SmokeTest, WheelRecord
 from tests.manifests import MANIFEST, pack
 
 DATE = "2026-11-21T14:05:00Z"
@@ -94,7 +94,7 @@ def wheel_record_of(
         source="pypy-3.11-7.3.22-alpine3.23.tar.bz2",
         kit=False,
         bundled=(Bundled("libz-1.so.1", "zlib"),),
-        tested=Trial(("one-1.2",), ("one",), "import one"),
+        tested=SmokeTest(("one-1.2",), ("one",), "import one"),
     )
 
 

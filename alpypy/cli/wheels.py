@@ -62,12 +62,12 @@ class WheelsOptions:
 @command(WheelsOptions)
 def wheels(options: WheelsOptions) -> None:
     """Build wheels for musl and try each in a clean Alpine before it is kept."""
-    from alpypy.wheels.maker import WheelMaker, kept_lines
+    from alpypy.wheels.maker import WheelMaker, result_lines
     from alpypy.wheels.recipe import load_wheel_data
 
     data = load_wheel_data(ROOT)
     request = options.request(data)
     with common.workspace(common.project(options.mirror)) as workspace:
-        kept = WheelMaker(workspace, data).make(request)
-    for line in kept_lines(kept):
+        result = WheelMaker(workspace, data).make(request)
+    for line in result_lines(result):
         common.show(line)

@@ -1,1 +1,1 @@
-"""Wheels for musl: built, repaired and tried in a clean Alpine."""
+"""Build wheels for musl, repair them, and test them in a clean Alpine."""

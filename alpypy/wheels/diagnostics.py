@@ -1,4 +1,4 @@
-"""What a failed build says: the compiler's first error, and the package of what it misses."""
+"""Diagnoses of failed builds: the first error in the output, and the package that was missing."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from alpypy.core.errors import AlpypyError, DigestError, DownloadError, SpecErro
 from alpypy.core.redact import without_passwords
 from alpypy.wheels.recipe import WheelData
 
-# What is asked of an index of packages, and its answers: names of packages.
+# Takes queries for an index of packages and returns names of packages.
 Search = Callable[[Sequence[str]], Sequence[str]]
 _MISSING = (
     ("headers", re.compile(r"fatal error: (?P<name>\S+): No such file or directory")),
@@ -21,7 +21,7 @@ _MISSING = (
     ("pkgconfig", re.compile(r"Package (?P<name>\S+) was not found in the pkg-config search path")),
     # meson
     ("dependency", re.compile(r"ERROR: Dependency \"(?P<name>[^\"]+)\" not found")),
-    # configure, in the words of whoever wrote it
+    # configure: each project words this message itself
     (
         "dependency",
         re.compile(
@@ -29,7 +29,7 @@ _MISSING = (
             r"(?: (?:is|are|was|were))? (?:not found|missing)"
         ),
     ),
-    # CMake; without an error before it, it is something that can be left out
+    # CMake; without "CMake Error" before it, the dependency is optional
     (
         "dependency",
         re.compile(
@@ -37,7 +37,8 @@ _MISSING = (
         ),
     ),
     ("programs", re.compile(r"unable to execute '(?P<name>[\w+-]+)'")),
-    # Python, where it could not start one: a file that it could not open is told in the same words
+    # Python could not start a program. Without _execute_child before it, the same message is about
+    # a file that Python could not open.
     (
         "programs",
         re.compile(
@@ -58,12 +59,12 @@ _WORDS = {
     "pkgconfig": "pkg-config file",
     "dependency": "dependency",
 }
-# What distutils says of a program that it could not start, and of a file too: it counts only where
-# nothing else is known to be missing, and apk's index says whether there is such a program.
-_PERHAPS = re.compile(
+# distutils prints this for a program that it could not start, but also for a file. So it counts
+# only if nothing else is missing, and apk's index then shows whether such a program exists.
+_PERHAPS_PROGRAM = re.compile(
     r"^\W*error: \[Errno 2\] No such file or directory: '(?P<name>[\w+-]+)'", re.MULTILINE
 )
-# The most telling first: what a compiler says, then a linker, then all else.
+# The most specific first: a compiler's errors, then a linker's, then all others.
 _ERRORS = (
     re.compile(r"^.*?\S+:\d+(?::\d+)?: (?:fatal )?error: .*$", re.MULTILINE),
     re.compile(r"^\s*error\[E\d+\]: .*$", re.MULTILINE),  # Rust
@@ -72,7 +73,7 @@ _ERRORS = (
     re.compile(r"^.*CMake Error(?: at .*:\n.*\S.*|: .*)$", re.MULTILINE),
     re.compile(r"^.*(?:ld\S*: cannot find|undefined reference|fatal error:).*$", re.MULTILINE),
     re.compile(r"^\s*(?:\w+\.)*[A-Z]\w*(?:Error|Exception|Exit): .*$", re.MULTILINE),
-    # Of another name: the line after a traceback, which is less indented than its files are.
+    # Exceptions with other names: the first line after a traceback that is indented less.
     re.compile(r"(?<=\n)(?P<by>[ \t]*)Traceback .*\n(?:(?P=by)[ \t].*\n)+(?P<line>.+)"),
     re.compile(r"^\s*(?:error|Error): (?!subprocess-exited).*$", re.MULTILINE),
     re.compile(r"^\s*ERROR: .*$", re.MULTILINE),
@@ -92,8 +93,8 @@ _HASHES = re.compile(r"DO NOT MATCH THE HASHES[\s\S]*?Got\s+\S+")
 
 @dataclass(frozen=True)
 class Missing:
-    """Something that a build looked for; ``kind`` is one of those in versions/wheels.toml, or
-    dependency for what meson, CMake or configure call by a name of their own."""
+    """Something that a build did not find. ``kind`` is one of those in versions/wheels.toml, or
+    ``dependency`` if the name is one that meson, CMake or configure give it."""
 
     kind: str
     name: str
@@ -108,55 +109,55 @@ def first_error(output: str) -> str:
     return lines[-1].strip() if lines else "it printed nothing"
 
 
-def missing(output: str) -> Missing | None:
-    """The header, library or program that a build did not find; the first that is named."""
+def find_missing(output: str) -> Missing | None:
+    """The first header, library or program that the output names as not found."""
     found = [
         (match.start(), Missing(kind, match["name"]))
         for kind, pattern in _MISSING
         if (match := pattern.search(output))
     ]
-    if not found and (match := _PERHAPS.search(output)):
+    if not found and (match := _PERHAPS_PROGRAM.search(output)):
         return Missing("programs", match["name"])
-    return min(found, key=lambda one: one[0])[1] if found else None
+    return min(found, key=lambda pair: pair[0])[1] if found else None
 
 
-def hint(one: Missing, data: WheelData, search: Search) -> str | None:
-    """The package that has something: of versions/wheels.toml, else of Alpine's index."""
-    package = _offered(one, data)
+def hint(missing: Missing, data: WheelData, search: Search) -> str | None:
+    """The package that provides it, by versions/wheels.toml, else by Alpine's index."""
+    package = _known_package(missing, data)
     if package is None:
-        answers = search(tuple(_queries(one)))
-        wanted = (name for name in answers if one.kind == "programs" or name.endswith("-dev"))
-        package = next(wanted, None)
+        names = search(tuple(_queries(missing)))
+        suitable = (name for name in names if missing.kind == "programs" or name.endswith("-dev"))
+        package = next(suitable, None)
     if package is None:
         return None
-    return f"the {_WORDS[one.kind]} {one.name} is in the package {package}"
+    return f"the {_WORDS[missing.kind]} {missing.name} is in the package {package}"
 
 
-def _offered(one: Missing, data: WheelData) -> str | None:
-    if one.kind != "dependency":
-        return data.package_of(one.kind, one.name)
-    small = one.name.lower()  # OpenSSL and CURL are openssl.pc and libcurl.pc
-    packages = (data.package_of("pkgconfig", name) for name in (one.name, small, f"lib{small}"))
+def _known_package(missing: Missing, data: WheelData) -> str | None:
+    if missing.kind != "dependency":
+        return data.package_of(missing.kind, missing.name)
+    small = missing.name.lower()  # OpenSSL and CURL are openssl.pc and libcurl.pc
+    names = (missing.name, small, f"lib{small}")
+    packages = (data.package_of("pkgconfig", name) for name in names)
     return next(filter(None, packages), None)
 
 
-def _queries(one: Missing) -> Iterator[str]:
-    """What `apk search` is asked, the surest first: the index has what packages provide, and no
-    headers, but a -dev package is mostly called as its headers' folder, library or .pc file."""
-    if one.kind == "programs":
-        yield f"cmd:{one.name}"
+def _queries(missing: Missing) -> Iterator[str]:
+    """Queries for `apk search`, the surest first. The index lists what packages provide, but no
+    headers; most -dev packages have the name of their headers' folder, library or .pc file."""
+    if missing.kind == "programs":
+        yield f"cmd:{missing.name}"
         return
-    if one.kind in ("pkgconfig", "dependency"):
-        yield f"pc:{one.name}"
-    path = PurePosixPath(one.name.lower())
+    if missing.kind in ("pkgconfig", "dependency"):
+        yield f"pc:{missing.name}"
+    path = PurePosixPath(missing.name.lower())
     for name in dict.fromkeys((PurePosixPath(path.parts[0]).stem, path.stem)):
         yield from (f"pc:{name}", f"pc:lib{name}", f"{name}-dev", f"lib{name}-dev")
 
 
 def build_error(what: str, output: str, help_: str | None, log: str) -> WheelError:
-    """The error of a build that failed; ``help_`` is what ``hint`` says."""
-    module = "a [[modules]] entry of versions/wheels.toml can name it"
-    advice = f"{help_}; {module}\n  " if help_ else ""
+    """The error for a build that failed; ``help_`` is what ``hint`` returned."""
+    advice = f"{help_}; add it to a [[modules]] entry in versions/wheels.toml\n  " if help_ else ""
     return WheelError(
         f"{what} could not be built: {without_passwords(first_error(output))}",
         remedy=f"{advice}the whole output: {log}",
@@ -164,35 +165,35 @@ def build_error(what: str, output: str, help_: str | None, log: str) -> WheelErr
 
 
 def pip_error(what: str, output: str, log: str) -> AlpypyError | None:
-    """The error of a look into the index that failed there; None when it is another one."""
+    """The error for an output of pip: the index's, or None if the output has another cause."""
     output = without_passwords(output)
     if match := _HASHES.search(output):
         return DigestError(
-            f"the index gives another file than it says for {what}:\n{match[0]}",
-            remedy="use another index (pip's index-url); nothing of this one was built",
+            f"the index's file for {what} does not have the expected digest:\n{match[0]}",
+            remedy="use another index (pip's index-url); alpypy built nothing from this file",
         )
     if match := _CONFLICT.search(output):
         lines = (match["why"] or "").splitlines()
         return SpecError(
-            f"these versions do not go together: {match['what']}"
+            f"the requirements conflict: {match['what']}"
             + "".join(f"\n  {line.strip()}" for line in lines),
-            remedy=f"ask for other versions, or for any: pip chooses then; all it said: {log}",
+            remedy=f"choose other versions, or none, and let pip choose; its output: {log}",
         )
     match = _NO_MATCH.search(output)
     if match and _UNREACHABLE.search(output):
         return DownloadError(
-            f"the index could not be reached for {match['what']}",
-            remedy=f"check pip's settings (pip config list) and HTTPS_PROXY; all it said: {log}",
+            f"pip could not reach the index for {match['what']}",
+            remedy=f"check pip's settings (pip config list) and HTTPS_PROXY; its output: {log}",
         )
     if match is None:
         return None
     versions = _VERSIONS.search(output)
-    there = versions["versions"] if versions else "none"
-    if there in ("", "none"):
+    available = versions["versions"] if versions else "none"
+    if available in ("", "none"):
         reason = "no such module, or no version for this Python"
     else:
-        reason = f"of that module there are {', '.join(there.split(', ')[-8:])}"
+        reason = f"it has the versions {', '.join(available.split(', ')[-8:])}"
     return SpecError(
         f"the index has no {match['what']}: {reason}",
-        remedy="check the name and the version; pip's settings say which index is asked",
+        remedy="check the name and the version, and which index pip uses (pip config list)",
     )

@@ -1,4 +1,4 @@
-"""Wheels as files: what they hold, other platform tags, and stand-ins for what a Python bundles."""
+"""Wheel files: what they contain, new platform tags, and stand-ins for what a Python bundles."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from alpypy.core.elf import ElfFile
 from alpypy.core.errors import WheelError
 from alpypy.core.unpack import unpack_wheel
 
-# What wheels hold by mistake, and tests, which may need what users need not have.
+# Packages that wheels contain by mistake, and tests, which may need more than users have.
 _MISTAKES = {"benchmarks", "docs", "examples", "setup", "test", "tests"}
 _TESTS = {"test", "tests"}
 _SPECIAL = ("__init__", "__main__")  # no modules by themselves
-# The function that Python calls to load a compiled module: Python 3, Python 2, PyPy for cffi's.
-_LOADED_BY = ("PyInit_{}", "init{}", "_cffi_pypyinit_{}")
+# The function that loads a compiled module: of Python 3, of Python 2, of PyPy for cffi's modules.
+_LOADERS = ("PyInit_{}", "init{}", "_cffi_pypyinit_{}")
 
 
 @dataclass(frozen=True)
@@ -38,34 +38,35 @@ class Wheel:
     pure: bool
 
     def imports(self) -> tuple[str, ...]:
-        """What can be imported of it: the outermost packages, and modules that are in none."""
+        """The names to import: top-level packages, and modules outside of any package."""
         with zipfile.ZipFile(self.path) as archive:
             places = [place for name in archive.namelist() if (place := _place(name))]
-        return tuple(sorted({".".join(one.parts) for one in _importable(places)}))
+        return tuple(sorted({".".join(path.parts) for path in _importable(places)}))
 
     def extensions(self) -> tuple[str, ...]:
-        """Its compiled modules, wherever they are, by the names that they are imported by.
+        """The names of its compiled modules, in any folder, as an import names them.
 
         Raises:
-            ArchiveError: one of them, or the wheel, is damaged.
+            ArchiveError: a module or the wheel is damaged.
         """
         with tempfile.TemporaryDirectory(prefix="alpypy-wheel-") as scratch:
             folder = Path(scratch)
             unpack_wheel(self.path, folder)
-            found = {_extension(path, str(path.relative_to(folder))) for path in elf.find(folder)}
-        return tuple(sorted(name for name in found if name))
+            names = {_extension(path, str(path.relative_to(folder))) for path in elf.find(folder)}
+        return tuple(sorted(name for name in names if name))
 
     def libraries(self) -> tuple[str, ...]:
-        """File names of the libraries that auditwheel has put in."""
+        """File names of the libraries that auditwheel has added."""
         with zipfile.ZipFile(self.path) as archive:
-            names = [PurePosixPath(one.filename) for one in archive.infolist() if not one.is_dir()]
-        return tuple(sorted(one.name for one in names if one.parts[0].endswith(".libs")))
+            files = [info for info in archive.infolist() if not info.is_dir()]
+        paths = [PurePosixPath(info.filename) for info in files]
+        return tuple(sorted(path.name for path in paths if path.parts[0].endswith(".libs")))
 
     def elf_files(self) -> tuple[ElfFile, ...]:
-        """The facts of its executable files and modules.
+        """The ELF facts of its programs, libraries and compiled modules.
 
         Raises:
-            ArchiveError: one of them, or the wheel, is damaged.
+            ArchiveError: an ELF file or the wheel is damaged.
         """
         with tempfile.TemporaryDirectory(prefix="alpypy-wheel-") as scratch:
             unpack_wheel(self.path, Path(scratch))
@@ -75,21 +76,21 @@ class Wheel:
 
 
 def read_wheel(path: Path) -> Wheel:
-    """A wheel by its file name.
+    """Read a wheel's file name.
 
     Raises:
-        WheelError: the name is not one of a wheel.
+        WheelError: it is not the name of a wheel.
     """
     try:
         name, version, _, tags = parse_wheel_filename(path.name)
     except InvalidWheelFilename as error:
-        raise WheelError(f"{error}", remedy="name it as PEP 427 says") from error
+        raise WheelError(f"{error}", remedy="name the file as PEP 427 says") from error
     pure = all(tag.platform == "any" for tag in tags)
     return Wheel(path, canonicalize_name(name), str(version), pure)
 
 
 def _place(member: str) -> PurePosixPath | None:
-    """Where pip puts a file below site-packages; None for what comes elsewhere or is no module."""
+    """Where pip puts a file below site-packages; None if it goes elsewhere or is not a module."""
     parts = PurePosixPath(member).parts
     if parts[0].endswith(".data") and parts[1:2] in (("purelib",), ("platlib",)):
         parts = parts[2:]
@@ -99,40 +100,42 @@ def _place(member: str) -> PurePosixPath | None:
 
 
 def _importable(places: Sequence[PurePosixPath]) -> Iterator[PurePosixPath]:
-    inits = (one for one in places if one.name.partition(".")[0] == "__init__")
-    packages = {one.parent for one in inits if one.suffix in (".py", ".so") and one.parent.parts}
-    modules = {one.with_suffix("") for one in places if one.suffix == ".py"} - packages
-    for one in packages | modules:
-        inside = any(parent in packages for parent in one.parents)
-        left_out = one.parts[0] in _MISTAKES or not _TESTS.isdisjoint(one.parts)
-        if not inside and not left_out and one.name not in _SPECIAL and _named(one):
-            yield one
+    inits = (path for path in places if path.name.partition(".")[0] == "__init__")
+    packages = {
+        path.parent for path in inits if path.suffix in (".py", ".so") and path.parent.parts
+    }
+    modules = {path.with_suffix("") for path in places if path.suffix == ".py"} - packages
+    for path in packages | modules:
+        inside = any(parent in packages for parent in path.parents)
+        left_out = path.parts[0] in _MISTAKES or not _TESTS.isdisjoint(path.parts)
+        if not inside and not left_out and path.name not in _SPECIAL and _has_import_name(path):
+            yield path
 
 
-def _named(place: PurePosixPath) -> bool:
-    """Whether all of a path can be written in an import."""
+def _has_import_name(place: PurePosixPath) -> bool:
+    """Whether an import statement can name the path."""
     return all(part.isidentifier() for part in place.parts)
 
 
 def _extension(path: Path, member: str) -> str | None:
-    """The name that a file is imported by; None when it is no compiled module, but a program or a
-    library that something else loads."""
+    """The name to import a file by; None if it is not a compiled module, but a program or a library
+    that something else loads."""
     place = _place(member)
-    if place is None or place.suffix != ".so" or not _named(place.parent):
+    if place is None or place.suffix != ".so" or not _has_import_name(place.parent):
         return None
     name = place.name.partition(".")[0]
     if not _TESTS.isdisjoint(place.parts):
         return None
-    if elf.exported(path, member).isdisjoint(one.format(name) for one in _LOADED_BY):
+    if elf.exported(path, member).isdisjoint(loader.format(name) for loader in _LOADERS):
         return None
     return ".".join((*place.parent.parts, name))
 
 
 def with_platforms(wheel: Path, platforms: Sequence[str], folder: Path) -> Path:
-    """A copy of a wheel with other platform tags, in its name and in its WHEEL file."""
+    """Copy a wheel with other platform tags, in its name and in its WHEEL file."""
     stem, _, _ = wheel.stem.rpartition("-")
-    made = folder / f"{stem}-{'.'.join(platforms)}.whl"
-    with zipfile.ZipFile(wheel) as old, zipfile.ZipFile(made, "w", zipfile.ZIP_DEFLATED) as new:
+    copy = folder / f"{stem}-{'.'.join(platforms)}.whl"
+    with zipfile.ZipFile(wheel) as old, zipfile.ZipFile(copy, "w", zipfile.ZIP_DEFLATED) as new:
         contents = {info.filename: old.read(info) for info in old.infolist()}
         [place] = [name for name in contents if re.fullmatch(r"[^/]+\.dist-info/WHEEL", name)]
         contents[place] = _tagged(contents[place].decode(), platforms).encode()
@@ -140,7 +143,7 @@ def with_platforms(wheel: Path, platforms: Sequence[str], folder: Path) -> Path:
         contents[record] = _record(contents, record)
         for info in old.infolist():
             new.writestr(info, contents[info.filename], zipfile.ZIP_DEFLATED)
-    return made
+    return copy
 
 
 def _tagged(text: str, platforms: Sequence[str]) -> str:
@@ -150,7 +153,7 @@ def _tagged(text: str, platforms: Sequence[str]) -> str:
             pairs.append(line.removeprefix("Tag: ").rpartition("-")[0])
         elif line.strip():
             lines.append(line)
-    lines += [f"Tag: {pair}-{one}" for pair in dict.fromkeys(pairs) for one in platforms]
+    lines += [f"Tag: {pair}-{name}" for pair in dict.fromkeys(pairs) for name in platforms]
     return "\n".join(lines) + "\n"
 
 
@@ -167,8 +170,10 @@ def _record(contents: Mapping[str, bytes], record: str) -> bytes:
 
 
 def write_stand_in(distribution: Mapping[str, str], folder: Path) -> Path:
-    """A wheel with nothing but the metadata of a distribution that is part of an interpreter: for
-    pip, which would fetch another one of the index for what depends on it."""
+    """Write a wheel with nothing but the metadata of a distribution that an interpreter bundles.
+
+    Without it, pip would download that distribution for the modules that depend on it.
+    """
     name = re.sub(r"[-_.]+", "_", distribution["name"])
     version = distribution["version"]
     place = f"{name}-{version}.dist-info"

@@ -1,7 +1,7 @@
-"""The images of `invoke wheels`: the interpreter's, the one that builds, and the ones to try in.
+"""The images of `invoke wheels`: the interpreter's, the build images and the clean ones for tests.
 
-The interpreter's image is a PyPy's tarball on its Alpine, or CPython's own image. All that builds
-or tries a wheel stands on it and adds packages.
+The interpreter's image is a PyPy's tarball on its Alpine, or CPython's own image. The images that
+build and test wheels start from it and add packages.
 """
 
 from __future__ import annotations
@@ -39,11 +39,11 @@ _CPYTHON = "/usr/local/bin/python3"
 
 @dataclass(frozen=True)
 class Python:
-    """An interpreter in an image: by ID, with what it says of itself.
+    """An interpreter in an image (by ID), with what it says about itself.
 
     ``kit`` is the identity of the kit that its packages come from, None for Alpine's own.
-    ``bundled`` has name, version and metadata of distributions in its library, ``markers`` what
-    it says for environment markers of requirements.
+    ``bundled`` has name, version and metadata of the distributions in its library. ``markers``
+    are its values for the environment markers of requirements.
     """
 
     image: str
@@ -64,10 +64,10 @@ def inside(workspace: Workspace) -> Mount:
 
 @dataclass(frozen=True)
 class WheelsImage:
-    """The stage that builds dockerfiles/wheels/``name``, with files or folders beside its
-    Dockerfile or in a folder there (None for an empty folder).
+    """The stage that builds dockerfiles/wheels/``name``.
 
-    Its making raises ImageError when a step fails.
+    ``files`` maps paths beside its Dockerfile to files or folders to copy there (None: make an
+    empty folder). Building it raises ImageError if a step fails.
     """
 
     workspace: Workspace
@@ -128,19 +128,19 @@ def _place(path: Path | None, target: Path) -> None:
 def _digest(path: Path) -> str:
     if path.is_file():
         return file_digest(path)
-    files = sorted(one for one in path.rglob("*") if one.is_file())
-    return key_of(files=[(str(one.relative_to(path)), file_digest(one)) for one in files])
+    files = sorted(file for file in path.rglob("*") if file.is_file())
+    return key_of(files=[(str(file.relative_to(path)), file_digest(file)) for file in files])
 
 
 def python_of(workspace: Workspace, alpine: Alpine, interpreter: Interpreter) -> Python:
-    """The interpreter's image, made where there is none.
+    """The interpreter in its image, which alpypy builds or pulls if the engine does not have it.
 
     Raises:
         ArchiveError: artifacts/ has no such tarball.
-        UnverifiedError: the tarball has not passed verify.
+        UnverifiedError: the tarball did not pass verify.
         SpecError: the tarball or the image is for another Alpine or Python.
-        ImageError: the image cannot be had.
-        DownloadError, DigestError: the pip for it could not be fetched.
+        ImageError: the image cannot be built or pulled.
+        DownloadError, DigestError: a newer pip for it could not be downloaded.
     """
     if interpreter.pypy:
         return _pypy(workspace, alpine, interpreter)
@@ -153,9 +153,8 @@ def _pypy(workspace: Workspace, alpine: Alpine, interpreter: Interpreter) -> Pyt
     manifest = Manifest.of_tarball(tarball)
     if manifest.target != interpreter.target or manifest.kind != "pypy":
         raise SpecError(
-            f"{tarball.name} holds {manifest.target.folder}, and {interpreter.target.folder} is"
-            " asked for",
-            remedy="give the tarball its own name, or build the one that is asked for",
+            f"{tarball.name} contains {manifest.target.folder}, not {interpreter.target.folder}",
+            remedy=f"rename it to {manifest.target.tarball}, and build {tarball.name}",
         )
     base = find_base(workspace, alpine, interpreter.arch, None, kit=manifest.image.kit)
     executable = f"/opt/{interpreter.target.folder}/{manifest.executables[0]}"
@@ -174,7 +173,7 @@ def _pypy(workspace: Workspace, alpine: Alpine, interpreter: Interpreter) -> Pyt
 
 
 def _newer_pip(workspace: Workspace, interpreter: Interpreter) -> Mapping[str, Path | None]:
-    """A folder of the image with a pip for it, empty where the PyPy's own will do."""
+    """A folder for the image with a newer pip; empty if the PyPy's own is new enough."""
     source = newer_pip(workspace.data, PypyVersion.parse(interpreter.version))
     return {f"pip/{source.file_name}": workspace.fetcher.fetch(source)} if source else {"pip": None}
 
@@ -186,14 +185,14 @@ def _tarball(artifacts: Path, interpreter: Interpreter) -> Path:
     target = interpreter.target
     others = sorted(artifacts.glob(f"pypy-{target.version}-alpine*.tar.bz2"))
     alpines = ", ".join(alpine_of(other.name) for other in others)
-    there = f"; there is one for Alpine {alpines}" if others else ""
+    available = f"; there is one for Alpine {alpines}" if others else ""
     packaged = target.release_version and f" --release-version {target.release_version}"
     build = typed("bootstrap", pypy=target.release, alpine=target.alpine)
     raise ArchiveError(
-        f"artifacts/{path.name} does not exist{there}",
+        f"artifacts/{path.name} does not exist{available}",
         remedy=f"build it: {build}"
         + (packaged or "")
-        + (", or name the other with --alpine" if others else ""),
+        + (", or choose that Alpine with --alpine" if others else ""),
     )
 
 
@@ -205,14 +204,15 @@ def _cpython(workspace: Workspace, interpreter: Interpreter) -> Python:
     image = engine.image_id(name)
     if image is None:
         raise ImageError(
-            f"the engine holds no {name} and cannot pull it",
-            remedy=f"bring it, docker load or docker pull {name}; or choose a PyPy with --python",
+            f"the engine does not have the image {name} and cannot pull it",
+            remedy=f"load it (docker load), or pull it (docker pull {name}); or choose a PyPy with"
+            " --python",
         )
     kit.require_release(engine, name, interpreter.alpine)
     if engine.architecture(name) != interpreter.arch:
         raise ImageError(
-            f"{name} in the engine is for {engine.architecture(name)}",
-            remedy=f"pull the one for {interpreter.arch}",
+            f"the engine's image {name} is for {engine.architecture(name)}",
+            remedy=f"pull it for {interpreter.arch}",
         )
     described = DescribedPython(workspace, image, _CPYTHON, str(interpreter))
     return _python(described, interpreter, name, engine.label(name, kit.LABEL))
@@ -220,9 +220,9 @@ def _cpython(workspace: Workspace, interpreter: Interpreter) -> Python:
 
 @dataclass(frozen=True)
 class DescribedPython:
-    """The stage that asks the interpreter of an image what it is; its result is what it says.
+    """The stage that runs an image's interpreter to describe itself; its result is the description.
 
-    Its making raises ImageError when it does not run.
+    Making it raises ImageError if the interpreter does not run.
     """
 
     workspace: Workspace
@@ -232,48 +232,48 @@ class DescribedPython:
 
     @property
     def title(self) -> str:
-        """What it asks."""
+        """Such as ``description of pypy3.11-7.3.22``."""
         return f"description of {self.name}"
 
     @property
     def key(self) -> str:
-        """Of the image, the interpreter's path and what asks it."""
+        """Of the image, the interpreter's path and the script that it runs."""
         folder = self.workspace.data / DOCKERFILES / "inside"
         script = (folder / "describe.py").read_text(encoding="utf-8")
         return key_of(step="describe", image=self.image, executable=self.executable, script=script)
 
     def load(self) -> Mapping[str, Any] | None:
-        """What it said."""
+        """The description."""
         return self.workspace.store.record(self.key)
 
     def make(self, work: Path) -> Mapping[str, Any]:
-        """Ask it."""
+        """Run the interpreter."""
         command = [self.executable, f"{INSIDE}/describe.py"]
         job = Job(self.image, command, mounts=(inside(self.workspace),), user="0:0")
         output = self.workspace.engine.run(job).output.strip()
         try:
-            said = json.loads(output.splitlines()[-1])
+            description = json.loads(output.splitlines()[-1])
         except (ValueError, IndexError):
-            said = None
-        if not isinstance(said, dict):
+            description = None
+        if not isinstance(description, dict):
             raise ImageError(
                 f"{self.executable} in the image of {self.name} does not run: {output}",
-                remedy="see that the image is the one that it is named for",
+                remedy=f"check that the image contains {self.name}",
             )
-        return said
+        return description
 
 
 def _python(
     described: DescribedPython, interpreter: Interpreter, source: str, identity: str | None
 ) -> Python:
-    """The interpreter with what it says of itself."""
-    said = described.workspace.store.run(described)
-    release = said["release"]
-    version = f"{said['language']}-{release}" if interpreter.pypy else said["language"]
+    """The interpreter with what it says about itself."""
+    description = described.workspace.store.run(described)
+    release, language = description["release"], description["language"]
+    version = f"{language}-{release}" if interpreter.pypy else language
     if version != interpreter.version:
         raise SpecError(
-            f"{source} holds {said['implementation']} {version}, and {interpreter} is asked for",
-            remedy="name the one that it holds with --python",
+            f"{source} contains {description['implementation']} {version}, not {interpreter}",
+            remedy="choose that version with --python",
         )
     return Python(
         image=described.image,
@@ -281,20 +281,20 @@ def _python(
         source=source,
         kit=identity,
         release=release,
-        pip=said["pip"],
-        knows_musllinux=said["musllinux"],
-        bundled=tuple(said["bundled"]),
-        markers=said["markers"],
+        pip=description["pip"],
+        knows_musllinux=description["musllinux"],
+        bundled=tuple(description["bundled"]),
+        markers=description["markers"],
     )
 
 
 def with_packages(
     workspace: Workspace, python: Python, packages: Sequence[str], repository: Path | None, tag: str
 ) -> str:
-    """An image with more packages than the interpreter's, by ID.
+    """The interpreter's image with more packages, by ID.
 
     Args:
-        repository: a folder with packages that the kit lacks, None where it is not used.
+        repository: a folder with packages that the kit lacks; None if it is not needed.
 
     Raises:
         WheelError: Alpine has no such package.
@@ -312,29 +312,29 @@ def with_packages(
             raise
         raise WheelError(
             f"this Alpine has no package {', '.join(unknown)}",
-            remedy="correct the packages of the module in versions/wheels.toml",
+            remedy="correct the module's packages in versions/wheels.toml",
         ) from error
 
 
 def system_of(workspace: Workspace, image: str) -> System:
-    """Packages of an image and the libraries that they provide."""
+    """An image's packages and the libraries that they provide."""
     probes = Mount(workspace.data / "dockerfiles/verify/probes", "/probes")
     done = workspace.engine.run(Job(image, ["sh", "/probes/system.sh"], mounts=(probes,)))
     return read_system(done.output)
 
 
 def musl_of(workspace: Workspace, image: str, arch: str) -> tuple[int, int]:
-    """Version of the musl of an image, which PEP 656 makes a tag of.
+    """The version of an image's musl, which is part of the wheel's tag (PEP 656).
 
     Raises:
-        ImageError: its loader does not say one.
+        ImageError: its loader does not print a version.
     """
     output = workspace.engine.run(Job(image, [elf.loader(arch)])).output
     words = output.partition("\nVersion ")[2].split()
     numbers = words[0].split(".") if words else []
     if len(numbers) < 2 or not all(number.isdigit() for number in numbers[:2]):
         raise ImageError(
-            f"the loader of {image} does not tell musl's version: {output.strip()}",
-            remedy="see that the image is an Alpine",
+            f"the loader of {image} does not print musl's version: {output.strip()}",
+            remedy="check that the image is an Alpine",
         )
     return int(numbers[0]), int(numbers[1])

@@ -1,7 +1,7 @@
-"""Packages that the kit for restricted networks lacks and modules of Python need.
+"""Packages that modules of Python need and that the kit for restricted networks lacks.
 
-They are a repository of their own, a finished stage in the cache, and not in the kit: its identity
-is part of every key, and nothing that is translated depends on them.
+They are in a repository of their own, which is a stage in the cache. They are not in the kit: its
+identity is part of every key, so a change to them would make every translation run again.
 """
 
 from __future__ import annotations
@@ -33,11 +33,11 @@ FILE_NAME = "kit-wheels.toml"
 _PLACE = "repository"
 _KEY = "alpypy-wheels.rsa.pub"  # beside the kit's own in /etc/apk/keys
 _BUILD_PACKAGES = ("gcc", "musl-dev", "make", "linux-headers", "pkgconf", "zlib-dev", "xz-dev")
-_TIME = 3600.0  # seconds, on a machine that does other things too
+_TIMEOUT = 3600.0  # seconds, enough on a machine that does other things too
 
 
-class MorePackages:
-    """What an image of the kit gets beside the kit's own packages, made when first asked for."""
+class ExtraPackages:
+    """The packages that an image of the kit gets beside the kit's own, built on first use."""
 
     def __init__(self, workspace: Workspace, python: Python) -> None:
         self._workspace = workspace
@@ -45,34 +45,37 @@ class MorePackages:
         self._libraries = kit_packages.load_libraries(workspace.data / "versions" / FILE_NAME)
 
     def refuse_missing(self, packages: Sequence[str], what: str) -> None:
-        """Raise SpecError for packages to build ``what`` with that the kit has not, if it is used;
-        Alpine's own are not known before apk is asked."""
+        """Raise SpecError if ``what`` needs build packages that the kit lacks.
+
+        Without the kit this checks nothing: only apk knows Alpine's packages.
+        """
         if self._python.kit is None:
             return
-        mine = {name for one in self._libraries for name in _packages(one)}
-        missing = sorted(set(packages) - kit.development_packages(self._workspace.data) - mine)
+        extra = {name for library in self._libraries for name in _packages(library)}
+        missing = sorted(set(packages) - kit.development_packages(self._workspace.data) - extra)
         if missing:
             raise SpecError(
-                f"{what} is built with {', '.join(missing)}, which the kit does not have",
-                remedy="build it on Alpine's own packages, where its mirrors are in reach",
+                f"{what} needs {', '.join(missing)} to build, which the kit does not have",
+                remedy="build it where Alpine's mirrors can be reached",
             )
 
     def repository(self, packages: Sequence[str]) -> Path | None:
-        """The folder of those that are wanted, with the key of their index; None where there are
-        none, or the interpreter's image is of Alpine's own.
+        """The folder that has the extra packages among ``packages``, and the key of their index;
+        None if there are none, or the interpreter's packages are Alpine's own.
 
         Raises:
             KitError: a library did not compile.
-            DownloadError, DigestError: a source could not be fetched; see ``pins.settle``.
+            DownloadError, DigestError: a source could not be downloaded; see ``pins.settle``.
         """
-        tested = tuple(one for one in self._libraries if _packages(one) & set(packages))
+        wanted = set(packages)
+        tested = tuple(library for library in self._libraries if _packages(library) & wanted)
         if self._python.kit is None or not tested:
             return None
         store, search = self._workspace.store, Replacements(self._workspace, tested)
         for replacements in ((), search.load() or ()):
-            done = self._stage(tested, replacements).load()
-            if done is not None:
-                return done
+            folder = self._stage(tested, replacements).load()
+            if folder is not None:
+                return folder
         return store.run(self._stage(tested, store.run(search, again=True)))
 
     def _stage(
@@ -85,9 +88,9 @@ class MorePackages:
 
 @dataclass(frozen=True)
 class Replacements:
-    """The stage that fetches the libraries' sources, or what there is in place of tested ones.
+    """The stage that downloads the libraries' sources, or what the mirrors have in their place.
 
-    It is kept so that the next run finds what it compiled without the mirrors.
+    Its record lets the next run find the compiled libraries without the mirrors.
     """
 
     workspace: Workspace
@@ -102,12 +105,12 @@ class Replacements:
         return key_of(step="replacements in the kit for wheels", tested=digests)
 
     def load(self) -> tuple[Replacement, ...] | None:
-        """What the last search took; None before the first."""
+        """The replacements that the last run took; None before the first run."""
         record = self.workspace.store.record(self.key)
         return from_text(record["replacements"]) if record else None
 
     def make(self, work: Path) -> Mapping[str, Any]:
-        """Fetch the sources."""
+        """Download the sources."""
         pins = [Pin(library.source, kit_packages.RELEASE) for library in self.libraries]
         replacements = settle(self.workspace.fetcher, pins, self.workspace.say)
         return {"replacements": to_text(replacements)}
@@ -117,8 +120,8 @@ class Replacements:
 class KitLibraries:
     """The stage that makes a repository of packages that the kit lacks.
 
-    Its making raises KitError when a library does not compile, DownloadError or DigestError when a
-    source could not be fetched.
+    Making it raises KitError if a library does not compile, DownloadError or DigestError if a
+    source cannot be downloaded.
     """
 
     workspace: Workspace
@@ -176,12 +179,12 @@ class KitLibraries:
         self.workspace.say(f"compiling {', '.join(names)} for the kit, once")
         jobs = {"JOBS": str(len(os.sched_getaffinity(0)))}
         command = ["sh", f"{INSIDE}/kit-libraries.sh", *names]
-        done = self.workspace.engine.run(Job(image, command, mounts, jobs, timeout=_TIME))
+        done = self.workspace.engine.run(Job(image, command, mounts, jobs, timeout=_TIMEOUT))
         if done.exit_code:
             raise KitError(
                 f"the kit's libraries for wheels did not compile:\n{done.output[-3000:]}",
-                remedy="the last lines name the library; see dockerfiles/wheels/inside/"
-                "kit-libraries.sh",
+                remedy="the last lines name the library; how it is compiled is in"
+                " dockerfiles/wheels/inside/kit-libraries.sh",
             )
 
 
@@ -190,6 +193,6 @@ def _packages(library: Library) -> set[str]:
 
 
 def _needs(tree: Path) -> tuple[str, ...]:
-    """What the shared objects of a library need of others, as apk calls it."""
+    """The other libraries that a library's shared objects need, in apk's names."""
     files = (elf.read(path, path.name) for path in elf.find(tree))
     return tuple(f"so:{soname}" for soname in elf.outside_needs(files))

@@ -1,4 +1,4 @@
-"""`invoke wheels`: wheels for musl, of requirements or sources, tried before they are kept."""
+"""`invoke wheels`: build wheels for musl from requirements or sources, test them, keep them."""
 
 from __future__ import annotations
 
@@ -16,21 +16,22 @@ from alpypy.core.files import file_digest, whole_file
 from alpypy.engine.workspace import Workspace
 from alpypy.recipes.recipe import load_catalog
 from alpypy.verify.findings import load_policy
-from alpypy.wheels import record as wheel_record
-from alpypy.wheels.build import Collected, WheelBuild, collect
+from alpypy.wheels import record
+from alpypy.wheels.build import CollectedWheels, WheelBuild, collect
 from alpypy.wheels.file import Wheel
 from alpypy.wheels.images import WheelsImage, python_of
-from alpypy.wheels.kit import MorePackages
+from alpypy.wheels.kit import ExtraPackages
 from alpypy.wheels.recipe import WheelData
-from alpypy.wheels.record import Trial, WheelRecord
-from alpypy.wheels.repair import Finished, finish
+from alpypy.wheels.record import SmokeTest, WheelRecord
+from alpypy.wheels.repair import FinalWheel, repair_all
 from alpypy.wheels.request import Request, image_tag
-from alpypy.wheels.smoke_test import try_all
+from alpypy.wheels.smoke_test import smoke_test_all
 
 
 @dataclass(frozen=True)
-class Kept:
-    """What came out: wheels with their records beside them, and the images that hold them."""
+class WheelsResult:
+    """The wheels, with their records beside them, the Alpine packages that they need, and the names
+    of the images that contain them."""
 
     wheels: tuple[Path, ...]
     packages: tuple[str, ...]
@@ -44,27 +45,28 @@ class WheelMaker:
         self._workspace = workspace
         self._data = data
 
-    def make(self, request: Request) -> Kept:
-        """Build, repair, try and keep the wheels of a request.
+    def make(self, request: Request) -> WheelsResult:
+        """Build, repair, test and keep the wheels of a request.
 
         Raises:
-            AlpypyError: a step failed; nothing is kept then.
+            AlpypyError: a step failed; then no wheel is kept.
         """
         with tempfile.TemporaryDirectory(prefix="alpypy-wheels-") as name:
             scratch = Path(name)
             build = self._new_build(request, scratch)
             collected = collect(build, request)
-            finished = finish(build, collected.wheels, bundle=request.bundle)
-            for one in finished:
-                refuse_other_alpine(request.out, one.wheel, request.interpreter.alpine)
-            trials = try_all(build, finished, scratch / "trial", load_policy(self._workspace.data))
+            finals = repair_all(build, collected.wheels, bundle=request.bundle)
+            for final in finals:
+                refuse_other_alpine(request.out, final.wheel, request.interpreter.alpine)
+            policy = load_policy(self._workspace.data)
+            tests = smoke_test_all(build, finals, scratch / "smoke-test", policy)
             wheels = tuple(
-                self._keep(build, request.out, one, trial)
-                for one, trial in zip(finished, trials, strict=True)
+                self._keep(build, request.out, final, test)
+                for final, test in zip(finals, tests, strict=True)
             )
-            images = self._images(build, collected, finished, trials) if request.image else ()
-        packages = sorted({package for one in finished for package in one.packages})
-        return Kept(wheels, tuple(packages), images)
+            images = self._images(build, collected, finals, tests) if request.image else ()
+        packages = sorted({package for final in finals for package in final.packages})
+        return WheelsResult(wheels, tuple(packages), images)
 
     def _new_build(self, request: Request, scratch: Path) -> WheelBuild:
         interpreter = request.interpreter
@@ -75,41 +77,41 @@ class WheelMaker:
             data=self._data,
             python=python,
             interpreter=interpreter,
-            more=MorePackages(self._workspace, python),
+            extra_packages=ExtraPackages(self._workspace, python),
             tls=request.tls,
             scratch=scratch,
         )
 
-    def _keep(self, build: WheelBuild, out: Path, one: Finished, trial: Trial) -> Path:
-        """Put a wheel and its record where users find it: first the record, so that no wheel is
-        there without one."""
+    def _keep(self, build: WheelBuild, out: Path, final: FinalWheel, test: SmokeTest) -> Path:
+        """Write a wheel and its record into ``out``: first the record, so that no wheel is ever
+        there without its record."""
         out.mkdir(parents=True, exist_ok=True)
-        path = out / one.wheel.path.name
-        wheel_record.keep(path, _record(build, one, trial))
+        path = out / final.wheel.path.name
+        record.keep(path, _record(build, final, test))
         with whole_file(path) as temporary:
-            shutil.copyfile(one.wheel.path, temporary)
+            shutil.copyfile(final.wheel.path, temporary)
         return path
 
     def _images(
         self,
         build: WheelBuild,
-        collected: Collected,
-        finished: Sequence[Finished],
-        trials: Sequence[Trial],
+        collected: CollectedWheels,
+        finals: Sequence[FinalWheel],
+        tests: Sequence[SmokeTest],
     ) -> tuple[str, ...]:
-        """An image for each wheel that was asked for, with those that pip installed beside it."""
-        wheels = [one.wheel for one in finished]
+        """An image for each requested wheel, with the wheels that pip installed beside it."""
+        wheels = [final.wheel for final in finals]
         return tuple(
-            self._image(build, one.wheel, belonging(one.wheel, wheels, trial.installed))
-            for one, trial in zip(finished, trials, strict=True)
-            if one.wheel.name in collected.asked
+            self._image(build, final.wheel, belonging(final.wheel, wheels, test.installed))
+            for final, test in zip(finals, tests, strict=True)
+            if final.wheel.name in collected.requested
         )
 
-    def _image(self, build: WheelBuild, wheel: Wheel, chosen: Sequence[Wheel]) -> str:
+    def _image(self, build: WheelBuild, wheel: Wheel, contents: Sequence[Wheel]) -> str:
         folder = build.scratch / f"image-{wheel.name}"
         folder.mkdir()
-        for one in chosen:
-            shutil.copy(one.path, folder)
+        for content in contents:
+            shutil.copy(content.path, folder)
         tag = image_tag(wheel.name, wheel.version, build.interpreter)
         image = WheelsImage(self._workspace, "scratch", tag, {}, {"wheels": folder})
         self._workspace.engine.tag(self._workspace.store.run(image), tag)
@@ -117,26 +119,26 @@ class WheelMaker:
 
 
 def refuse_other_alpine(out: Path, wheel: Wheel, alpine: str) -> None:
-    """Keep compiled wheels of two Alpines apart: both are named for musl, which tells neither
-    their libraries nor the packages that they need.
+    """Keep compiled wheels of two Alpines apart. Their tags name musl, which does not tell their
+    libraries nor the packages that they need.
 
     Args:
-        out: where the wheel is to be kept.
+        out: the folder for the wheel.
 
     Raises:
-        SpecError: there is one of another Alpine by its name.
+        SpecError: the folder has a wheel of the same name for another Alpine.
     """
     path = out / wheel.path.name
     if wheel.pure or not path.is_file():
         return
     try:
-        there = wheel_record.read(path)
-    except UnverifiedError:  # what was not tested as it is may be replaced
+        existing = record.read(path)
+    except UnverifiedError:  # a wheel that differs from the tested one may be replaced
         return
-    if there and there.alpine != alpine:
+    if existing and existing.alpine != alpine:
         raise SpecError(
-            f"{path} is there already, for Alpine {there.alpine}",
-            remedy=f"keep those for Alpine {alpine} in another folder: --out FOLDER",
+            f"{path} exists already, for Alpine {existing.alpine}",
+            remedy=f"keep the wheels for Alpine {alpine} in another folder: --out FOLDER",
         )
 
 
@@ -144,17 +146,24 @@ def belonging(own: Wheel, wheels: Sequence[Wheel], installed: Sequence[str]) -> 
     """A module's own wheel, and those that pip installed with it.
 
     Args:
-        installed: what pip said, as ``zope.interface-6.0``.
+        installed: what pip printed, such as ``zope.interface-6.0``.
     """
-    return [one for one in wheels if one == own or any(_is(one, said) for said in installed)]
+    return [
+        wheel
+        for wheel in wheels
+        if wheel == own or any(_is_installed(wheel, text) for text in installed)
+    ]
 
 
-def _is(wheel: Wheel, said: str) -> bool:
-    """Whether pip means a wheel; it says name and version as the wheel's METADATA do, where both
-    may have dashes. Old ones say no version where tiny.dep is needed by the name tiny-dep."""
-    if canonicalize_name(said) == wheel.name:
+def _is_installed(wheel: Wheel, printed: str) -> bool:
+    """Whether pip printed the name and version of a wheel.
+
+    pip takes both from the wheel's METADATA, where they may contain dashes. Old pips print no
+    version if tiny.dep was required as tiny-dep.
+    """
+    if canonicalize_name(printed) == wheel.name:
         return True
-    words = said.split("-")
+    words = printed.split("-")
     pairs = (("-".join(words[:at]), "-".join(words[at:])) for at in range(1, len(words)))
     version = canonicalize_version(wheel.version)
     return any(
@@ -163,25 +172,25 @@ def _is(wheel: Wheel, said: str) -> bool:
     )
 
 
-def _record(build: WheelBuild, one: Finished, trial: Trial) -> WheelRecord:
+def _record(build: WheelBuild, final: FinalWheel, test: SmokeTest) -> WheelRecord:
     return WheelRecord(
-        sha256=file_digest(one.wheel.path),
+        sha256=file_digest(final.wheel.path),
         interpreter=str(build.interpreter),
         alpine=build.interpreter.alpine,
-        packages=one.packages,
+        packages=final.packages,
         date=f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}",
-        kind=one.kind,
-        built=one.built.image is not None,
+        kind=final.kind,
+        built=final.built.image is not None,
         source=build.python.source,
         kit=build.python.kit is not None,
-        bundled=one.bundled,
-        tested=trial,
+        bundled=final.bundled,
+        tested=test,
     )
 
 
-def kept_lines(kept: Kept) -> Iterator[str]:
-    """What is said at the end: the wheels, what they need, the images."""
-    yield from map(str, kept.wheels)
-    if kept.packages:
-        yield f"they need: apk add {' '.join(kept.packages)}"
-    yield from (f"image {tag}" for tag in kept.images)
+def result_lines(result: WheelsResult) -> Iterator[str]:
+    """The lines that the command prints at its end: the wheels, their packages, the images."""
+    yield from map(str, result.wheels)
+    if result.packages:
+        yield f"they need: apk add {' '.join(result.packages)}"
+    yield from (f"image {tag}" for tag in result.images)

@@ -1,4 +1,4 @@
-"""versions/pip.toml: the pip for PyPys that bundle one which is too old to build wheels with."""
+"""versions/pip.toml: newer pips for PyPys whose own pip is too old to build wheels."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ class PipData(Record, frozen=True):
 
 
 def newer_pip(root: Path, version: PypyVersion) -> Source | None:
-    """The pip that a PyPy gets instead of its own; None where its own will do.
+    """The pip that a PyPy gets instead of its own; None if its own is new enough.
 
     Raises:
         DataError: ``root``/versions/pip.toml lacks a field, or has one that is not usable.
     """
     pips = read_toml(root / "versions" / FILE_NAME, PipData).pips
-    wanted = (pip for pip in pips if version.language in pip.python and version.release in pip.pypy)
-    return next(wanted, None)
+    newer = (pip for pip in pips if version.language in pip.python and version.release in pip.pypy)
+    return next(newer, None)

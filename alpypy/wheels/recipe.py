@@ -1,4 +1,4 @@
-"""versions/wheels.toml: what is special to a module, and which package has which header."""
+"""versions/wheels.toml: what modules need to be built, and which package has which header."""
 
 from __future__ import annotations
 
@@ -25,16 +25,16 @@ _ALL = SpecifierSet()
 
 
 class Packages(Record, frozen=True):
-    """Build packages, for some Alpines and, if said, for one implementation of Python."""
+    """Build packages, for some Alpines and, if it is given, for one implementation of Python."""
 
     names: tuple[str, ...]
     alpine: SpecifierSet = field(default_factory=SpecifierSet)
     implementation: _Implementation | None = None
 
     def serve(self, interpreter: Interpreter) -> bool:
-        """Whether they are for this interpreter's Alpine."""
-        wanted = self.implementation in (None, interpreter.implementation)
-        return wanted and interpreter.alpine in self.alpine
+        """Whether they are for this interpreter and its Alpine."""
+        suitable = self.implementation in (None, interpreter.implementation)
+        return suitable and interpreter.alpine in self.alpine
 
 
 class Unsupported(Record, frozen=True):
@@ -45,12 +45,12 @@ class Unsupported(Record, frozen=True):
 
 
 class Module(Record, frozen=True):
-    """An entry: how some versions of a module are built and tried.
+    """An entry: how alpypy builds and tests some versions of a module.
 
-    ``constraints`` are requirements that hold versions of what it is built with; ``before`` and
-    ``build`` are shell commands, run in the unpacked source; ``tls`` are the flavours that it can
-    be built with, the preferred one first; ``smoke`` is a line of Python. ``tested`` says what was
-    built and run, ``untested`` what could not be, and why.
+    ``constraints`` limit the versions of its build requirements. ``before`` and ``build`` are shell
+    commands that run in the unpacked source. ``tls`` are the TLS libraries that it can be built
+    with, the preferred one first. ``smoke`` is a line of Python. ``tested`` says what was built and
+    run, ``untested`` what could not be, and why.
     """
 
     name: _Name
@@ -70,15 +70,15 @@ class Module(Record, frozen=True):
 
     def supports(self, implementation: str) -> bool:
         """Whether it can be built for an implementation of Python at all."""
-        return all(one.implementation != implementation for one in self.unsupported)
+        return all(entry.implementation != implementation for entry in self.unsupported)
 
     def refuse_unsupported(self, interpreter: Interpreter) -> None:
         """Raise SpecError for an interpreter that the module cannot be built for."""
-        for one in self.unsupported:
-            if one.implementation == interpreter.implementation:
+        for entry in self.unsupported:
+            if entry.implementation == interpreter.implementation:
                 raise SpecError(
-                    f"{self.name} cannot be built for {interpreter}: {one.why}",
-                    remedy="see versions/wheels.toml; choose another module or --python",
+                    f"{self.name} cannot be built for {interpreter}: {entry.why}",
+                    remedy="choose another module or --python; see versions/wheels.toml",
                 )
 
 
@@ -88,8 +88,8 @@ class TlsChoice(Packages, frozen=True, kw_only=True):
     flavour: str
 
 
-class Offer(Record, frozen=True):
-    """What a package offers to a build: patterns of headers, and names of the rest."""
+class Provides(Record, frozen=True):
+    """What a package provides to a build: patterns of headers, and names of the rest."""
 
     package: str
     headers: tuple[str, ...] = ()
@@ -99,51 +99,53 @@ class Offer(Record, frozen=True):
 
 
 class WheelData(Record, frozen=True):
-    """The whole file. ``packages`` are what every build gets."""
+    """versions/wheels.toml. Every build gets ``packages``."""
 
     packages: tuple[Packages, ...]
     tls: tuple[TlsChoice, ...]
     modules: tuple[Module, ...]
-    offers: tuple[Offer, ...]
+    offers: tuple[Provides, ...]
 
     def entries(
         self, name: str, interpreter: Interpreter, versions: SpecifierSet = _ALL
     ) -> tuple[Module, ...]:
-        """Entries of a module for this version of Python that some of ``versions`` is built by."""
-        used, left = list[Module](), versions.to_range()
+        """The entries that build some of a module's ``versions`` for this version of Python."""
+        entries, left = list[Module](), versions.to_range()
         for module in self._entries(name, interpreter):
             own = module.versions.to_range()
             if not left.intersection(own).is_empty:
-                used.append(module)
+                entries.append(module)
             left = left.difference(own)
-        return tuple(used)
+        return tuple(entries)
 
     def entry(self, name: str, version: str, interpreter: Interpreter) -> Module | None:
         """The first entry for this version of a module."""
         modules = self._entries(name, interpreter)
-        # A pre-release is a version like any other here.
+        # Here a pre-release is a version like any other.
         return next((module for module in modules if module.versions.contains(version, True)), None)
 
     def _entries(self, name: str, interpreter: Interpreter) -> tuple[Module, ...]:
-        wanted = canonicalize_name(name)
+        project, language = canonicalize_name(name), interpreter.language
         return tuple(
-            one for one in self.modules if one.name == wanted and interpreter.language in one.python
+            module
+            for module in self.modules
+            if module.name == project and language in module.python
         )
 
     def build_packages(
         self, modules: Iterable[Module], interpreter: Interpreter, tls: str | None
     ) -> tuple[str, ...]:
-        """Alpine packages that the modules are built with, in order, each once.
+        """The modules' build packages, in order, without repetition.
 
         Raises:
-            SpecError: a module cannot be built with this TLS flavour, or this Alpine has it not.
+            SpecError: a module cannot be built with this TLS library, or this Alpine lacks it.
         """
         groups = [*self.packages]
         for module in modules:
             groups += module.packages
             if module.tls:
                 groups.append(self._tls(module, interpreter, tls))
-        names = (name for one in groups if one.serve(interpreter) for name in one.names)
+        names = (name for group in groups if group.serve(interpreter) for name in group.names)
         return tuple(dict.fromkeys(names))
 
     def _tls(self, module: Module, interpreter: Interpreter, wanted: str | None) -> Packages:
@@ -151,34 +153,35 @@ class WheelData(Record, frozen=True):
         for flavour in flavours:
             if flavour not in module.tls:
                 continue
-            for one in self.tls:
-                if one.flavour == flavour and one.serve(interpreter):
-                    return one
+            for choice in self.tls:
+                if choice.flavour == flavour and choice.serve(interpreter):
+                    return choice
         raise SpecError(
             f"{module.name} cannot be built with {' or '.join(map(str, flavours))} on Alpine"
             f" {interpreter.alpine}",
-            remedy=f"it takes {' or '.join(module.tls)}; leave --tls out, or name another --alpine",
+            remedy=f"leave --tls out, or choose another --alpine; {module.name} can be built with"
+            f" {' or '.join(module.tls)}",
         )
 
     def require_tls(self, wanted: str | None) -> str | None:
-        """The TLS flavour that is asked for, if any.
+        """The TLS library that the user chose, if any.
 
         Raises:
-            SpecError: there is no such flavour.
+            SpecError: versions/wheels.toml does not have it.
         """
-        known = tuple(dict.fromkeys(one.flavour for one in self.tls))
+        known = tuple(dict.fromkeys(choice.flavour for choice in self.tls))
         if wanted is not None and wanted not in known:
             raise SpecError(f"--tls is {wanted!r}", remedy=f"choose {' or '.join(known)}")
         return wanted
 
     def package_of(self, kind: str, name: str) -> str | None:
-        """The package that offers something: ``kind`` is headers, libraries, programs or
+        """The package that provides ``name``; ``kind`` is headers, libraries, programs or
         pkgconfig."""
         return next(
             (
-                one.package
-                for one in self.offers
-                if any(fnmatchcase(name, pattern) for pattern in getattr(one, kind))
+                offer.package
+                for offer in self.offers
+                if any(fnmatchcase(name, pattern) for pattern in getattr(offer, kind))
             ),
             None,
         )
@@ -188,13 +191,13 @@ def load_wheel_data(root: Path) -> WheelData:
     """Read and check ``root``/versions/wheels.toml.
 
     Raises:
-        DataError: an entry lacks a field, or has one that is unknown or not usable.
+        DataError: an entry lacks a field, or has an unknown field or a wrong value.
     """
     data = read_toml(root / "versions" / FILE_NAME, WheelData)
     for module in data.modules:
         if not (module.tested or module.untested):
             raise DataError(
                 f"versions/{FILE_NAME} [[modules]] ({module.name}): tested is missing",
-                remedy="say what was built and run, or why nothing was",
+                remedy="say what was built and run, or in `untested` why nothing was",
             )
     return data

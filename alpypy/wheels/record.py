@@ -1,4 +1,4 @@
-"""A wheel as pip sees it, and the record beside it of what it was tested with: ``<wheel>.json``."""
+"""A wheel's name and metadata, and the record of its test beside it: ``<wheel>.json``."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ Kind = Literal["musllinux", "linux", "any", "index"]
 
 
 class Bundled(Record, frozen=True):
-    """A library inside a wheel: its file there, and Alpine's package that it was copied from."""
+    """A library inside a wheel: its file there, and the Alpine package that it was copied from."""
 
     file: Text
     package: PackageName
 
 
-class Trial(Record, frozen=True, omit_defaults=True):
-    """What was seen of a wheel: what pip installed, what was imported, the line that was run."""
+class SmokeTest(Record, frozen=True, omit_defaults=True):
+    """A wheel's smoke test: what pip installed, what was imported, the line of Python that ran."""
 
     installed: tuple[Text, ...]
     imported: tuple[Text, ...]
@@ -40,12 +40,12 @@ class Trial(Record, frozen=True, omit_defaults=True):
 
 
 class WheelRecord(Record, frozen=True):
-    """With what a wheel passed its test, and when (in UTC, 2025-11-21T14:05:00Z).
+    """How a wheel passed its test, and when (in UTC, 2025-11-21T14:05:00Z).
 
     ``interpreter`` is named as for ``invoke wheels --python``: pypy3.11-7.3.22 or 3.12, and
-    ``source`` says where it came from. ``packages`` are those of Alpine that have to be installed
-    with it. ``kind`` is musllinux, linux, any, or index for a wheel that is
-    as an index has it; ``built`` says whether it was built for this.
+    ``source`` says where it came from. ``packages`` are the Alpine packages that the wheel needs.
+    ``kind`` is musllinux, linux, any, or index for an unchanged wheel from an index; ``built`` says
+    whether alpypy built it.
     """
 
     sha256: Sha256
@@ -58,18 +58,18 @@ class WheelRecord(Record, frozen=True):
     source: Text
     kit: bool
     bundled: tuple[Bundled, ...]
-    tested: Trial
+    tested: SmokeTest
 
 
 class _Head(Struct, frozen=True):
-    """What is read before all else."""
+    """The version of the record's format, read before the rest."""
 
     schema: FirstSchema
 
 
 @dataclass(frozen=True)
 class WheelName:
-    """What the file name of a wheel says. ``project`` is normalized, as an index writes it."""
+    """The parts of a wheel's file name. ``project`` is normalized, as an index writes it."""
 
     project: str
     version: str
@@ -77,7 +77,7 @@ class WheelName:
 
     @property
     def arch(self) -> str:
-        """The architecture it is for; ``any`` for one without compiled code."""
+        """The wheel's architecture; ``any`` for a wheel without compiled code."""
         for tag in self.tags:
             for arch in ARCHITECTURES:
                 if tag.platform.endswith(f"_{arch}"):
@@ -86,10 +86,10 @@ class WheelName:
 
 
 def wheel_name(file_name: str) -> WheelName:
-    """Read the name of a wheel.
+    """Read a wheel's file name.
 
     Raises:
-        ArchiveError: it is none.
+        ArchiveError: it is not the name of a wheel.
     """
     try:
         project, version, _, tags = parse_wheel_filename(file_name)
@@ -99,24 +99,24 @@ def wheel_name(file_name: str) -> WheelName:
 
 
 def requires_python(wheel: Path) -> str | None:
-    """Which Pythons a wheel says that it is for, as ``>=3.9``.
+    """The Pythons that a wheel's metadata say it is for, such as ``>=3.9``.
 
     Raises:
-        ArchiveError: it is damaged, or no wheel.
+        ArchiveError: the file is damaged or not a wheel.
     """
     try:
         with zipfile.ZipFile(wheel) as archive:
-            found = [name for name in archive.namelist() if _is_metadata(name)]
-            if len(found) != 1:
-                raise _bad(wheel, f"has {len(found)} files METADATA")
-            value = email.message_from_bytes(archive.read(found[0]))["Requires-Python"]
+            names = [name for name in archive.namelist() if _is_metadata(name)]
+            if len(names) != 1:
+                raise _bad(wheel, f"has {len(names)} files METADATA instead of one")
+            value = email.message_from_bytes(archive.read(names[0]))["Requires-Python"]
             return None if value is None else str(value)
     except (*BROKEN, zipfile.BadZipFile, MessageError) as error:
         raise _bad(wheel, f"is truncated or damaged: {error}") from error
 
 
 def record_path(wheel: Path) -> Path:
-    """Where the record of a wheel is."""
+    """The path of a wheel's record."""
     return wheel.with_name(f"{wheel.name}.json")
 
 
@@ -128,10 +128,10 @@ def keep(wheel: Path, record: WheelRecord) -> None:
 
 
 def read(wheel: Path) -> WheelRecord | None:
-    """The record of a wheel as it is now; None when it has none.
+    """A wheel's record; None if it has none.
 
     Raises:
-        UnverifiedError: the record cannot be read, or is that of another file.
+        UnverifiedError: the record cannot be read, or is the record of another file.
     """
     path = record_path(wheel)
     try:
@@ -142,7 +142,7 @@ def read(wheel: Path) -> WheelRecord | None:
     except FileNotFoundError:
         return None
     except ValueError as error:
-        raise _untested(path, f"is no record of a wheel: {error}") from error
+        raise _untested(path, f"is not the record of a wheel: {error}") from error
     if record.sha256 != file_digest(wheel):
         raise _untested(wheel, "is not the file that was tested")
     return record
@@ -159,5 +159,5 @@ def _bad(wheel: Path | str, what: str) -> ArchiveError:
 
 def _untested(path: Path, what: str) -> UnverifiedError:
     return UnverifiedError(
-        f"{path} {what}", remedy="build the wheel again, so that it is tested, or remove it"
+        f"{path} {what}", remedy="build the wheel again, which also tests it, or remove it"
     )

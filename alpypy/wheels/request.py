@@ -1,4 +1,4 @@
-"""What `invoke wheels` is asked for: which wheels for which interpreter, and names made of it."""
+"""The request of `invoke wheels`: which wheels for which interpreter; and names made from it."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ _SDIST = (".tar.gz", ".tar.bz2", ".tar.xz", ".tgz", ".zip")
 _PROJECT = ("pyproject.toml", "setup.py")
 _EXAMPLES = (
     "name a requirement such as cryptography==3.3.2, a requirements file (.txt), an sdist or a"
-    " project's folder; several with spaces between, in quotes"
+    " project's folder; write several in quotes, with spaces between"
 )
 
 
 @dataclass(frozen=True)
 class Interpreter:
-    """The Python that wheels are for: a PyPy of artifacts/, or the CPython of Alpine's image.
+    """The Python that wheels are for: a PyPy in artifacts/, or CPython in its image for Alpine.
 
-    ``release_version`` is the version that a PyPy was packaged under, if another.
+    ``release_version`` is the version that a PyPy was packaged under, if it is another.
     """
 
     version: str
@@ -35,21 +35,21 @@ class Interpreter:
     release_version: str | None = None
 
     def __post_init__(self) -> None:
-        _ = self.target  # which refuses other Alpines and architectures
+        _ = self.target  # raises SpecError for an unknown Alpine or architecture
 
     @property
     def target(self) -> Target:
-        """What a PyPy's tarball is named after."""
+        """The target that names a PyPy's tarball."""
         return Target(self.version, self.alpine, self.arch, self.release_version)
 
     @property
     def language(self) -> str:
-        """The version of Python: 3.11."""
+        """The version of Python, such as ``3.11``."""
         return self.version.partition("-")[0]
 
     @property
     def implementation(self) -> str:
-        """As the word in versions/wheels.toml."""
+        """As versions/wheels.toml writes it."""
         return "pypy" if self.pypy else "cpython"
 
     @property
@@ -72,20 +72,20 @@ def read_interpreter(
     """Read ``pypy3.11-7.3.22`` or ``3.12``.
 
     Raises:
-        SpecError: it has another form, or the Alpine, the architecture or the release version has.
+        SpecError: it has another form, or the Alpine, architecture or release version is wrong.
     """
     if text.startswith("pypy"):
         version = PypyVersion.parse(text.removeprefix("pypy"))
         return Interpreter(str(version), True, alpine, arch, release_version)
     if not _CPYTHON.fullmatch(text):
         raise SpecError(
-            f"{text!r} is not a Python that wheels can be made for",
-            remedy="write --python pypy3.11-7.3.22 for a PyPy of artifacts/, or --python 3.12 for"
-            " CPython of Docker Hub's python image",
+            f"--python is {text!r}, which names no Python that alpypy can build wheels for",
+            remedy="write --python pypy3.11-7.3.22 for a PyPy in artifacts/, or --python 3.12 for"
+            " CPython in Docker Hub's python image",
         )
     if release_version:
         raise SpecError(
-            f"--release-version is {release_version!r}, and CPython's image has no other version",
+            f"--release-version {release_version} does not work with CPython",
             remedy="leave it out, or choose a PyPy with --python",
         )
     return Interpreter(text, False, alpine, arch)
@@ -93,7 +93,7 @@ def read_interpreter(
 
 @dataclass(frozen=True)
 class RequestedWheels:
-    """What wheels are to be made of."""
+    """What to make wheels of: requirements, requirements files, and sources."""
 
     requirements: tuple[Requirement, ...] = ()
     files: tuple[Path, ...] = ()
@@ -102,7 +102,7 @@ class RequestedWheels:
 
 @dataclass(frozen=True)
 class Request:
-    """All that `invoke wheels` is asked for. ``tls`` is None where the data says which."""
+    """The request of `invoke wheels`. Without ``tls``, versions/wheels.toml chooses the library."""
 
     wanted: RequestedWheels
     interpreter: Interpreter
@@ -113,12 +113,12 @@ class Request:
 
 
 def read_wanted(text: str) -> RequestedWheels:
-    """Read what was typed: requirements and paths with spaces between, or one path.
+    """Read what the user typed: requirements and paths with spaces between, or a single path.
 
     Raises:
-        SpecError: a word is neither a requirement nor a path of something to build.
+        SpecError: a word is neither a requirement nor the path of something to build.
     """
-    # os.path, as pathlib raises OSError for what is too long for a file's name.
+    # os.path, because pathlib raises OSError for a text that is too long for a file's name.
     words = [text] if os.path.exists(text) else text.split()
     if not words:
         raise SpecError("there is nothing to make wheels of", remedy=_EXAMPLES)
@@ -138,7 +138,7 @@ def read_wanted(text: str) -> RequestedWheels:
 def _project(path: Path) -> Path:
     if not any((path / name).is_file() for name in _PROJECT):
         raise SpecError(
-            f"{path} is no Python project: it has neither {' nor '.join(_PROJECT)}",
+            f"{path} is not a Python project: it has neither {' nor '.join(_PROJECT)}",
             remedy="give the project's top folder",
         )
     return path.resolve()
@@ -157,14 +157,14 @@ def _requirement(word: str) -> Requirement:
         reason = str(error).partition("\n")[0]
         raise SpecError(
             f"{word!r} is neither a requirement nor a path: {reason}",
-            remedy=f"spaces separate requirements, so that one has none: six==1.17.0; {_EXAMPLES}",
+            remedy=f"spaces separate requirements: write six==1.17.0 without any; {_EXAMPLES}",
         ) from error
 
 
 def image_tag(module: str, version: str, interpreter: Interpreter) -> str:
-    """Name of the image that holds a module's wheels.
+    """Name of the image that contains a module's wheels.
 
-    What a version has and a tag may not (``+``, ``!``) becomes a ``-``.
+    Characters of a version that a tag must not contain (``+``, ``!``) become a ``-``.
     """
     tag = f"{module}{version}-{interpreter.short}-{interpreter.arch}"
     return "musl-wheels:" + re.sub(r"[^A-Za-z0-9_.-]", "-", tag)[:128]

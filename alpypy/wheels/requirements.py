@@ -1,7 +1,7 @@
-"""Requirements files: read as pip does, and copied for containers with those that they refer to.
+"""Requirements files: read as pip does, and copied for containers with the files they refer to.
 
-What runs in a container runs other people's programs with a network, so it sees these copies and
-the folders of packages that they name, and nothing that lies beside them.
+A container runs other people's programs, with a network. So it sees these copies and the folders of
+packages that they name, but nothing that lies beside the files.
 """
 
 from __future__ import annotations
@@ -37,10 +37,11 @@ _COMMENT = re.compile(r"(^|\s+)#.*$")
 
 @dataclass(frozen=True)
 class Copies:
-    """Requirements files in a folder of their own.
+    """Copies of requirements files, in a folder of their own.
 
-    ``names`` are those of the copies that were asked for; ``places`` files and folders of this
-    machine that they name to find packages in. ``constraints`` hold versions, and ask for nothing.
+    ``names`` are the file names of the copies of the requested files. ``places`` are the files and
+    folders of this machine that the files name as sources of packages. ``constraints`` limit
+    versions, but request nothing.
     """
 
     names: tuple[str, ...]
@@ -50,15 +51,15 @@ class Copies:
 
 
 def copy_files(files: Sequence[Path], folder: Path) -> Copies:
-    """Copy requirements files, and those that they refer to with -r and -c, into ``folder``.
+    """Copy requirements files, and the files that they name after -r and -c, into ``folder``.
 
     Raises:
-        SpecError: one of them does not exist, or is not text.
+        SpecError: a file does not exist, or is not text.
     """
-    copying = _Copying(folder)
-    names = tuple(copying.copy(file, held=False) for file in files)
+    copier = _Copier(folder)
+    names = tuple(copier.copy(file, constraint=False) for file in files)
     return Copies(
-        names, tuple(copying.places), tuple(copying.requirements), tuple(copying.constraints)
+        names, tuple(copier.places), tuple(copier.requirements), tuple(copier.constraints)
     )
 
 
@@ -67,29 +68,32 @@ def in_effect(
     constraints: Iterable[Requirement],
     environment: Mapping[str, str],
 ) -> tuple[Requirement, ...]:
-    """One requirement for each name that an interpreter needs, with all that holds its version.
+    """A requirement for each name that the interpreter needs, with all limits of its version.
 
     Args:
-        environment: what the interpreter says for environment markers (PEP 508).
+        environment: the interpreter's values for environment markers (PEP 508).
     """
-    found: dict[str, Requirement] = {}
-    for one in filter(lambda one: _holds(one, environment), requirements):
-        name = canonicalize_name(one.name)
-        found.setdefault(name, Requirement(one.name)).specifier &= one.specifier
-    for one in constraints:
-        name = canonicalize_name(one.name)
-        if name in found and _holds(one, environment):
-            found[name].specifier &= one.specifier
-    return tuple(found.values())
+    merged: dict[str, Requirement] = {}
+    for requirement in requirements:
+        if _applies(requirement, environment):
+            first = merged.setdefault(
+                canonicalize_name(requirement.name), Requirement(requirement.name)
+            )
+            first.specifier &= requirement.specifier
+    for constraint in constraints:
+        name = canonicalize_name(constraint.name)
+        if name in merged and _applies(constraint, environment):
+            merged[name].specifier &= constraint.specifier
+    return tuple(merged.values())
 
 
-def _holds(requirement: Requirement, environment: Mapping[str, str]) -> bool:
+def _applies(requirement: Requirement, environment: Mapping[str, str]) -> bool:
     return requirement.marker is None or requirement.marker.evaluate(dict(environment))
 
 
 def local_path(word: str, folder: Path) -> Path | None:
     """The file or folder of this machine that a setting names, relative to ``folder``; None for
-    an address, or where there is none."""
+    an address, or if it does not exist."""
     if word.startswith("file:"):
         word = url2pathname(urlsplit(word).path)
     elif "://" in word or not word:
@@ -99,67 +103,70 @@ def local_path(word: str, folder: Path) -> Path | None:
 
 
 def index_folder(index: Path) -> Path:
-    """What of this machine belongs to an index of files: of a mirror, whose ``simple`` has links to
-    the files beside it (bandersnatch), the folder around that. A home is never taken for one."""
+    """The folder of this machine that an index in files needs: usually its own.
+
+    In a mirror (bandersnatch), ``simple`` links to the files beside it, so the mirror's folder is
+    needed. A home folder never counts as a mirror.
+    """
     mirror = index.parent
     return mirror if index.name == "simple" and not Path.home().is_relative_to(mirror) else index
 
 
-def written_out(word: str, path: Path) -> str:
-    """The word with the whole path that it was found to name, as a container needs it."""
+def with_absolute_path(word: str, path: Path) -> str:
+    """The word with the absolute path that it names, as a container needs it."""
     return path.as_uri() if word.startswith("file:") else str(path)
 
 
 @dataclass
-class _Copying:
+class _Copier:
     folder: Path
     places: dict[Path, None] = field(default_factory=dict)
     requirements: list[Requirement] = field(default_factory=list)
     constraints: list[Requirement] = field(default_factory=list)
     _done: dict[tuple[Path, bool], str] = field(default_factory=dict)
 
-    def copy(self, file: Path, *, held: bool) -> str:
-        """The name of the copy of a file, which holds versions or asks for modules."""
-        key = (file.resolve(), held)
-        if key not in self._done:  # else two files that refer to each other would never end
+    def copy(self, file: Path, *, constraint: bool) -> str:
+        """Copy a file once and return the copy's name. ``constraint``: it is a constraints file."""
+        key = (file.resolve(), constraint)
+        if key not in self._done:  # two files may refer to each other
             self._done[key] = name = f"{len(self._done)}-{file.name}"
-            lines = [self._line(line, file, held) for line in _lines(_text(file))]
+            lines = [self._line(line, file, constraint) for line in _lines(_text(file))]
             (self.folder / name).write_text("\n".join(lines) + "\n", encoding="utf-8")
         return self._done[key]
 
-    def _line(self, line: str, file: Path, held: bool) -> str:
+    def _line(self, line: str, file: Path, constraint: bool) -> str:
         if line.startswith("-"):
-            return self._options(line, file, held)
-        found = self.constraints if held else self.requirements
-        # Else there is nothing on it, or a path: pip says what it takes it for.
+            return self._options(line, file, constraint)
+        requirements = self.constraints if constraint else self.requirements
+        # Else the line is empty, or a path, which is left to pip.
         with suppress(InvalidRequirement):
-            found.append(Requirement(re.split(r"\s-", line)[0].strip()))
+            requirements.append(Requirement(re.split(r"\s-", line)[0].strip()))
         return line
 
-    def _options(self, line: str, file: Path, held: bool) -> str:
+    def _options(self, line: str, file: Path, constraint: bool) -> str:
         try:
             words = shlex.split(line)
         except ValueError:
-            return line  # a quotation without an end: pip says so
+            return line  # a quotation mark is missing: pip reports it
         return shlex.join(
-            self._value(option, value, file, held) if option else value
+            self._value(option, value, file, constraint) if option else value
             for option, value in _values(words)
         )
 
-    def _value(self, option: str, value: str, file: Path, held: bool) -> str:
-        """What the copy has in the place of an option's value."""
+    def _value(self, option: str, value: str, file: Path, constraint: bool) -> str:
+        """The value that an option gets in the copy."""
         path = local_path(value, file.parent)
         if option in _PLACES:
             if path is None:
                 return value
             self.places[index_folder(path) if option in _INDEXES else path] = None
-            return written_out(value, path)
+            return with_absolute_path(value, path)
         if path is None and ("://" not in value or value.startswith("file:")):
             raise SpecError(
                 f"{file} refers to {value!r}, which does not exist",
-                remedy=f"correct it; it is looked for in {file.parent}",
+                remedy=f"correct the path; it is relative to {file.parent}",
             )
-        return self.copy(path, held=held or option in _CONSTRAINTS) if path else value
+        return self.copy(path, constraint=constraint or option in _CONSTRAINTS) if path else value
 
 
 def _text(file: Path) -> str:
@@ -170,28 +177,30 @@ def _text(file: Path) -> str:
     except UnicodeDecodeError as error:
         raise SpecError(
             f"{file} is not text in UTF-8: byte {error.start} is {data[error.start]:#04x}",
-            remedy="save it as UTF-8; a file's name that ends in .txt is one of requirements",
+            remedy="save it as UTF-8; alpypy reads each .txt file as a requirements file",
         ) from error
 
 
 def _lines(text: str) -> Iterator[str]:
-    """The lines without comments, those that end in a backslash joined with the next; as many as
-    there were, for the numbers in pip's messages."""
-    held, joined = "", 0
+    """The lines without comments; a line that ends in a backslash is joined with the next.
+
+    Empty lines keep their number the same, so that the line numbers in pip's messages are right.
+    """
+    start, joined = "", 0
     for line in text.splitlines():
         comment = line.lstrip().startswith("#")
         if line.endswith("\\") and not comment:
-            held, joined = held + line[:-1], joined + 1
+            start, joined = start + line[:-1], joined + 1
             continue
-        yield _COMMENT.sub("", held + (" " + line if comment else line)).strip()
+        yield _COMMENT.sub("", start + (" " + line if comment else line)).strip()
         yield from [""] * joined
-        held, joined = "", 0
-    if held:
-        yield _COMMENT.sub("", held).strip()
+        start, joined = "", 0
+    if start:
+        yield _COMMENT.sub("", start).strip()
 
 
 def _values(words: Iterable[str]) -> Iterator[tuple[str, str]]:
-    """Words of a line of options: with the option that it is the value of, for some options."""
+    """The words of a line of options, each after the option whose value it is (else "")."""
     rest = iter(words)
     for word in rest:
         option, sign, value = word.partition("=")

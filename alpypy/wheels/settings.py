@@ -1,5 +1,7 @@
-"""pip's settings of whoever runs alpypy, for one container: a file that is mounted while it runs,
-so that neither an image nor a wheel nor the container's description ever has them."""
+"""Your pip settings, for a container: in a file that is mounted while the container runs.
+
+So no image, no wheel and no container's description ever contains them.
+"""
 
 from __future__ import annotations
 
@@ -14,25 +16,25 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from alpypy.engine.job import Mount, proxy_environment
-from alpypy.wheels.requirements import index_folder, local_path, written_out
+from alpypy.wheels.requirements import index_folder, local_path, with_absolute_path
 
 HOME = "/tmp"  # noqa: S108 - the container's
 _CONF = f"{HOME}/pip.conf"
-# What says where packages come from and how they are reached; the rest (target, user, cache-dir
-# and the like) is about that person's own installations.
-_TAKEN = (
+# Settings that say where packages come from and how pip reaches them. The others (such as target,
+# user and cache-dir) are for the user's own installations.
+_USED = (
     *("index-url", "extra-index-url", "find-links", "no-index", "trusted-host", "proxy", "cert"),
     *("client-cert", "timeout", "default-timeout", "retries", "no-binary", "only-binary"),
     *("prefer-binary", "pre"),
 )
 _INDEXES = ("index-url", "extra-index-url")
-_ADDRESSES = (*_INDEXES, "find-links")  # with spaces between
+_ADDRESSES = (*_INDEXES, "find-links")  # separated by spaces
 _FILES = ("cert", "client-cert")
-# What a build is isolated with is used once: compiling it to bytecode takes longer than that. (pip
-# takes "no" for a yes to an option that is called no-.)
+# The packages of an isolated build are used once: compiling them to bytecode takes longer than
+# running them without. (For an option named no-..., pip takes "no" to switch it on.)
 _INSTALL = {"no-compile": "no"}
 _CERTIFICATES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE")
-# Where OpenSSL on Alpine and the download code of old setuptools look for certificates.
+# The file where OpenSSL on Alpine and the download code of old setuptools look for certificates.
 _SYSTEM_BUNDLE = "/etc/ssl/certs/ca-certificates.crt"
 _LINE = re.compile(r"(?P<section>[^.=]+)\.(?P<key>[^=]+)=(?P<value>.*)")
 _LOOPBACK = re.compile(r"localhost|127(\.\d+){3}|::1|.*\.localhost")
@@ -40,7 +42,7 @@ _LOOPBACK = re.compile(r"localhost|127(\.\d+){3}|::1|.*\.localhost")
 
 @dataclass(frozen=True)
 class PipSettings:
-    """Mounts, environment and network of a container that uses the person's index."""
+    """Mounts, environment and network of a container that uses the user's index."""
 
     mounts: tuple[Mount, ...]
     environment: Mapping[str, str]
@@ -48,12 +50,12 @@ class PipSettings:
 
 
 def from_host(scratch: Path, bundled: Mapping[str, str]) -> PipSettings:
-    """The settings of this machine's pip, written into ``scratch`` for a container.
+    """Write the settings of this machine's pip into ``scratch``, for a container.
 
     Args:
-        bundled: further settings of the container's own (``find-links``).
+        bundled: settings to add (``find-links``), for the container alone.
     """
-    sections = {name: _written_out(values) for name, values in _of_pip()}
+    sections = {name: _with_absolute_paths(values) for name, values in _configuration()}
     certificate = _certificate(sections)
     paths = dict.fromkeys(_paths(sections))
     conf = scratch / "pip.conf"
@@ -68,37 +70,37 @@ def from_host(scratch: Path, bundled: Mapping[str, str]) -> PipSettings:
     if certificate:
         if str(certificate) != _SYSTEM_BUNDLE:
             mounts.append(Mount(certificate, str(certificate)))
-        mounts = [one for one in mounts if one.target != _SYSTEM_BUNDLE]
+        mounts = [mount for mount in mounts if mount.target != _SYSTEM_BUNDLE]
         mounts.append(Mount(certificate.resolve(), _SYSTEM_BUNDLE))
         environment |= dict.fromkeys(_CERTIFICATES, _SYSTEM_BUNDLE)
-    unique = {one.target: one for one in mounts}
+    unique = {mount.target: mount for mount in mounts}
     return PipSettings(tuple(unique.values()), environment, _network(sections))
 
 
-def _of_pip() -> Iterator[tuple[str, dict[str, str]]]:
-    """Sections of pip's configuration: files of the system, the user and the virtual environment,
-    and the variables PIP_*, which count most and therefore in every section."""
+def _configuration() -> Iterator[tuple[str, dict[str, str]]]:
+    """The sections of pip's configuration: from the files of the system, the user and the virtual
+    environment, and from the variables PIP_*, which override every section."""
     command = [sys.executable, "-m", "pip", "config", "list"]
-    # pip would take a setting `user = true` for its own option, and list the user's file only.
+    # Else a setting `user = true` would make pip list the user's file only.
     environment = {**os.environ, "PIP_USER": "0"}
     done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
-    found: dict[str, dict[str, str]] = {}
+    sections: dict[str, dict[str, str]] = {}
     for line in done.stdout.splitlines():
         match = _LINE.fullmatch(line)
-        if match and match["key"] in _TAKEN:
+        if match and match["key"] in _USED:
             value = str(ast.literal_eval(match["value"]))
-            found.setdefault(match["section"], {})[match["key"]] = value
-    variables = found.pop(":env:", {})
-    found.setdefault("global", {})
-    for name, values in found.items():
+            sections.setdefault(match["section"], {})[match["key"]] = value
+    variables = sections.pop(":env:", {})
+    sections.setdefault("global", {})
+    for name, values in sections.items():
         yield name, values | {key: value for key, value in variables.items() if key in values}
-    yield "global", found["global"] | variables
+    yield "global", sections["global"] | variables
 
 
 def _with(
     sections: Mapping[str, Mapping[str, str]], more: Mapping[str, str]
 ) -> dict[str, dict[str, str]]:
-    """The sections with values added to those of lists."""
+    """The sections, with the values in ``more`` added to their lists."""
     whole = {name: dict(values) for name, values in sections.items()}
     for key, value in more.items():
         for name, values in whole.items():
@@ -120,7 +122,7 @@ def _indented(value: str) -> str:
 
 
 def _write_private(path: Path, text: str) -> None:
-    """It may have a password, and the container's user is the one who runs alpypy."""
+    """Only the user may read it: it may contain a password. The container has the same user."""
     path.touch(mode=0o600)
     path.write_text(text, encoding="utf-8")
 
@@ -137,43 +139,45 @@ def _index(sections: Mapping[str, Mapping[str, str]]) -> str | None:
     return sections["global"].get("index-url")
 
 
-def _written_out(values: Mapping[str, str]) -> dict[str, str]:
-    """Values with whole paths: the container has neither this folder nor this home."""
-    made = dict(values)
+def _with_absolute_paths(values: Mapping[str, str]) -> dict[str, str]:
+    """The values with absolute paths: the container has neither this folder nor this home."""
+    changed = dict(values)
     for key in _ADDRESSES:
         if key in values:
-            made[key] = "\n    ".join(map(_whole, values[key].split()))
-    return made | {key: _whole(values[key]) for key in _FILES if key in values}
+            changed[key] = "\n    ".join(map(_absolute, values[key].split()))
+    return changed | {key: _absolute(values[key]) for key in _FILES if key in values}
 
 
-def _whole(word: str) -> str:
+def _absolute(word: str) -> str:
     path = local_path(word, Path.cwd())
-    return written_out(word, path) if path else word
+    return with_absolute_path(word, path) if path else word
 
 
 def _paths(sections: Mapping[str, Mapping[str, str]]) -> Iterator[Path]:
-    """Files and folders of this machine that settings name: the container sees them where they are
-    here, and nothing beside them but the files of a mirror."""
+    """Files and folders of this machine that settings name. The container sees them at the same
+    paths, but nothing beside them except the files of a mirror."""
     here = Path.cwd()
-    named = [*_words(sections, "find-links"), *_values(sections, "client-cert")]
-    yield from filter(None, (local_path(word, here) for word in named))
+    words = [*_words(sections, "find-links"), *_values(sections, "client-cert")]
+    yield from filter(None, (local_path(word, here) for word in words))
     indexes = filter(None, (local_path(word, here) for word in _words(sections, *_INDEXES)))
     yield from map(index_folder, indexes)
 
 
 def _certificate(sections: Mapping[str, Mapping[str, str]]) -> Path | None:
     candidates = [*_values(sections, "cert"), *map(os.environ.get, _CERTIFICATES)]
-    found = (Path(one).absolute() for one in candidates if one and os.path.isfile(one))
-    return next(found, None)
+    files = (Path(name).absolute() for name in candidates if name and os.path.isfile(name))
+    return next(files, None)
 
 
 def _network(sections: Mapping[str, Mapping[str, str]]) -> str:
-    """The host's own network only where something on this very machine is to be reached."""
+    """The host's network only if pip has to reach something on this very machine."""
     words = [*_words(sections, *_ADDRESSES, "proxy")]
-    named = {key: value for key, value in proxy_environment().items() if key.upper() != "NO_PROXY"}
-    return "host" if _loopback([*words, *named.values()]) else "bridge"
+    variables = proxy_environment().items()
+    proxies = [value for key, value in variables if key.upper() != "NO_PROXY"]
+    return "host" if _loopback([*words, *proxies]) else "bridge"
 
 
 def _loopback(addresses: Sequence[str]) -> bool:
-    hosts = (urlsplit(one if "//" in one else f"//{one}").hostname for one in addresses)
+    urls = (address if "//" in address else f"//{address}" for address in addresses)
+    hosts = (urlsplit(url).hostname for url in urls)
     return any(host and _LOOPBACK.fullmatch(host) for host in hosts)

@@ -1,5 +1,5 @@
-"""Wheels are tried as users would: in a clean Alpine of their interpreter, without a network, a
-compiler or any build package. What cannot be installed, imported and used reaches nobody."""
+"""Test wheels as users would use them: in a clean Alpine with their interpreter, without a network,
+a compiler or build packages. A wheel that does not install, import and work is not kept."""
 
 from __future__ import annotations
 
@@ -15,55 +15,57 @@ from alpypy.verify.findings import Policy
 from alpypy.wheels.build import WheelBuild
 from alpypy.wheels.file import Wheel
 from alpypy.wheels.images import INSIDE, inside, system_of
-from alpypy.wheels.record import Trial
-from alpypy.wheels.repair import Finished
+from alpypy.wheels.record import SmokeTest
+from alpypy.wheels.repair import FinalWheel
 
 _WHEELS = "/wheels"
-_TIME = 600.0  # seconds
+_TIMEOUT = 600.0  # seconds
 
 
-def try_all(
-    build: WheelBuild, finished: Sequence[Finished], folder: Path, policy: Policy
-) -> tuple[Trial, ...]:
-    """Try each wheel, with the others at hand for what it depends on.
+def smoke_test_all(
+    build: WheelBuild, finals: Sequence[FinalWheel], folder: Path, policy: Policy
+) -> tuple[SmokeTest, ...]:
+    """Test each wheel; pip may install the others for it.
 
     Args:
-        folder: where the wheels are put together for pip; it is made.
+        folder: the folder to create and to collect the wheels in, for pip.
 
     Raises:
-        WheelError: one cannot be installed, imported or used, or the image is not clean.
+        WheelError: a wheel does not install, import or work, or the image is not clean.
     """
     folder.mkdir()
-    for one in finished:
-        shutil.copy(one.wheel.path, folder)
-    packages = sorted({name for one in finished for name in one.packages})
+    for final in finals:
+        shutil.copy(final.wheel.path, folder)
+    packages = sorted({name for final in finals for name in final.packages})
     tag = f"alpypy-wheels:{build.interpreter.short}-alpine{build.interpreter.alpine}-clean"
     image = build.image_with(packages, tag)
     _require_clean(build, image, policy)
-    return tuple(_try(build, image, folder, one) for one in finished)
+    return tuple(_smoke_test(build, image, folder, final) for final in finals)
 
 
 def _require_clean(build: WheelBuild, image: str, policy: Policy) -> None:
     unclean = sorted(filter(policy.is_build_package, system_of(build.workspace, image).packages))
     if unclean:
         raise WheelError(
-            f"{build.python.source} is no place to try wheels in: it has {', '.join(unclean)}",
+            f"wheels cannot be tested on {build.python.source}: it has the build packages"
+            f" {', '.join(unclean)}",
             remedy="use an image of the interpreter without build packages",
         )
 
 
-def what_to_try(wheel: Wheel, smoke: str | None) -> dict[str, Any]:
-    """What try.py is told of a wheel.
+def smoke_test_request(wheel: Wheel, smoke: str | None) -> dict[str, Any]:
+    """The test of a wheel, as inside/try.py reads it.
 
     Raises:
-        WheelError: nothing of it can be tried.
+        WheelError: there is nothing to test in it.
         ArchiveError: it is damaged.
     """
     imports, extensions = wheel.imports(), wheel.extensions()
     if not (imports or extensions or smoke):
         raise WheelError(
-            f"{wheel.path.name} holds nothing that can be imported, and so nothing was tried",
-            remedy=f"give {wheel.name} a line `smoke` in versions/wheels.toml ([[modules]])",
+            f"{wheel.path.name} contains nothing to import, so alpypy could not test it",
+            remedy=f"add a [[modules]] entry for {wheel.name} with a line `smoke` to"
+            " versions/wheels.toml",
         )
     return {
         "name": wheel.name,
@@ -74,34 +76,35 @@ def what_to_try(wheel: Wheel, smoke: str | None) -> dict[str, Any]:
     }
 
 
-def _try(build: WheelBuild, image: str, folder: Path, one: Finished) -> Trial:
-    wheel, entry = one.wheel, one.built.entry
-    wanted = what_to_try(wheel, entry.smoke if entry else None)
-    build.workspace.say(f"trying {wheel.path.name}")
+def _smoke_test(build: WheelBuild, image: str, folder: Path, final: FinalWheel) -> SmokeTest:
+    wheel, entry = final.wheel, final.built.entry
+    request = smoke_test_request(wheel, entry.smoke if entry else None)
+    build.workspace.say(f"testing {wheel.path.name}")
     job = Job(
         image,
-        [build.python.executable, f"{INSIDE}/try.py", json.dumps({**wanted, "wheels": _WHEELS})],
+        [build.python.executable, f"{INSIDE}/try.py", json.dumps({**request, "wheels": _WHEELS})],
         mounts=[Mount(folder, _WHEELS), inside(build.workspace)],
         environment={"HOME": "/tmp"},  # noqa: S108 - the container's
         user="0:0",  # it installs into the interpreter, as a Dockerfile does
-        timeout=_TIME,
+        timeout=_TIMEOUT,
     )
     done = build.workspace.engine.run(job)
-    said = _document(done.output)
-    wrong = said.get("error") or (said.get("compilers") and f"there is {said['compilers']}")
-    if done.exit_code or wrong:
+    result = _result(done.output)
+    compilers = result.get("compilers")
+    problem = result.get("error") or (compilers and f"there is {compilers}")
+    if done.exit_code or problem:
         raise WheelError(
-            f"{wheel.path.name} does not work in a clean Alpine: {wrong or done.output.strip()}",
-            remedy=f"nothing was kept; all it said: {build.log(wheel.path.name, done.output)}",
+            f"{wheel.path.name} does not work in a clean Alpine: {problem or done.output.strip()}",
+            remedy=f"no wheel was kept; see the output: {build.log(wheel.path.name, done.output)}",
         )
-    imported = sorted({*wanted["imports"], *wanted["extensions"]})
-    return Trial(tuple(said["installed"]), tuple(imported), wanted["smoke"])
+    imported = sorted({*request["imports"], *request["extensions"]})
+    return SmokeTest(tuple(result["installed"]), tuple(imported), request["smoke"])
 
 
-def _document(output: str) -> dict[str, Any]:
+def _result(output: str) -> dict[str, Any]:
     lines = output.strip().splitlines() or [""]
     try:
-        said = json.loads(lines[-1])
+        result = json.loads(lines[-1])
     except ValueError:
-        said = None
-    return said if isinstance(said, dict) else {"error": output.strip() or "it printed nothing"}
+        result = None
+    return result if isinstance(result, dict) else {"error": output.strip() or "it printed nothing"}

@@ -44,7 +44,7 @@ from alpypy.offline import kit
 from alpypy.recipes.spec import PypyVersion, Target
 from alpypy.verify import receipt
 from alpypy.verify.run import Report
-from alpypy.wheels.maker import Kept, WheelMaker
+from alpypy.wheels.maker import WheelMaker, WheelsResult
 from alpypy.wheels.pip import newer_pip
 from alpypy.wheels.recipe import load_wheel_data
 from alpypy.wheels.request import Request, read_interpreter, read_wanted
@@ -194,7 +194,7 @@ class Project:
         """Where wheels come."""
         return self.root / "artifacts/wheels"
 
-    def make(self, what: str, python: str = f"pypy{RELEASE}", **options: Any) -> Kept:
+    def make(self, what: str, python: str = f"pypy{RELEASE}", **options: Any) -> WheelsResult:
         """`invoke wheels`."""
         alpine, packaged = options.pop("alpine", self.alpine), options.pop("release_version", None)
         interpreter = read_interpreter(python, alpine, "x86_64", packaged)
@@ -295,7 +295,7 @@ def built_as_the_docs_say(project: Project, image: str) -> None:
         project.engine.remove_image(tag)
 
 
-def nothing_has_the_secret(project: Project, kept: Kept) -> None:
+def nothing_has_the_secret(project: Project, kept: WheelsResult) -> None:
     """Neither wheels and records, nor logs, nor images and what is known of them."""
     files = list(project.out.iterdir())
     files += (project.cache / "logs").glob("wheels-*")
@@ -379,7 +379,7 @@ def test_requirements_of_which_none_is_for_this_python(
     needed = tmp_path / "needed.txt"
     needed.write_text("tiny-dep ; python_version >= '3'\n")
     error = project_copy.fails(str(needed), SpecError)
-    assert error.what == f"nothing of what is asked for is for pypy{RELEASE}"
+    assert error.what == f"pypy{RELEASE} needs none of the requirements"
 
 
 def test_a_choice_of_tls_that_nothing_has(project_copy: Project) -> None:
@@ -432,7 +432,7 @@ def test_a_module_that_is_not_there(project_copy: Project) -> None:
     error = project_copy.fails("tiny-none", SpecError)
     assert "the index has no tiny-none: no such module" in error.what
     assert "from versions" not in error.what
-    assert "of that module there are 1.0" in project_copy.fails("tiny-dep==2", SpecError).what
+    assert "it has the versions 1.0" in project_copy.fails("tiny-dep==2", SpecError).what
 
 
 def test_an_index_that_lies_about_a_digest(project_copy: Project) -> None:

@@ -8,7 +8,14 @@ from pathlib import Path
 import pytest
 
 from alpypy.core.errors import DigestError, DownloadError, SpecError
-from alpypy.wheels.diagnostics import Missing, build_error, first_error, hint, missing, pip_error
+from alpypy.wheels.diagnostics import (
+    Missing,
+    build_error,
+    find_missing,
+    first_error,
+    hint,
+    pip_error,
+)
 from alpypy.wheels.recipe import load_wheel_data
 
 DATA = load_wheel_data(Path(__file__).parents[3])
@@ -187,21 +194,21 @@ def test_the_first_error(output: str, line: str) -> None:
     ],
 )
 def test_what_is_missing(output: str, kind: str, name: str) -> None:
-    assert missing(output) == Missing(kind, name)
+    assert find_missing(output) == Missing(kind, name)
 
 
 def test_the_first_of_what_is_missing_counts() -> None:
-    assert missing(LINKER + GCC) == Missing("libraries", "pq")
-    assert missing(CPYTHON_ONLY) is None
+    assert find_missing(LINKER + GCC) == Missing("libraries", "pq")
+    assert find_missing(CPYTHON_ONLY) is None
 
 
 def test_a_file_that_is_not_there_is_no_program() -> None:
-    assert missing(NO_FILE) is None
-    assert missing(EITHER + GCC) == Missing("headers", "libxml/tree.h")
+    assert find_missing(NO_FILE) is None
+    assert find_missing(EITHER + GCC) == Missing("headers", "libxml/tree.h")
 
 
 def test_what_cmake_could_do_without_is_not_missing() -> None:
-    assert missing(CMAKE.splitlines()[0]) is None
+    assert find_missing(CMAKE.splitlines()[0]) is None
 
 
 @pytest.mark.parametrize(
@@ -265,14 +272,14 @@ def test_no_such_module_and_no_such_version() -> None:
     assert error.what == ("the index has no nix-da: no such module, or no version for this Python")
     error = pip_error("x", NO_VERSION, "log")
     assert isinstance(error, SpecError)
-    assert "the index has no six==99: of that module there are 1.0, 1.1" in error.what
+    assert "the index has no six==99: it has the versions 1.0, 1.1" in error.what
 
 
 def test_versions_that_do_not_go_together_are_no_build() -> None:
     error = pip_error("bbb", CONFLICT, "/logs/index.log")
     assert isinstance(error, SpecError)
     assert error.what == (
-        "these versions do not go together: aaa==1 and bbb==2\n"
+        "the requirements conflict: aaa==1 and bbb==2\n"
         "  The user requested aaa==1\n"
         "  bbb 2 depends on aaa==2"
     )

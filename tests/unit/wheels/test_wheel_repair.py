@@ -14,7 +14,7 @@ from alpypy.core.errors import WheelError
 from alpypy.core.system import System
 from alpypy.wheels.file import read_wheel
 from alpypy.wheels.record import Kind
-from alpypy.wheels.repair import _packages, _repair
+from alpypy.wheels.repair import _auditwheel, _packages
 
 # With a function of the C library each: by that auditwheel knows which one it is.
 DEEP = "#include <stdlib.h>\nint deep(void) { return rand(); }\n"
@@ -54,7 +54,7 @@ def compiled(folder: Path, source: str, out: Path, *options: str) -> None:
 
 
 def test_the_same_wheel_repaired_twice_is_the_same(tmp_path: Path, linked: Path) -> None:
-    first, second = (_repair(linked, tmp_path, tmp_path / name) for name in ("first", "second"))
+    first, second = (_auditwheel(linked, tmp_path, tmp_path / name) for name in ("first", "second"))
     assert first.read_bytes() == second.read_bytes()
     with zipfile.ZipFile(first) as archive:
         assert any(name.startswith("thing.libs/libdeep-") for name in archive.namelist())
@@ -67,7 +67,7 @@ def test_the_same_wheel_repaired_twice_is_the_same(tmp_path: Path, linked: Path)
     [
         ("index", "PIP_NO_BINARY=thing", "--no-bundle"),
         ("linux", "leave --no-bundle out", "PIP_NO_BINARY"),
-        ("musllinux", "link against a library of a package", "--no-bundle"),
+        ("musllinux", "link it with a library that a package provides", "--no-bundle"),
     ],
 )
 def test_a_library_of_no_package_has_a_remedy_that_helps(

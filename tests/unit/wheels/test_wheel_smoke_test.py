@@ -16,7 +16,7 @@ import pytest
 
 from alpypy.core.errors import WheelError
 from alpypy.wheels.file import Wheel, read_wheel
-from alpypy.wheels.smoke_test import what_to_try
+from alpypy.wheels.smoke_test import smoke_test_request
 from tests import elf_editing
 
 PROGRAM = Path(__file__).parents[3] / "dockerfiles/wheels/inside/try.py"
@@ -43,7 +43,7 @@ def wheel(folder: Path, members: Files) -> Wheel:
 
 def tried(folder: Path, one: Wheel) -> Any:
     """What the program says; pip installs into a folder of the test."""
-    request = json.dumps({**what_to_try(one, None), "wheels": str(one.path.parent)})
+    request = json.dumps({**smoke_test_request(one, None), "wheels": str(one.path.parent)})
     site = str(folder / "site")
     environment = {**os.environ, "PIP_TARGET": site, "PYTHONPATH": site}
     command = [sys.executable, str(PROGRAM), request]
@@ -76,7 +76,7 @@ def test_a_module_in_python_does_not_stand_for_the_compiled_one(tmp_path: Path) 
 
 def test_nothing_to_try_is_no_success(tmp_path: Path) -> None:
     one = wheel(tmp_path, {"data.txt": ""})
-    with pytest.raises(WheelError, match="holds nothing that can be imported") as caught:
-        what_to_try(one, None)
+    with pytest.raises(WheelError, match="contains nothing to import") as caught:
+        smoke_test_request(one, None)
     assert "`smoke`" in caught.value.remedy
-    assert what_to_try(one, "import this")["smoke"] == "import this"
+    assert smoke_test_request(one, "import this")["smoke"] == "import this"

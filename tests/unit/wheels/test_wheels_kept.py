@@ -41,8 +41,8 @@ def test_a_wheel_of_another_alpine_is_not_replaced(tmp_path: Path) -> None:
     one = kept(tmp_path)
     with pytest.raises(SpecError) as caught:
         refuse_other_alpine(one.path.parent, one, "3.18")
-    assert caught.value.what == f"{one.path} is there already, for Alpine 3.23"
-    assert caught.value.remedy == "keep those for Alpine 3.18 in another folder: --out FOLDER"
+    assert caught.value.what == f"{one.path} exists already, for Alpine 3.23"
+    assert caught.value.remedy == "keep the wheels for Alpine 3.18 in another folder: --out FOLDER"
     refuse_other_alpine(tmp_path / "another", one, "3.18")
 
 
