@@ -190,6 +190,7 @@ def test_an_image_is_found_by_its_id_when_another_run_takes_its_name(
     engine.remove_image(made)
 
 
+@pytest.mark.usefixtures("as_a_command_tells")
 def test_one_run_builds_while_another_waits(
     engine: Engine, capsys: pytest.CaptureFixture[str]
 ) -> None:
