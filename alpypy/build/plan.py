@@ -13,7 +13,7 @@ from alpypy.build.stage import BuildStage
 from alpypy.build.translate import Translation
 from alpypy.build.verification import Verification
 from alpypy.engine.workspace import Workspace
-from alpypy.recipes.local_source import Opened
+from alpypy.recipes.local_source import OpenedSource
 from alpypy.recipes.recipe import Recipe
 
 
@@ -29,7 +29,7 @@ class Ingredients:
     recipe: Recipe
     small: Recipe | None
     given: GivenPypy | None
-    sources: Mapping[str, Opened]
+    sources: Mapping[str, OpenedSource]
     base: BaseImage
     jobs: int
 

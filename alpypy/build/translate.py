@@ -25,7 +25,7 @@ from alpypy.engine.job import Job, Mount
 from alpypy.engine.workspace import Workspace
 from alpypy.recipes import patches
 from alpypy.recipes.data import RpythonProgram
-from alpypy.recipes.local_source import Opened
+from alpypy.recipes.local_source import OpenedSource
 from alpypy.recipes.recipe import Recipe
 
 # PyPy's own starter finds its tree by itself; the PyPI release has only the program behind it.
@@ -69,7 +69,7 @@ class Translation:
     workspace: Workspace
     recipe: Recipe
     image: TranslatingStage
-    source: Opened
+    source: OpenedSource
     jobs: int
 
     @property

@@ -38,7 +38,7 @@ def patches(options: PatchesOptions) -> None:
     if options.write_docs:
         _write_docs(catalog)
         return
-    sources = patch_check.at_hand(catalog, options.source, cache_folder())
+    sources = patch_check.available_sources(catalog, options.source, cache_folder())
     for line in patch_docs.table(catalog.patches, catalog.releases):
         common.show(line)
     sys.exit(patch_check.report(catalog, sources, common.show))

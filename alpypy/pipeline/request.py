@@ -11,7 +11,7 @@ from alpypy.core.errors import ArchiveError, SpecError
 from alpypy.core.files import file_digest
 from alpypy.core.program import typed
 from alpypy.core.project import Project
-from alpypy.recipes.local_source import Opened, identify, open_source, refuse_unused
+from alpypy.recipes.local_source import OpenedSource, identify, open_source, refuse_unused
 from alpypy.recipes.manifest import Manifest
 from alpypy.recipes.recipe import Recipe, load_catalog
 from alpypy.recipes.spec import PypyVersion, Target
@@ -44,7 +44,7 @@ class ResolvedBuild:
     recipe: Recipe
     small: Recipe | None
     given: GivenPypy | None
-    sources: Mapping[str, Opened]
+    sources: Mapping[str, OpenedSource]
 
 
 def _refuse_with_pypy(request: BuildRequest) -> None:

@@ -1,1 +1,1 @@
-"""From what was asked for to all that building it takes: versions/ and patches/, read."""
+"""Turns a target into everything that building it needs, from versions/ and patches/."""

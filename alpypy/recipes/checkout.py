@@ -20,7 +20,7 @@ from alpypy.recipes.recipe import PYPY_GOAL
 
 @dataclass(frozen=True)
 class LocalTree:
-    """Source that the user brought: its tree, where it came from, its digest (not verified)."""
+    """The user's own source: its tree, the path it came from, and its digest (not verified)."""
 
     tree: Path
     path: Path
@@ -28,13 +28,14 @@ class LocalTree:
 
 
 def local_source(path: Path, scratch: Path) -> LocalTree:
-    """The user's own archive or checkout, unpacked or copied into ``scratch``.
+    """Unpack or copy the user's own archive or checkout into ``scratch``.
 
-    Of a git checkout what git tracks is taken, as it is on disk; of another folder everything but
-    .git and .hg. The digest is that of the archive, or of the names, modes and bytes of the tree.
+    From a git checkout alpypy copies the files that git tracks, with their bytes on disk; from
+    another folder all but .git and .hg. The digest is that of the archive, or of the names, modes
+    and bytes of the tree.
 
     Raises:
-        SpecError: there is nothing at ``path``, or neither a PyPy nor RPython.
+        SpecError: ``path`` does not exist, or is neither PyPy nor RPython.
         ArchiveError: the archive is damaged.
     """
     if path.is_file():
@@ -63,7 +64,7 @@ def _require_pypy(tree: Path, path: Path) -> Path:
 
 
 def _names(folder: Path) -> Iterator[str]:
-    """Paths, relative to ``folder``, of the files that make it up."""
+    """The paths of the source's files, relative to ``folder``."""
     names = _git_names(folder) if (folder / ".git").exists() else _walked_names(folder)
     for name in names:
         # git also lists files that were deleted since, and submodules.
@@ -78,22 +79,22 @@ def _git_names(folder: Path) -> list[str]:
 
 
 def git(folder: Path, *arguments: str) -> bytes:
-    """What a git command prints in a checkout or a bare repository.
+    """The output of a git command in a checkout or a bare repository.
 
     Raises:
-        SpecError: git is not installed, or refuses.
+        SpecError: git is not installed, or the command fails.
     """
     command = ["git", "-C", str(folder), *arguments]
     try:
         return subprocess.run(command, capture_output=True, check=True).stdout
     except FileNotFoundError as error:
         raise SpecError(
-            f"{folder} belongs to git, and git is not installed", remedy="install git"
+            f"{folder} is a git repository, but git is not installed", remedy="install git"
         ) from error
     except subprocess.CalledProcessError as error:
         raise SpecError(
             f"git {arguments[0]} fails in {folder}: {os.fsdecode(error.stderr).strip()}",
-            remedy="correct what git says, or give an archive",
+            remedy="correct what git names, or give an archive",
         ) from error
 
 
@@ -111,7 +112,7 @@ def _copy(source: Path, target: Path) -> None:
 
 
 def tree_digest(tree: Path, names: Sequence[str]) -> str:
-    """sha256 over the files ``names`` of a tree: name, whether link or executable, content."""
+    """SHA-256 of the files ``names`` of a tree: their names, kinds (link, program, file), bytes."""
     total = hashlib.sha256()
     for name in sorted(names):
         path = tree / name

@@ -1,4 +1,4 @@
-"""The files of versions/ that recipes are made of."""
+"""The files of versions/ that recipes come from."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class Alpine:
 
 
 class Check(Record, frozen=True):
-    """One run of a translated program, and what is searched in its output and errors.
+    """A run of a translated program, and what its output or errors must contain.
 
     ``expect`` is a regular expression in which ^ and $ are the ends of a line (re.MULTILINE).
     ``{name}`` in an argument stands for the path of the program's input of that file name.
@@ -58,7 +58,7 @@ class Check(Record, frozen=True):
 
 
 class RpythonProgram(Record, frozen=True):
-    """An RPython program to translate: goal below the source tree, and the file it becomes."""
+    """An RPython program to translate: its goal below the source tree, and the file to write."""
 
     name: str
     goal: str
@@ -69,7 +69,7 @@ class RpythonProgram(Record, frozen=True):
 
 
 class Variant(Record, frozen=True):
-    """Other programs to translate with the same RPython, and what that takes."""
+    """Other programs to translate with the same RPython, and the memory and disk for them."""
 
     programs: tuple[RpythonProgram, ...]
     memory_mib: int
@@ -77,7 +77,7 @@ class Variant(Record, frozen=True):
 
 
 class QuickstartEntry(Source, frozen=True, kw_only=True):
-    """An RPython release: what it imports, what is translated with it, what that takes."""
+    """An RPython release: its imports, programs to translate, and the memory and disk for them."""
 
     requires: tuple[Source, ...]
     programs: tuple[RpythonProgram, ...]
@@ -88,9 +88,9 @@ class QuickstartEntry(Source, frozen=True, kw_only=True):
 
 @dataclass(frozen=True)
 class Quickstart:
-    """RPython without PyPy: what it imports, what is translated with it, what that takes.
+    """RPython without PyPy: its imports, programs to translate, and the memory and disk for them.
 
-    ``release`` is the name that patches know the source by.
+    ``release`` is the name of the source in patches' headers.
     """
 
     release: str
@@ -102,7 +102,7 @@ class Quickstart:
 
 
 class Python2(Source, frozen=True, kw_only=True):
-    """CPython's source, and the wheels that translating imports."""
+    """CPython's source, and the wheels that a translation imports."""
 
     wheels: tuple[Source, ...]
 
@@ -122,7 +122,7 @@ class PackageData(Record, frozen=True):
 
 
 class TlsLibrary(Record, frozen=True):
-    """A TLS library as some Alpines have it."""
+    """A TLS library in a range of Alpines."""
 
     name: str
     version: Version
@@ -139,7 +139,7 @@ class TlsNeed(Record, frozen=True):
     releases: SpecifierSet = field(default_factory=SpecifierSet)
 
     def covers(self, pypy: PypyVersion) -> bool:
-        """Whether the entry speaks of this release."""
+        """Whether the entry is for this release."""
         return self.language == pypy.language and pypy.release in self.releases
 
 
@@ -158,7 +158,7 @@ class Options(Record, frozen=True):
 
 
 class TranslatorOptions(Options, frozen=True):
-    """The same for the PyPy that translates the others, and the CPython that translates it."""
+    """The PyPy that translates the others, its options, and the CPython that translates it."""
 
     release: str
     python2: str
@@ -173,7 +173,7 @@ class Flag(Record, frozen=True):
 
 
 class ResourceNeed(Record, frozen=True):
-    """Memory and disk in MiB that translating a language takes."""
+    """Memory and disk in MiB that the translation of a language needs."""
 
     language: SpecifierSet
     memory_mib: int
@@ -249,12 +249,12 @@ def _quickstart(
 
 
 def _checked(program: RpythonProgram, release: str, folder: Path) -> RpythonProgram:
-    """The program with its inputs below ``folder``, after a look at what no type checks."""
+    """The program with its inputs below ``folder``, after checks that no type can do."""
     where = f"versions/rpython.toml [{release}] [programs] ({program.name})"
     inputs = tuple(folder / path for path in program.inputs)
     for path in inputs:
         if not path.is_file():
-            raise DataError(f"{where}: {path} does not exist", remedy="correct inputs")
+            raise DataError(f"{where}: {path} does not exist", remedy="correct the field inputs")
     for check in program.checks:
         try:
             re.compile(check.expect, re.MULTILINE)

@@ -1,4 +1,4 @@
-"""Sources that the user brought: which release each one is, and its digest."""
+"""The user's own sources: which release each of them is, and its digest."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ _RELEASE = re.compile(rb"^PYPY_VERSION\s*=\s*\((\d+),\s*(\d+),\s*(\d+)", re.MULT
 
 
 @dataclass(frozen=True)
-class Local:
-    """An archive or checkout of PyPy and the release it says to be."""
+class LocalSource:
+    """An archive or checkout of PyPy, and the release that it names."""
 
     release: str
     path: str
@@ -32,9 +32,9 @@ class Local:
 
 
 @dataclass(frozen=True)
-class Opened:
-    """A release's source for a build: its digest, how to have it here and how to lay it out, what
-    the metadata says."""
+class OpenedSource:
+    """A release's source for a build: its digest, how to fetch and unpack it, and its entry in
+    ALPYPY.json."""
 
     digest: str
     fetch: Callable[[], object]
@@ -42,13 +42,13 @@ class Opened:
     origin: Origin
 
 
-def identify(path: Path, cache: Path) -> Local:
-    """Which PyPy a local archive or checkout holds.
+def identify(path: Path, cache: Path) -> LocalSource:
+    """Find out which PyPy a local archive or checkout is.
 
-    Reading an archive to its end takes seconds, so the answer is kept by digest.
+    Reading an archive to its end takes seconds, so alpypy keeps the answer under its digest.
 
     Raises:
-        SpecError: there is nothing at that path, or it is no source of PyPy.
+        SpecError: the path does not exist, or is not a source of PyPy.
         ArchiveError: the archive is truncated or damaged.
     """
     if not path.exists():
@@ -62,38 +62,38 @@ def identify(path: Path, cache: Path) -> Local:
     memo = cache / "identified" / f"{digest}.json"
     release = _remembered(memo)
     if release:
-        return Local(release, str(path), digest)
-    found = Local(_release(_member(path), path), str(path), digest)
+        return LocalSource(release, str(path), digest)
+    local = LocalSource(_release(_member(path), path), str(path), digest)
     memo.parent.mkdir(parents=True, exist_ok=True)
     with whole_file(memo) as temporary:
-        temporary.write_text(json.dumps(asdict(found)), encoding="utf-8")
-    return found
+        temporary.write_text(json.dumps(asdict(local)), encoding="utf-8")
+    return local
 
 
 def _remembered(memo: Path) -> str | None:
     try:
         return str(json.loads(memo.read_text(encoding="utf-8"))["release"])
-    except (FileNotFoundError, ValueError, LookupError, TypeError):  # not there, or not whole
+    except (FileNotFoundError, ValueError, LookupError, TypeError):  # missing, or not complete
         return None
 
 
-def _identify_checkout(path: Path) -> Local:
+def _identify_checkout(path: Path) -> LocalSource:
     release = checkout_release(path)
     with tempfile.TemporaryDirectory(prefix="alpypy-source-") as scratch:
         digest = local_source(path, Path(scratch)).sha256
-    return Local(release, str(path), digest)
+    return LocalSource(release, str(path), digest)
 
 
 def checkout_release(path: Path) -> str:
-    """The release that a checkout says to be.
+    """The release that a checkout names.
 
     Raises:
-        SpecError: it is no checkout of PyPy, or does not say.
+        SpecError: it is not a checkout of PyPy, or does not name a release.
     """
     version = path / _VERSION_FILE
     if not version.is_file():
         raise SpecError(
-            f"{path} is no checkout of PyPy: it has no {_VERSION_FILE}",
+            f"{path} is not a checkout of PyPy: it has no {_VERSION_FILE}",
             remedy="give the folder that holds pypy/ and rpython/",
         )
     return _release(version.read_bytes(), path)
@@ -104,10 +104,12 @@ def _member(archive: Path) -> bytes:
         unpack_some(archive, [_VERSION_FILE], Path(scratch))
         version = Path(scratch, _VERSION_FILE)
         if version.is_file():
-            read_through(archive)  # unpacking it comes too late to say that its end is missing
+            read_through(
+                archive
+            )  # a missing end would show only when it is unpacked, which is late
             return version.read_bytes()
     raise SpecError(
-        f"{archive} is no source of PyPy: it has no {_VERSION_FILE}",
+        f"{archive} is not a source of PyPy: it has no {_VERSION_FILE}",
         remedy="give an archive of a release tag, with one top folder",
     )
 
@@ -116,51 +118,53 @@ def _release(text: bytes, path: Path) -> str:
     language, release = _LANGUAGE.search(text), _RELEASE.search(text)
     if not language or not release:
         raise SpecError(
-            f"{path} does not say which PyPy it is in {_VERSION_FILE}",
+            f"{_VERSION_FILE} in {path} does not name a release of PyPy",
             remedy="give an archive of a release tag",
         )
     words = [part.decode() for part in (*language.groups(), *release.groups())]
     return f"{words[0]}.{words[1]}-{'.'.join(words[2:])}"
 
 
-def open_source(recipe: Recipe, locals_: Sequence[Local], fetcher: Fetcher) -> Opened:
-    """The source of a recipe: a local one that says to be its release, else the listed one."""
+def open_source(
+    recipe: Recipe, local_sources: Sequence[LocalSource], fetcher: Fetcher
+) -> OpenedSource:
+    """The source of a recipe: a local source of its release, else the source in versions/."""
     release = recipe.target.release
-    mine = [one for one in locals_ if one.release == release]
-    if not mine:
+    matching = [local for local in local_sources if local.release == release]
+    if not matching:
         source = recipe.source
         origin = Origin(sha256=source.sha256, verified=True, url=source.url)
-        return Opened(
+        return OpenedSource(
             source.sha256,
             lambda: fetcher.fetch(source),
             lambda work: unpack(fetcher.fetch(source), work),
             origin,
         )
-    local = mine[-1]
+    local = matching[-1]
     verified = local.sha256 == recipe.source.sha256
-    # Only the name: where it lay on somebody's disk would differ from machine to machine.
+    # Only the name: the folder differs from machine to machine.
     origin = Origin(sha256=local.sha256, verified=verified, path=Path(local.path).name)
-    return Opened(local.sha256, lambda: None, lambda work: _lay_out(local, work), origin)
+    return OpenedSource(local.sha256, lambda: None, lambda work: _lay_out(local, work), origin)
 
 
-def _lay_out(local: Local, work: Path) -> Path:
-    """The tree of a local source; raises DigestError when it is not what was identified."""
-    found = local_source(Path(local.path), work)
-    if found.sha256 != local.sha256:
+def _lay_out(local: LocalSource, work: Path) -> Path:
+    """The tree of a local source; raises DigestError if the source has changed."""
+    source = local_source(Path(local.path), work)
+    if source.sha256 != local.sha256:
         raise DigestError(
             f"{local.path} has changed since this build was planned: its digest was"
-            f" {local.sha256}, and now is {found.sha256}",
-            remedy="run it again, and leave the source as it is until it is translated",
+            f" {local.sha256}, and is now {source.sha256}",
+            remedy="run the command again, and do not change the source until it is translated",
         )
-    return found.tree
+    return source.tree
 
 
-def refuse_unused(locals_: Sequence[Local], wanted: Mapping[str, object]) -> None:
+def refuse_unused(local_sources: Sequence[LocalSource], wanted: Mapping[str, object]) -> None:
     """Raise SpecError for a local source that no stage of this build translates."""
-    for local in locals_:
+    for local in local_sources:
         if local.release not in wanted:
             raise SpecError(
-                f"{local.path} is PyPy {local.release}, and this build translates"
+                f"{local.path} is PyPy {local.release}, but this build translates"
                 f" {' and '.join(wanted)}",
                 remedy="give the source of one of those, or ask for that release with --pypy",
             )

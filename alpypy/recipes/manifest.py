@@ -1,6 +1,6 @@
-"""ALPYPY.json, which every tarball carries: what it is, what it was made of, what it needs.
+"""ALPYPY.json, which every tarball contains: what it is, what it was made from, what it needs.
 
-Written when packaging, read when verifying and publishing. Fields are checked when it is read.
+The package stage writes it; verify and publish read it. Reading checks every field.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from alpypy.core.structs import convert, read_json
 from alpypy.recipes.spec import PypyVersion, Target
 
 FILE_NAME = "ALPYPY.json"
-# tarfile reports damage by whatever it stumbles over: numbers that are none or too big, headers
-# of headers without end, links to what is not there.
+# For a damaged tarball, tarfile raises whatever error it runs into: at invalid or too large
+# numbers, endlessly nested headers, links to missing members.
 BROKEN = (
     ArithmeticError,
     EOFError,
@@ -36,7 +36,7 @@ BROKEN = (
 
 
 class Origin(Record, frozen=True, omit_defaults=True):
-    """Where the source came from: the release's address, or a path of the user's own."""
+    """Where the source came from: the release's address, or the user's own path."""
 
     sha256: Sha256
     verified: bool
@@ -52,8 +52,8 @@ class AppliedPatch(Record, frozen=True):
 
 
 class KitReplacement(Record, frozen=True):
-    """A package of Debian that the kit has in another version than the tested one; the digest is
-    of the file in the kit."""
+    """A Debian package whose version in the kit is not the tested version. The digest is that of
+    the file in the kit."""
 
     package: Text
     tested: Text
@@ -62,8 +62,8 @@ class KitReplacement(Record, frozen=True):
 
 
 class BuildImage(Record, frozen=True, omit_defaults=True):
-    """The image that translated: its ID, the base it was made from, whether that was a kit's, and
-    the packages of that kit that alpypy was not tested with."""
+    """The image that translated: its ID, its base image, whether that was the kit's, and the kit's
+    packages whose versions were not tested."""
 
     id: Text
     base: Text
@@ -73,14 +73,14 @@ class BuildImage(Record, frozen=True, omit_defaults=True):
 
 
 class Translator(Record, frozen=True):
-    """The interpreter that translated, and the digest of what it was made of."""
+    """The interpreter that translated, and the digest of its source or tarball."""
 
     name: Text
     sha256: Sha256
 
 
 class PhaseCost(Record, frozen=True):
-    """What one phase of the build took."""
+    """The time and memory of a phase of the build."""
 
     name: Text
     seconds: int | float
@@ -88,7 +88,7 @@ class PhaseCost(Record, frozen=True):
 
 
 class Need(Record, frozen=True):
-    """A library of the system that the executables or modules need, and Alpine's package of it."""
+    """A system library that the executables or modules need, and its Alpine package."""
 
     soname: Text
     package: PackageName
@@ -98,7 +98,7 @@ class ProgramCheck(Record, frozen=True):
     """A command that shows that a program works, run in the top folder.
 
     The first word is a program's path below the top folder. ``expect`` is a regular expression
-    searched in what it prints (``^`` and ``$`` match at lines). ``jit``: the program has a JIT of
+    searched in its output (``^`` and ``$`` match at lines). ``jit``: the program has a JIT of
     its own, and this command makes it compile.
     """
 
@@ -132,7 +132,7 @@ class Manifest(Record, frozen=True, tag_field="schema", tag=1):
         """Read the document.
 
         Raises:
-            ArchiveError: it is not JSON, or a field is missing, unknown or of another form.
+            ArchiveError: it is not JSON, or a field is missing, unknown or invalid.
         """
         try:
             return cls.from_values(read_json(text))
@@ -144,10 +144,10 @@ class Manifest(Record, frozen=True, tag_field="schema", tag=1):
 
     @classmethod
     def from_values(cls, values: Any) -> Manifest:
-        """The document out of another one's values.
+        """Read the document from decoded JSON, such as a part of another document.
 
         Raises:
-            ValueError: a field is missing, unknown or of another form, or contradicts others.
+            ValueError: a field is missing, unknown or invalid, or contradicts others.
         """
         head = convert(values, _Head)
         names = head.target
@@ -163,10 +163,10 @@ class Manifest(Record, frozen=True, tag_field="schema", tag=1):
 
     @classmethod
     def of_tarball(cls, tarball: Path) -> Manifest:
-        """Read the document out of a tarball, which is not unpacked.
+        """Read the document from a tarball without unpacking it.
 
         Raises:
-            ArchiveError: the tarball is damaged or has no document, or that is not usable.
+            ArchiveError: the tarball is damaged, or its document is missing or not usable.
         """
         try:
             document = _document(tarball)
@@ -181,7 +181,7 @@ class Manifest(Record, frozen=True, tag_field="schema", tag=1):
         )
 
     def to_json(self) -> str:
-        """The document, the same for the same values."""
+        """The document as text; equal values give equal text."""
         target = self.target
         names = {
             "release": target.release,
@@ -194,7 +194,7 @@ class Manifest(Record, frozen=True, tag_field="schema", tag=1):
 
 
 class _Names(Record, frozen=True):
-    """``target`` as it stands in the document."""
+    """The field ``target`` in the document."""
 
     release: Text
     version: Text
@@ -203,18 +203,18 @@ class _Names(Record, frozen=True):
 
 
 class _Head(Struct, frozen=True):
-    """What is read before all else."""
+    """The fields that are read first."""
 
     schema: FirstSchema
     target: _Names
 
 
 def _document(tarball: Path) -> bytes | None:
-    """ALPYPY.json below the top folder; it stands near the beginning."""
+    """ALPYPY.json below the top folder; it is near the beginning."""
     end = 0
     with tarfile.open(tarball) as archive:
         for member in archive:
-            if member.offset < end:  # a size below zero, where tarfile would go for ever
+            if member.offset < end:  # a negative size, with which tarfile would loop forever
                 return None
             end = member.offset_data
             if member.isreg() and PurePosixPath(member.name).parts[1:] == (FILE_NAME,):
@@ -224,10 +224,10 @@ def _document(tarball: Path) -> bytes | None:
 
 
 def _contradictions(manifest: Manifest) -> list[str]:
-    """Complaints about values that are each well-formed."""
+    """Complaints about values that are valid alone, but not together."""
     problems = []
     if (manifest.source.url is None) == (manifest.source.path is None):
-        problems.append("source has not exactly one of url and path")
+        problems.append("source must have either url or path")
     if not manifest.executables:
         problems.append("executables is empty")
     if manifest.kind == "rpython" and not manifest.checks:
@@ -246,12 +246,12 @@ def _contradictions(manifest: Manifest) -> list[str]:
 
 
 def _complaints(parse: Callable[[str], object], text: str, where: str) -> list[str]:
-    """Why ``parse`` does not take a text."""
+    """Why ``parse`` does not accept a text."""
     try:
         parse(text)
     except SpecError as error:
         return [f"{where}: {error.what}"]
-    except (re.error, OverflowError) as error:  # the latter: a repetition of too many times
+    except (re.error, OverflowError) as error:  # the latter: too many repetitions
         return [f"{where}: {error}"]
     except RecursionError:
         return [f"{where}: groups are nested too deeply"]

@@ -1,4 +1,4 @@
-"""Every patch held against the sources at hand, exactly as a build applies it."""
+"""Checks every patch against the available sources, exactly as a build applies it."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ _ALL_OF_PYPY = ("git clone --bare https://github.com/pypy/pypy.git pypy.git", "p
 
 
 @dataclass(frozen=True)
-class AtHand:
-    """A release's source that needs no network: where it is, and how to copy the files that it has
-    of a list into a folder."""
+class AvailableSource:
+    """A release's source on this machine: where it is, and a function that copies named files, if
+    the source has them, into a folder."""
 
     release: str
     where: str
@@ -35,7 +35,7 @@ class AtHand:
 
 @dataclass(frozen=True)
 class CheckedSource:
-    """What became of the patches of one source; ``misfits`` says file and hunk, a line a patch."""
+    """The result for a source; ``misfits`` has a line with file and hunk for each patch."""
 
     release: str
     where: str
@@ -48,15 +48,18 @@ class CheckedSource:
         return not self.misfits
 
 
-def at_hand(catalog: Catalog, paths: Iterable[Path], cache: Path) -> tuple[AtHand, ...]:
-    """The releases' archives in the cache, and what the user names.
+def available_sources(
+    catalog: Catalog, paths: Iterable[Path], cache: Path
+) -> tuple[AvailableSource, ...]:
+    """The releases' archives in the cache, and the sources that the user names.
 
     Args:
-        paths: archives, checkouts, or git repositories, of which every known release tag counts.
+        paths: archives, checkouts, or git repositories; a repository gives every release in
+            versions/ that it has a tag of.
         cache: the cache folder; nothing is fetched into it.
 
     Raises:
-        SpecError: a path does not exist, is no PyPy, or none of a release in versions/.
+        SpecError: a path does not exist, is not PyPy, or is a release that versions/ does not list.
         ArchiveError: an archive is truncated or damaged.
     """
     fetcher = Fetcher(cache)
@@ -69,14 +72,14 @@ def at_hand(catalog: Catalog, paths: Iterable[Path], cache: Path) -> tuple[AtHan
     return (*cached, *named)
 
 
-def check(catalog: Catalog, source: AtHand) -> CheckedSource:
-    """Apply a release's patches to a copy of the files that they touch, each to the last's result.
+def check(catalog: Catalog, source: AvailableSource) -> CheckedSource:
+    """Apply a release's patches, one after the other, to a copy of the files that they change.
 
-    One that does not apply is left out, so that the others are tried too.
+    A patch that does not apply is skipped, so that the others are tried too.
 
     Raises:
         ArchiveError: the source is truncated or damaged.
-        SpecError: git refuses to give the files.
+        SpecError: git does not provide the files.
     """
     release = source.release
     patches = [patch for patch in catalog.patches if release in patch.releases]
@@ -92,15 +95,15 @@ def check(catalog: Catalog, source: AtHand) -> CheckedSource:
     return CheckedSource(release, source.where, len(patches), tuple(misfits))
 
 
-def report(catalog: Catalog, sources: Sequence[AtHand], say: Callable[[str], None]) -> int:
-    """Check all sources, release by release, and say each result as it comes; the exit code."""
+def report(catalog: Catalog, sources: Sequence[AvailableSource], say: Callable[[str], None]) -> int:
+    """Check all sources by release, say each result as it comes, and return the exit code."""
     results = []
     width = max(map(len, catalog.releases))
     for release in catalog.releases:
-        mine = [source for source in sources if source.release == release]
-        if not mine:
-            say(f"{release:{width}}  no source at hand")
-        for source in mine:
+        matching = [source for source in sources if source.release == release]
+        if not matching:
+            say(f"{release:{width}}  no source on this machine")
+        for source in matching:
             result = check(catalog, source)
             results.append(result)
             for line in _result_lines(result, width):
@@ -111,7 +114,7 @@ def report(catalog: Catalog, sources: Sequence[AtHand], say: Callable[[str], Non
 
 
 def how_to_get(source: Source) -> tuple[str, str]:
-    """The command that provides the source of a release, and what is there then."""
+    """The command that fetches the source of a release, and the file or folder it leaves."""
     if source.pypi is None:
         return _ALL_OF_PYPY
     return f"pip download --no-deps {source.pypi}", source.file_name
@@ -130,19 +133,19 @@ def _summary(catalog: Catalog, results: Sequence[CheckedSource]) -> Iterator[str
     without = [release for release in catalog.releases if release not in checked]
     yield (
         f"{len(catalog.releases)} releases: {len(checked)} checked, {len(bad)} of them do not fit;"
-        f" {len(without)} without a source at hand"
+        f" {len(without)} without a source on this machine"
     )
     for command, path in dict.fromkeys(how_to_get(catalog.sources[name]) for name in without):
         yield f"  {command} && {typed('patches')} --source {path}"
 
 
-def _named(catalog: Catalog, path: Path, cache: Path) -> Sequence[AtHand]:
+def _named(catalog: Catalog, path: Path, cache: Path) -> Sequence[AvailableSource]:
     tagged = tuple(_tagged(catalog, path)) if _is_repository(path) else ()
     if tagged:
         return tagged
     if _is_bare(path):
         raise SpecError(
-            f"{path} has no tag of a release in versions/pypy.toml",
+            f"{path} has no tag for any release in versions/pypy.toml",
             remedy=f"fetch them: git -C {path} fetch --tags https://github.com/pypy/pypy.git",
         )
     if path.is_dir():
@@ -151,7 +154,7 @@ def _named(catalog: Catalog, path: Path, cache: Path) -> Sequence[AtHand]:
 
 
 def _is_repository(path: Path) -> bool:
-    """Whether it is one itself: git would look in the folders above too."""
+    """Whether the path itself is a repository; git would also search the folders above it."""
     return (path / ".git").exists() or _is_bare(path)
 
 
@@ -159,7 +162,7 @@ def _is_bare(path: Path) -> bool:
     return (path / "HEAD").is_file() and (path / "objects").is_dir()
 
 
-def _tagged(catalog: Catalog, repository: Path) -> Iterator[AtHand]:
+def _tagged(catalog: Catalog, repository: Path) -> Iterator[AvailableSource]:
     tags = set(os.fsdecode(git(repository, "tag", "--list")).split())
     for release in catalog.pypys:
         language, _, number = release.partition("-")
@@ -168,34 +171,34 @@ def _tagged(catalog: Catalog, repository: Path) -> Iterator[AtHand]:
             yield _tag(release, repository, tag)
 
 
-def _tag(release: str, repository: Path, tag: str) -> AtHand:
+def _tag(release: str, repository: Path, tag: str) -> AvailableSource:
     def copy(files: Sequence[str], folder: Path) -> None:
         listed = os.fsdecode(git(repository, "ls-tree", "-r", "-z", "--name-only", tag))
         there = sorted({*listed.split("\0")}.intersection(files))
-        if there:  # git packs everything when it is asked for nothing
+        if there:  # without a path, git packs everything
             tar = folder.resolve() / ".source.tar"
             git(repository, "archive", "--prefix=pypy/", "-o", str(tar), tag, *there)
             unpack_some(tar, there, folder)
 
-    return AtHand(release, f"{tag} of {repository}", copy)
+    return AvailableSource(release, f"{tag} of {repository}", copy)
 
 
-def _archive(release: str, path: Path, where: str) -> AtHand:
-    return AtHand(release, where, lambda files, folder: unpack_some(path, files, folder))
+def _archive(release: str, path: Path, where: str) -> AvailableSource:
+    return AvailableSource(release, where, lambda files, folder: unpack_some(path, files, folder))
 
 
-def _checkout(release: str, path: Path) -> AtHand:
+def _checkout(release: str, path: Path) -> AvailableSource:
     def copy(files: Sequence[str], folder: Path) -> None:
         for file in files:
             if (path / file).is_file():
                 (folder / file).parent.mkdir(parents=True, exist_ok=True)
                 shutil.copy2(path / file, folder / file, follow_symlinks=False)
 
-    return AtHand(release, str(path), copy)
+    return AvailableSource(release, str(path), copy)
 
 
 def _release_of(catalog: Catalog, path: Path, cache: Path) -> str:
-    """A published archive is known by its digest, RPython's too; another says what it is."""
+    """Recognize a published archive by its digest, RPython's too; read others' version file."""
     if path.is_file():
         digest = file_digest(path)
         for release, source in catalog.sources.items():
@@ -208,6 +211,6 @@ def _known(catalog: Catalog, path: Path, release: str) -> str:
     if release not in catalog.releases:
         raise SpecError(
             f"{path} is PyPy {release}, which versions/pypy.toml does not list",
-            remedy="add the release there first, or give the source of one that is listed",
+            remedy="add the release there first, or give the source of a listed release",
         )
     return release

@@ -1,4 +1,4 @@
-"""What the patches are, for people: the table of ``invoke patches``, and docs/patches.md."""
+"""The patches for people: the table of ``invoke patches``, and docs/patches.md."""
 
 from __future__ import annotations
 
@@ -13,37 +13,37 @@ from alpypy.recipes.patches import Patch, ranges, topics
 PAGE = Path("docs", "patches.md")
 _WIDTH = 120
 _INTRODUCTION = (
-    "What PyPy's own sources need so that PyPy builds and runs on musl. Written from the headers in"
-    " [patches/](../patches) by `invoke patches --write-docs`; `invoke patches` shows which file"
-    " serves which release, and checks all of them against the sources at hand."
-    " [Adding a release](adding-a-release.md#a-patch) says how a patch is made."
+    "With these patches, PyPy's own sources build and run on musl. `invoke patches --write-docs`"
+    " writes this page from the headers in [patches/](../patches). `invoke patches` shows which"
+    " patch is for which release, and checks the patches against the sources on your machine."
+    " [Adding a release](adding-a-release.md#a-patch) says how to write a patch."
 )
-# What Markdown would take for markup. Inside a word an underscore is none.
+# What Markdown reads as markup. An underscore inside a word is not markup.
 _MARKUP = re.compile(r"(?<!\w)_|_(?!\w)|[*<`\[\]|\\]")
 _COMMIT = re.compile(r"\b[0-9a-f]{11,40}\b")
 
 
 def table(patches: Sequence[Patch], known: Sequence[str]) -> Iterator[str]:
-    """Releases by topics, a letter for each patch file, after a list of what the letters mean.
+    """A list of the patch files with a letter each, then these letters by release and topic.
 
-    A topic's number is written downwards; 80 columns are enough for 33 topics.
+    The digits of a topic's number stand below each other; 80 columns are enough for 33 topics.
     """
-    found = topics(patches, known)
-    for number, (topic, variants) in enumerate(found.items(), 1):
+    by_topic = topics(patches, known)
+    for number, (topic, variants) in enumerate(by_topic.items(), 1):
         yield f"{number:2}  {topic}: {variants[0].title}"
         for place, patch in enumerate(variants):
             yield f"      {string.ascii_letters[place]}  patches/{patch.path.name}"
     width = max(map(len, known))
-    wide = len(str(len(found)))
-    for digits in zip(*(f"{number:{wide}}" for number in range(1, len(found) + 1)), strict=True):
+    wide = len(str(len(by_topic)))
+    for digits in zip(*(f"{number:{wide}}" for number in range(1, len(by_topic) + 1)), strict=True):
         yield f"{'':{width}} {' '.join(digits)}"
     for release in known:
-        letters = (_letter(variants, release) for variants in found.values())
+        letters = (_letter(variants, release) for variants in by_topic.values())
         yield f"{release:{width}} {' '.join(letters)}"
 
 
 def page(patches: Sequence[Patch], known: Sequence[str]) -> str:
-    """The text of docs/patches.md: a section a topic, made from the headers and the diffs."""
+    """The text of docs/patches.md: a section for each topic, from the headers and the diffs."""
     lines = ["# Patches", "", *_wrapped(_INTRODUCTION, "")]
     for topic, variants in topics(patches, known).items():
         lines += ["", *_section(topic, variants, known)]
@@ -75,11 +75,11 @@ def _section(topic: str, variants: Sequence[Patch], known: Sequence[str]) -> lis
 def _by_text(
     variants: Sequence[Patch], text: Callable[[Patch], str]
 ) -> Mapping[str, Sequence[Patch]]:
-    """What the headers of a topic say, and which of them say it."""
-    found: dict[str, list[Patch]] = {}
+    """The texts in the headers of a topic, and the patches with each text."""
+    by_text: dict[str, list[Patch]] = {}
     for patch in variants:
-        found.setdefault(text(patch), []).append(patch)
-    return found
+        by_text.setdefault(text(patch), []).append(patch)
+    return by_text
 
 
 def _paragraphs(texts: Mapping[str, Sequence[Patch]]) -> Iterator[str]:
@@ -95,7 +95,7 @@ def _item(name: str, texts: Mapping[str, Sequence[Patch]]) -> Iterator[str]:
 
 
 def _whose(texts: Mapping[str, Sequence[Patch]], patches: Sequence[Patch]) -> str:
-    """Names of the patches that a text is for, unless it is the topic's first."""
+    """The names of a text's patches; empty for the topic's first text."""
     if patches is next(iter(texts.values())):
         return ""
     return f"({', '.join(f'`{patch.name}`' for patch in patches)}) "

@@ -1,7 +1,7 @@
-"""Unified diffs in patches/, each with a header that says which releases it is for and why.
+"""Unified diffs in patches/. The header of each says which releases it is for, and why.
 
-Applying is exact: the context must stand at the line that the diff names, in every file, or nothing
-in the tree changes.
+Applying is exact: in every file the context must be at the line that the diff names. Otherwise
+nothing in the tree changes.
 """
 
 from __future__ import annotations
@@ -28,18 +28,18 @@ _OPTIONAL = ("Alpine",)
 _FIELD = re.compile(r"(?P<name>[A-Za-z]+):\s*(?P<value>.*)")
 _RANGE = re.compile(r"(?P<language>[\d.]+)-(?P<first>[\d.]+?)\.\.(?P<last>[\d.]+)")
 _ORIGIN = re.compile(r"own|upstream [0-9a-f]{7,40}")
-# Read after the translation, by the interpreter it made: they change nothing in the executable.
+# The translated interpreter reads these files; patches to them do not change the executable...
 _APPLICATION_LEVEL = ("lib_pypy/", "lib-python/", "pypy/tool/release/")
-# ... but the translation freezes this one.
+# ... except these, which the translation freezes into it.
 _FROZEN = "lib-python/3/importlib/"
 
 
 @dataclass(frozen=True)
 class Patch:
-    """One patch file: what its header says, and the diff.
+    """A patch file: its header and its diff.
 
-    ``upstream`` says what PyPy itself did about the cause, ``glibc`` what the patch does to a PyPy
-    that is built for glibc.
+    ``upstream`` says what PyPy itself did about the problem, ``glibc`` what the patch does to a
+    PyPy for glibc.
     """
 
     path: Path
@@ -56,7 +56,7 @@ class Patch:
 
     @property
     def topic(self) -> str:
-        """What it is about: the name without the first release of its range."""
+        """Its subject: the name without the first release of its range."""
         return self.name.partition("@")[0]
 
     @property
@@ -66,7 +66,7 @@ class Patch:
 
     @property
     def application_level(self) -> bool:
-        """Whether the translated executable stays the same with it."""
+        """Whether the patch leaves the translated executable unchanged."""
         return all(
             file.startswith(_APPLICATION_LEVEL) and not file.startswith(_FROZEN)
             for file in self.files
@@ -81,29 +81,31 @@ def load_patches(folder: Path, known: Sequence[str]) -> tuple[Patch, ...]:
         known: the release names that a header may list, ``3.6-7.0.0`` or ``rpython-0.2.1``.
 
     Raises:
-        DataError: a header, a release or a diff is not usable, two files of one topic are for the
-            same release, or there is no such folder.
+        DataError: a header, a release or a diff is not usable, two files of a topic are for the
+            same release, or the folder does not exist.
     """
     if not folder.is_dir():
-        raise DataError(f"{folder} is no folder", remedy="restore it")
+        raise DataError(f"{folder} is not a folder", remedy="restore it")
     patches = tuple(_load(path, known) for path in sorted(folder.glob("*.patch"), key=_file_name))
     _refuse_overlap(patches)
     return patches
 
 
 def select(patches: Iterable[Patch], release: str, alpine: str) -> tuple[Patch, ...]:
-    """The patches for one release on one Alpine (``3.9``), in their order."""
-    return tuple(p for p in patches if release in p.releases and p.alpine.contains(alpine))
+    """The patches for a release on an Alpine (``3.9``), in the order of their names."""
+    return tuple(
+        patch for patch in patches if release in patch.releases and patch.alpine.contains(alpine)
+    )
 
 
 def topics(patches: Iterable[Patch], known: Sequence[str]) -> Mapping[str, tuple[Patch, ...]]:
-    """The patches by topic, in their order; of one topic, the one for the oldest release first."""
-    found: dict[str, list[Patch]] = {}
+    """The patches by topic; within a topic, the patch for the oldest release comes first."""
+    by_topic: dict[str, list[Patch]] = {}
     for patch in patches:
-        found.setdefault(patch.topic, []).append(patch)
+        by_topic.setdefault(patch.topic, []).append(patch)
     return {
         topic: tuple(sorted(same, key=lambda patch: known.index(patch.releases[0])))
-        for topic, same in found.items()
+        for topic, same in by_topic.items()
     }
 
 
@@ -125,7 +127,7 @@ def ranges(releases: Iterable[str], known: Sequence[str]) -> str:
 def apply(patches: Sequence[Patch], tree: Path, release: str) -> None:
     """Apply patches to a source tree, all of them or none.
 
-    Later patches see what earlier ones made. The work is done on copies of the touched files, which
+    Each patch applies to the result of those before it. alpypy patches copies of the files, which
     replace the originals at the end.
 
     Args:
@@ -134,15 +136,14 @@ def apply(patches: Sequence[Patch], tree: Path, release: str) -> None:
         release: the name of the release, for the message.
 
     Raises:
-        PatchError: a file is missing or a hunk does not stand where the diff says; the tree is as
-            it was.
+        PatchError: a file is missing, or a hunk is not where the diff says; the tree is unchanged.
     """
     files = sorted({file for patch in patches for file in patch.files})
     with tempfile.TemporaryDirectory(prefix=".alpypy-", dir=tree) as scratch:
         new, old = Path(scratch, "new"), Path(scratch, "old")
         for patch in patches:
             _copy_missing(patch, tree, new, release)
-            _apply_one(patch, new, release)
+            _apply_patch(patch, new, release)
         _swap(files, new, old, tree)
 
 
@@ -181,7 +182,7 @@ def _bad(path: Path, what: str, remedy: str) -> DataError:
 
 
 def _split(path: Path) -> tuple[str, bytes]:
-    """Header and diff; the diff is bytes, for sources are not all UTF-8."""
+    """Header and diff; the diff is bytes, because not all sources are UTF-8."""
     lines = path.read_bytes().splitlines(keepends=True)
     start = next((i for i, line in enumerate(lines) if line.startswith(b"--- ")), len(lines))
     try:
@@ -191,7 +192,7 @@ def _split(path: Path) -> tuple[str, bytes]:
 
 
 def _fields(path: Path, header: str) -> Mapping[str, str]:
-    """Fields of a header; an indented line continues the field above it."""
+    """The fields of a header; an indented line continues the field above it."""
     fields: dict[str, str] = {}
     name = ""
     for line in header.splitlines():
@@ -199,13 +200,13 @@ def _fields(path: Path, header: str) -> Mapping[str, str]:
         if match is not None and match["name"] in (*_REQUIRED, *_OPTIONAL):
             name = match["name"]
             if name in fields:
-                raise _bad(path, f"field {name} stands there twice", "keep one of them")
+                raise _bad(path, f"the header has the field {name} twice", "keep one of them")
             fields[name] = match["value"].strip()
         elif name and line[:1].isspace() and line.strip():
             fields[name] = f"{fields[name]} {line.strip()}"
         elif line.strip():
             known = ", ".join((*_REQUIRED, *_OPTIONAL))
-            raise _bad(path, f"{line!r} is no header field", f"use {known}, or indent the line")
+            raise _bad(path, f"{line!r} is not a header field", f"use {known}, or indent the line")
     for name in _REQUIRED:
         if not fields.get(name):
             raise _bad(path, f"field {name} is missing or empty", f"write a line '{name}: ...'")
@@ -222,7 +223,7 @@ def _releases(path: Path, text: str, known: Sequence[str]) -> tuple[str, ...]:
             if name not in known:
                 raise _bad(
                     path,
-                    f"field Releases: {name!r} is no known release",
+                    f"field Releases: {name!r} is not a known release",
                     "use a name of versions/, or LANGUAGE-FIRST..LAST, separated by commas",
                 )
         wanted += names
@@ -233,7 +234,7 @@ def _releases(path: Path, text: str, known: Sequence[str]) -> tuple[str, ...]:
 
 
 def _expand(path: Path, match: re.Match[str], known: Sequence[str]) -> list[str]:
-    """Every known release of a language between two, which are always part of the answer."""
+    """The known releases of a range, and both of its ends even if they are unknown."""
     try:
         first = PypyVersion.parse(f"{match['language']}-{match['first']}")
         last = PypyVersion.parse(f"{match['language']}-{match['last']}")
@@ -253,7 +254,7 @@ def _between(first: PypyVersion, name: str, last: PypyVersion) -> bool:
     try:
         version = PypyVersion.parse(name)
     except SpecError:
-        return False  # a release of RPython alone
+        return False  # a release of RPython, not of PyPy
     return first.sort_key <= version.sort_key <= last.sort_key
 
 
@@ -271,7 +272,7 @@ def _alpine(path: Path, text: str) -> SpecifierSet:
 
 
 def _files(path: Path, body: bytes) -> tuple[str, ...]:
-    """Paths that a diff changes, without a/; each in one place and inside the tree."""
+    """The paths that a diff changes, without a/. Each must occur once and be in the tree."""
     parsed: Any = patch_ng.fromstring(body) if body else False
     if not parsed or parsed.warnings:
         raise _bad(path, "the diff is empty or damaged", "make it again with diff -u")
@@ -291,7 +292,7 @@ def _files(path: Path, body: bytes) -> tuple[str, ...]:
 
 
 def _refuse_overlap(patches: Sequence[Patch]) -> None:
-    """Variants of a topic that differ in line numbers must not meet on one release."""
+    """Refuse two variants of a topic for the same release."""
     owner: dict[tuple[str, str], Patch] = {}
     for patch in patches:
         for release in patch.releases:
@@ -299,7 +300,7 @@ def _refuse_overlap(patches: Sequence[Patch]) -> None:
             if other is not patch:
                 raise _bad(
                     patch.path,
-                    f"field Releases: {release} has {other.name} already",
+                    f"field Releases: {release} already has {other.name}",
                     "list every release in one variant of a topic only",
                 )
 
@@ -311,25 +312,25 @@ def _copy_missing(patch: Patch, tree: Path, new: Path, release: str) -> None:
         if copy.exists():
             continue
         if source.is_symlink() or not source.is_file():
-            raise _misfit(patch, f"{file}, which is not there", release)
+            raise _misfit(patch, f"{file}, which does not exist", release)
         copy.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy2(source, copy)
 
 
-def _apply_one(patch: Patch, folder: Path, release: str) -> None:
+def _apply_patch(patch: Patch, folder: Path, release: str) -> None:
     parsed = patch_ng.fromstring(patch.body)
     for item, file in zip(parsed.items, patch.files, strict=True):
         lines = [line.rstrip(b"\r") for line in (folder / file).read_bytes().split(b"\n")]
         for number, hunk in enumerate(item.hunks, start=1):
-            if not _stands_there(hunk, lines):
+            if not _is_in_place(hunk, lines):
                 where = f"hunk {number} of {file} (line {hunk.startsrc})"
                 raise _misfit(patch, where, release)
     if not parsed.apply(strip=1, root=str(folder)):
         raise _misfit(patch, ", ".join(patch.files), release)
 
 
-def _stands_there(hunk: Any, lines: Sequence[bytes]) -> bool:
-    """Whether the old side of a hunk is at its line; patch-ng accepts what is patched already."""
+def _is_in_place(hunk: Any, lines: Sequence[bytes]) -> bool:
+    """Whether a hunk's old side is at its line; patch-ng also accepts an applied hunk."""
     expected = [line[1:].rstrip(b"\r\n") for line in hunk.text if line[:1] in (b" ", b"-")]
     start = hunk.startsrc - 1
     return list(lines[start : start + len(expected)]) == expected
@@ -338,13 +339,13 @@ def _stands_there(hunk: Any, lines: Sequence[bytes]) -> bool:
 def _misfit(patch: Patch, where: str, release: str) -> PatchError:
     return PatchError(
         f"{patch.path.name} does not fit {release} at {where}",
-        remedy="nothing was changed; take the unchanged source of that release, or write a variant "
-        f"'{patch.topic}@{release}.patch' for what differs",
+        remedy="nothing was changed; use the unchanged source of that release, or write a variant"
+        f" '{patch.topic}@{release}.patch' for this source",
     )
 
 
 def _swap(files: Sequence[str], new: Path, old: Path, tree: Path) -> None:
-    """Replace the files; an error in the middle puts back those that were replaced."""
+    """Replace the files; an error restores those that were already replaced."""
     with ExitStack() as undo:
         for file in files:
             (old / file).parent.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""From a target to everything that building it takes, read from versions/ and patches/.
+"""Recipes: everything that building a target needs, from versions/ and patches/.
 
 Nothing is downloaded or run here: a recipe is a value, and loading the data checks all of it.
 """
@@ -43,7 +43,7 @@ PYPY_GOAL = "pypy/goal/targetpypystandalone.py"
 
 @dataclass(frozen=True)
 class Recipe:
-    """All that goes into one build.
+    """Everything that a build needs.
 
     ``translator`` names the PyPy that translates the target, None when CPython itself does.
     ``environment`` is for the translation, and its CFLAGS for the build of CPython too.
@@ -87,7 +87,9 @@ class Catalog:
     @property
     def sources(self) -> Mapping[str, Source]:
         """The source of every release, in the order of ``releases``."""
-        rpython = {one.release: one.source for one in self.quickstarts.values()}
+        rpython = {
+            quickstart.release: quickstart.source for quickstart in self.quickstarts.values()
+        }
         return {**self.pypys, **rpython}
 
     @property
@@ -97,7 +99,7 @@ class Catalog:
 
     @property
     def buildable(self) -> tuple[str, ...]:
-        """Names of everything that ``recipe`` knows: releases, and variants of RPython's."""
+        """Names of everything that ``recipe`` accepts: releases, and variants of RPython's."""
         return (*self.pypys, *self.quickstarts)
 
     @property
@@ -111,11 +113,11 @@ class Catalog:
         return self.python2s[self.translation.translator.python2]
 
     def recipe(self, target: Target) -> Recipe:
-        """Everything that building ``target`` takes.
+        """Everything that building ``target`` needs.
 
         Raises:
-            SpecError: versions/ does not know the release or the Alpine, or no TLS library of that
-                Alpine suits the release; the nearest that work are named.
+            SpecError: versions/ does not list the release or the Alpine, or no TLS library of that
+                Alpine suits the release. The message names the nearest that work.
         """
         alpine = self.alpine(target.alpine)
         if target.release in self.quickstarts:
@@ -137,7 +139,7 @@ class Catalog:
         """An Alpine release, for example ``3.23``.
 
         Raises:
-            SpecError: versions/ does not know it; the nearest are named.
+            SpecError: versions/ does not list it. The message names the nearest.
         """
         if version not in self.alpines:
             raise SpecError(
@@ -230,8 +232,8 @@ class Catalog:
         has = ", ".join(f"{tls.name} {tls.version}" for tls in self._tls_of(alpine))
         wants = " or ".join(str(requirement) for requirement in need.takes)
         raise SpecError(
-            f"PyPy {release} cannot be built on Alpine {alpine.version}: it takes {wants}"
-            f" ({need.why}), and this Alpine has {has or 'no TLS library'}",
+            f"PyPy {release} cannot be built on Alpine {alpine.version}: it needs {wants}"
+            f" ({need.why}), but this Alpine has {has or 'no TLS library'}",
             remedy=self._nearest_pairs(release, alpine),
         )
 
@@ -277,21 +279,21 @@ class Catalog:
         return f"these work: {', or '.join(pairs)}" if pairs else "no Alpine suits this release"
 
 
-def _steps(names: Iterable[str], one: str, other: str) -> int:
-    """How many entries lie between two names."""
+def _steps(names: Iterable[str], first: str, second: str) -> int:
+    """How many steps lie between two entries."""
     order = list(names)
-    return abs(order.index(one) - order.index(other))
+    return abs(order.index(first) - order.index(second))
 
 
 def _nearest(name: str, known: Iterable[str], key: Callable[[str], Any]) -> str:
-    """Up to four entries around the place where ``name`` would stand, in order of version."""
+    """Up to four entries around the place of ``name`` in the order of versions."""
     ordered = sorted(known, key=key)
     place = bisect.bisect(ordered, key(name), key=key)
     return ", ".join(ordered[max(place - 2, 0) : place + 2])
 
 
 def _alike(text: str, known: Sequence[str]) -> str:
-    """Entries spelt like ``text``: those that begin so or with that language come first."""
+    """Entries spelled like ``text``; if some begin with it or its language, only those."""
     for start in (text, f"{text.partition('-')[0]}-"):
         same = [name for name in known if name.startswith(start)]
         if same:
@@ -307,12 +309,12 @@ def load_catalog(root: Path) -> Catalog:
     """Read and check ``root``/versions and ``root``/patches.
 
     Raises:
-        DataError: a file is missing or not TOML, or an entry lacks a field or a digest, has a field
-            that is unknown or of the wrong form, or names what versions/ does not have.
+        DataError: a file is missing or not TOML, or an entry lacks a field or a digest, has an
+            unknown or invalid field, or names an entry that versions/ does not have.
     """
     folder = root / "versions"
     pypys, quickstarts = load_pypys(folder), load_quickstarts(folder)
-    known = dict.fromkeys((*pypys, *(one.release for one in quickstarts.values())))
+    known = dict.fromkeys((*pypys, *(quickstart.release for quickstart in quickstarts.values())))
     catalog = Catalog(
         pypys=pypys,
         quickstarts=quickstarts,
@@ -329,7 +331,7 @@ def load_catalog(root: Path) -> Catalog:
 
 
 def _refuse_unknown(catalog: Catalog) -> None:
-    """Raise DataError where translation.toml names what another file does not have."""
+    """Raise DataError if translation.toml names an entry that another file does not have."""
     translator = catalog.translation.translator
     for field, name, file, known in (
         ("release", translator.release, "pypy.toml", catalog.pypys),
@@ -344,14 +346,15 @@ def _refuse_unknown(catalog: Catalog) -> None:
 
 
 def _refuse_gaps(catalog: Catalog) -> None:
-    """Raise DataError where a PyPy has no entry of a range that every PyPy needs."""
+    """Raise DataError if tls.toml or translation.toml has no entry for some PyPy."""
     for pypy in map(PypyVersion.parse, catalog.pypys):
         if not any(need.covers(pypy) for need in catalog.tls.pypy):
             raise DataError(
                 f"versions/tls.toml: no [[pypy]] entry covers {pypy}",
-                remedy="add one, or widen the releases of another",
+                remedy="add an entry, or widen the releases of another",
             )
         if not any(pypy.language in need.language for need in catalog.translation.needs):
             raise DataError(
-                f"versions/translation.toml: no [[needs]] entry covers {pypy}", remedy="add one"
+                f"versions/translation.toml: no [[needs]] entry covers {pypy}",
+                remedy="add an entry",
             )

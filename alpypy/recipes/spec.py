@@ -1,6 +1,6 @@
-"""What is asked for, and every name that follows from it.
+"""The target of a build, and every name that follows from it.
 
-The one place that makes and reads version strings, image tags and file names.
+Only this module makes and reads version strings, image tags and file names.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from packaging.version import Version
 from alpypy.core.errors import SpecError
 
 ARCHITECTURES = ("x86_64", "aarch64")
-# Of few digits: what a tarball says of itself is read here too, and int() takes only so many.
+# Few digits only: the text may come from any tarball, and int() refuses more than 4300 digits.
 _PYPY = re.compile(r"(?P<language>[23]\.\d{1,4})-(?P<release>\d{1,4}\.\d{1,4}\.\d{1,4})", re.ASCII)
 _ALPINE = re.compile(r"3\.\d{1,4}", re.ASCII)
 _TARBALL = re.compile(
@@ -22,7 +22,7 @@ _TARBALL = re.compile(
     re.ASCII,
 )
 _RELEASE_VERSION = re.compile(r"[0-9A-Za-z][0-9A-Za-z.+_-]*")
-# Names of images, as a registry takes them: a host with a port, then folders.
+# Names of images that registries accept: a host with a port, then folders.
 # Source: https://github.com/distribution/reference/blob/main/regexp.go
 _PART = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*"
 _REPOSITORY = re.compile(
@@ -71,10 +71,10 @@ def _order(language: str, release: str) -> tuple[Version, Version]:
 
 @dataclass(frozen=True)
 class Target:
-    """One thing to build: a release (PyPy's or RPython's) for one Alpine and one architecture.
+    """What to build: a release of PyPy or RPython, for an Alpine and an architecture.
 
-    ``release`` is the name of an entry in versions/; ``release_version`` replaces it in what is
-    packaged (``PYPY_RELEASE_VERSION``).
+    ``release`` is the name of an entry in versions/; ``release_version`` replaces it in the names
+    of what is packaged (``PYPY_RELEASE_VERSION``).
     """
 
     release: str
@@ -100,7 +100,7 @@ class Target:
 
     @property
     def version(self) -> str:
-        """The version that file names and tags carry."""
+        """The version in file names and tags."""
         return self.release_version or self.release
 
     @property
@@ -126,7 +126,7 @@ class Target:
     def runtime_tag(self, repository: str = RUNTIME_REPOSITORY, *, dev: bool = False) -> str:
         """Tag of the image to run programs on: ``alpine-pypy:3.11-7.3.22-alpine3.23``.
 
-        An image's name has no ``+``; as elsewhere, ``_`` stands for it.
+        An image's name cannot contain ``+``; ``_`` replaces it, as is usual.
 
         Raises:
             SpecError: the repository, or the version, cannot be part of an image's name.
@@ -142,7 +142,7 @@ class Target:
         tag = f"{version}-alpine{self.alpine}{suffix}{'-dev' if dev else ''}"
         if len(tag) > _LONGEST_TAG:
             raise SpecError(
-                f"an image's tag has at most {_LONGEST_TAG} characters, and {tag} has {len(tag)}",
+                f"an image's tag has at most {_LONGEST_TAG} characters, but {tag} has {len(tag)}",
                 remedy="choose a shorter --release-version",
             )
         return f"{repository}:{tag}"
@@ -152,13 +152,13 @@ def alpine_of(file_name: str) -> str:
     """The Alpine version in a tarball's name.
 
     Raises:
-        SpecError: the name has none.
+        SpecError: it is not the name of a tarball.
     """
     return _named(file_name)["alpine"]
 
 
 def arch_of(file_name: str) -> str:
-    """The architecture in a tarball's name; the one that names leave out is x86_64.
+    """The architecture in a tarball's name; without one it is x86_64.
 
     Raises:
         SpecError: it is not the name of a tarball.

@@ -21,7 +21,7 @@ from alpypy.core.store import Store, key_of
 from alpypy.core.unpack import unpack, unpack_wheel
 from alpypy.engine.job import Job, Mount
 from alpypy.engine.workspace import Workspace
-from alpypy.recipes.local_source import Opened
+from alpypy.recipes.local_source import OpenedSource
 from alpypy.recipes.manifest import FILE_NAME, Manifest
 from alpypy.recipes.recipe import Recipe
 from alpypy.suites.plan import EXTRA
@@ -193,7 +193,7 @@ class ExtraTests:
     """
 
     store: Store
-    source: Opened
+    source: OpenedSource
 
     title: ClassVar[str] = f"lay out {EXTRA}"
 

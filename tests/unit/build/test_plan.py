@@ -20,7 +20,7 @@ from alpypy.build.stage import BuildStage
 from alpypy.core.errors import SpecError
 from alpypy.core.store import key_of
 from alpypy.recipes.data import Check
-from alpypy.recipes.local_source import Opened
+from alpypy.recipes.local_source import OpenedSource
 from alpypy.recipes.manifest import Origin
 from alpypy.recipes.patches import Patch
 from alpypy.recipes.recipe import Recipe, load_catalog
@@ -55,9 +55,9 @@ class Parts:
     given: GivenPypy | None = None
 
 
-def opened(digest: str) -> Opened:
+def opened(digest: str) -> OpenedSource:
     """A source that no test lays out."""
-    return Opened(digest, lambda: None, lambda work: work, Origin(digest, verified=True))
+    return OpenedSource(digest, lambda: None, lambda work: work, Origin(digest, verified=True))
 
 
 def make(parts: Parts) -> tuple[BuildStage, ...]:

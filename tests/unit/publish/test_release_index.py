@@ -151,7 +151,7 @@ def changed(path: str, value: Any) -> str:
         ("artifacts/2/digests", [], "unknown or contradict"),
         ("artifacts/2/verify", None, "unknown or contradict"),
         ("artifacts/2/build", None, "artifacts[2].build is None"),
-        ("artifacts/2/build/packages", ["; rm"], "is '; rm', not the name of a package"),
+        ("artifacts/2/build/packages", ["; rm"], "is '; rm', not the name of an Alpine package"),
         ("artifacts/2/build/sha256", "f" * 64, "unknown or contradict"),
         ("artifacts/2/requires_python", 3, "requires_python is 3"),
     ],

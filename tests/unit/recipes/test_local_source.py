@@ -16,7 +16,7 @@ from msgspec import structs
 from alpypy.core.errors import ArchiveError, DigestError, DownloadError, SpecError
 from alpypy.core.fetch import Fetcher
 from alpypy.core.files import file_digest
-from alpypy.recipes.local_source import Local, identify, open_source, refuse_unused
+from alpypy.recipes.local_source import LocalSource, identify, open_source, refuse_unused
 from alpypy.recipes.recipe import PYPY_GOAL, load_catalog
 from alpypy.recipes.spec import Target
 from tests.trees import write_archive, write_tree
@@ -34,7 +34,9 @@ FILES = {VERSION: TEXT, PYPY_GOAL: "", "rpython/__init__.py": ""}
 @pytest.mark.parametrize("kind", ["bz2", "gz", "xz"])
 def test_an_archive_says_which_release_it_is(kind: str, tmp_path: Path) -> None:
     path = write_archive(tmp_path / f"mine.tar.{kind}", FILES)
-    assert identify(path, tmp_path / "cache") == Local("3.6-7.0.0", str(path), file_digest(path))
+    assert identify(path, tmp_path / "cache") == LocalSource(
+        "3.6-7.0.0", str(path), file_digest(path)
+    )
 
 
 def test_the_answer_is_kept_for_the_bytes_and_not_for_the_path(tmp_path: Path) -> None:
@@ -182,7 +184,7 @@ def test_a_listed_source_can_be_fetched_before_it_is_laid_out(tmp_path: Path) ->
 
 
 def test_a_source_that_nothing_translates_is_refused(tmp_path: Path) -> None:
-    local = Local("3.6-7.0.0", "mine.tar.bz2", "0" * 64)
+    local = LocalSource("3.6-7.0.0", "mine.tar.bz2", "0" * 64)
     refuse_unused([local], {"3.6-7.0.0": 1, "2.7-7.3.22": 1})
-    with pytest.raises(SpecError, match=r"is PyPy 3\.6-7\.0\.0, and .* 3\.11-7\.3\.22 and 2\.7"):
+    with pytest.raises(SpecError, match=r"is PyPy 3\.6-7\.0\.0, but .* 3\.11-7\.3\.22 and 2\.7"):
         refuse_unused([local], {"3.11-7.3.22": 1, "2.7-7.3.22": 1})

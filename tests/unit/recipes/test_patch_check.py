@@ -15,7 +15,7 @@ from msgspec import structs
 
 from alpypy.core.errors import ArchiveError, SpecError
 from alpypy.core.source import Source
-from alpypy.recipes.patch_check import AtHand, at_hand, check, how_to_get, report
+from alpypy.recipes.patch_check import AvailableSource, available_sources, check, how_to_get, report
 from alpypy.recipes.patches import load_patches
 from alpypy.recipes.recipe import Catalog, load_catalog
 from tests.trees import write_archive, write_tree
@@ -100,8 +100,8 @@ def catalog(tmp_path: Path, archives: Mapping[str, Path]) -> Catalog:
     )
 
 
-def one(catalog: Catalog, path: Path) -> AtHand:
-    (source,) = at_hand(catalog, [path], path.parent / "cache")
+def one(catalog: Catalog, path: Path) -> AvailableSource:
+    (source,) = available_sources(catalog, [path], path.parent / "cache")
     return source
 
 
@@ -112,9 +112,9 @@ def place_in_cache(cache: Path, archive: Path) -> Path:
     return Path(shutil.copy(archive, folder))
 
 
-class TestAtHand:
+class TestAvailableSources:
     def test_nothing(self, catalog: Catalog, tmp_path: Path) -> None:
-        assert at_hand(catalog, [], tmp_path / "cache") == ()
+        assert available_sources(catalog, [], tmp_path / "cache") == ()
 
     def test_archives_in_the_cache(
         self, catalog: Catalog, archives: Mapping[str, Path], tmp_path: Path
@@ -122,19 +122,19 @@ class TestAtHand:
         cache = tmp_path / "cache"
         for release in ("rpython-0.2.1", "2.7-7.0.0"):
             place_in_cache(cache, archives[release])
-        found = at_hand(catalog, [], cache)
+        found = available_sources(catalog, [], cache)
         assert [(source.release, source.where) for source in found] == [
             ("2.7-7.0.0", "the cache"),
             ("rpython-0.2.1", "the cache"),
         ]
         assert all(check(catalog, source).fits for source in found)
 
-    def test_a_damaged_archive_in_the_cache_is_not_at_hand(
+    def test_a_damaged_archive_in_the_cache_is_not_available(
         self, catalog: Catalog, archives: Mapping[str, Path], tmp_path: Path
     ) -> None:
         path = place_in_cache(tmp_path / "cache", archives["2.7-7.0.0"])
         path.write_bytes(path.read_bytes()[:-9])
-        assert at_hand(catalog, [], tmp_path / "cache") == ()
+        assert available_sources(catalog, [], tmp_path / "cache") == ()
 
     def test_a_published_archive_under_any_name(
         self, catalog: Catalog, archives: Mapping[str, Path], tmp_path: Path
@@ -168,7 +168,7 @@ class TestAtHand:
         if bare:
             git(path, "clone", "-q", "--bare", ".", str(tmp_path / "pypy.git"))
             path = tmp_path / "pypy.git"
-        found = at_hand(catalog, [path], tmp_path / "cache")
+        found = available_sources(catalog, [path], tmp_path / "cache")
         assert [(source.release, source.where) for source in found] == [
             ("2.7-7.0.0", f"release-pypy2.7-v7.0.0 of {path}"),
             ("3.6-7.0.0", f"release-pypy3.6-v7.0.0 of {path}"),
@@ -203,14 +203,14 @@ class TestAtHand:
         place_in_cache(tmp_path / "cache", archives["3.6-7.0.0"])
         tree = write_tree(tmp_path / "pypy", files_of("3.6-7.0.0"))
         paths = [tree, archives["2.7-7.0.0"]]
-        found = at_hand(catalog, paths, tmp_path / "cache")
+        found = available_sources(catalog, paths, tmp_path / "cache")
         assert [source.where for source in found] == ["the cache", *map(str, paths)]
 
 
 class TestRefused:
     def refusal(self, catalog: Catalog, path: Path) -> SpecError:
         with pytest.raises(SpecError) as error:
-            at_hand(catalog, [path], path.parent / "cache")
+            available_sources(catalog, [path], path.parent / "cache")
         assert error.value.remedy
         return error.value
 
@@ -219,9 +219,9 @@ class TestRefused:
 
     def test_another_project(self, catalog: Catalog, tmp_path: Path) -> None:
         tree = write_tree(tmp_path / "tree", {"README": ""})
-        assert "is no checkout of PyPy" in self.refusal(catalog, tree).what
+        assert "is not a checkout of PyPy" in self.refusal(catalog, tree).what
         archive = write_archive(tmp_path / "a.tar.gz", {"README": ""})
-        assert "is no source of PyPy" in self.refusal(catalog, archive).what
+        assert "is not a source of PyPy" in self.refusal(catalog, archive).what
 
     def test_a_release_that_is_not_listed(self, catalog: Catalog, tmp_path: Path) -> None:
         files = files_of("3.6-7.1.1")
@@ -234,7 +234,7 @@ class TestRefused:
     def test_a_bare_repository_without_release_tags(self, catalog: Catalog, tmp_path: Path) -> None:
         git(tmp_path, "init", "-q", "--bare", "pypy.git")
         error = self.refusal(catalog, tmp_path / "pypy.git")
-        assert "has no tag of a release" in error.what
+        assert "has no tag for any release" in error.what
         assert "fetch --tags" in error.remedy
 
     def test_a_broken_repository_says_what_git_says(self, catalog: Catalog, tmp_path: Path) -> None:
@@ -246,7 +246,7 @@ class TestRefused:
         path = write_archive(tmp_path / "mine.tar.bz2", files_of("2.7-7.0.0"))
         path.write_bytes(path.read_bytes()[:60])
         with pytest.raises(ArchiveError, match="truncated or damaged"):
-            at_hand(catalog, [path], tmp_path / "cache")
+            available_sources(catalog, [path], tmp_path / "cache")
 
 
 class TestCheck:
@@ -289,7 +289,7 @@ class TestCheck:
             git(path, "tag", "release-pypy3.6-v7.0.0")
             git(path, "tag", "-d", "release-pypy2.7-v7.0.0")
         assert check(catalog, one(catalog, path)).misfits == (
-            f"crypt.patch does not fit 3.6-7.0.0 at {CRYPT}, which is not there",
+            f"crypt.patch does not fit 3.6-7.0.0 at {CRYPT}, which does not exist",
         )
 
     def test_a_later_patch_sees_what_an_earlier_one_made(
@@ -319,7 +319,7 @@ class TestCheck:
 class TestReport:
     def said(self, catalog: Catalog, *paths: Path) -> tuple[int, list[str]]:
         lines: list[str] = []
-        sources = at_hand(catalog, paths, paths[0].parent / "cache") if paths else ()
+        sources = available_sources(catalog, paths, paths[0].parent / "cache") if paths else ()
         return report(catalog, sources, lines.append), lines
 
     def test_all_fit(self, catalog: Catalog, archives: Mapping[str, Path]) -> None:
@@ -329,7 +329,7 @@ class TestReport:
             f"2.7-7.0.0      fits: 1 of 1 patches, {archives['2.7-7.0.0']}",
             f"3.6-7.0.0      fits: 2 of 2 patches, {archives['3.6-7.0.0']}",
             f"rpython-0.2.1  fits: 1 of 1 patches, {archives['rpython-0.2.1']}",
-            "3 releases: 3 checked, 0 of them do not fit; 0 without a source at hand",
+            "3 releases: 3 checked, 0 of them do not fit; 0 without a source on this machine",
         ]
 
     def test_one_does_not_fit(self, catalog: Catalog, tmp_path: Path) -> None:
@@ -342,14 +342,17 @@ class TestReport:
             f"2.7-7.0.0      does not fit: 0 of 1 patches, {tree}",
             f"{'':17}stdio.patch does not fit 2.7-7.0.0 at hunk 1 of {STDIO} (line 1)",
         ]
-        assert "3 releases: 1 checked, 1 of them do not fit; 2 without a source at hand" in lines
+        assert (
+            "3 releases: 1 checked, 1 of them do not fit; 2 without a source on this machine"
+            in lines
+        )
 
-    def test_no_source_at_hand(self, catalog: Catalog) -> None:
+    def test_no_source_on_this_machine(self, catalog: Catalog) -> None:
         code, lines = self.said(catalog)
         assert code == 0
-        assert [line.split("  ")[-1] for line in lines[:3]] == ["no source at hand"] * 3
+        assert [line.split("  ")[-1] for line in lines[:3]] == ["no source on this machine"] * 3
         assert lines[3:] == [
-            "3 releases: 0 checked, 0 of them do not fit; 3 without a source at hand",
+            "3 releases: 0 checked, 0 of them do not fit; 3 without a source on this machine",
             "  git clone --bare https://github.com/pypy/pypy.git pypy.git"
             " && invoke patches --source pypy.git",
             "  pip download --no-deps rpython==0.2.1"

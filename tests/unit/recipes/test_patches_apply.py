@@ -17,7 +17,7 @@ import pytest
 from alpypy.core.errors import DownloadError
 from alpypy.core.fetch import Fetcher
 from alpypy.core.folders import cache_folder
-from alpypy.recipes.patch_check import AtHand, at_hand, check, how_to_get
+from alpypy.recipes.patch_check import AvailableSource, available_sources, check, how_to_get
 from alpypy.recipes.recipe import load_catalog
 
 VARIABLE = "ALPYPY_TEST_SOURCES"
@@ -31,17 +31,17 @@ def named(word: str) -> list[Path]:
 
 
 @pytest.fixture(scope="session")
-def sources() -> Sequence[AtHand]:
+def sources() -> Sequence[AvailableSource]:
     cache = cache_folder()
     with contextlib.suppress(DownloadError):  # its test is skipped with the command then
         Fetcher(cache).fetch(CATALOG.sources[RPYTHON])
     words = os.environ.get(VARIABLE, "").split(os.pathsep)
     paths = [path for word in words if word for path in named(word)]
-    return at_hand(CATALOG, paths, cache)
+    return available_sources(CATALOG, paths, cache)
 
 
 @pytest.mark.parametrize("release", CATALOG.releases)
-def test_patches_fit(release: str, sources: Sequence[AtHand]) -> None:
+def test_patches_fit(release: str, sources: Sequence[AvailableSource]) -> None:
     mine = [source for source in sources if source.release == release]
     if not mine:
         command, path = how_to_get(CATALOG.sources[release])

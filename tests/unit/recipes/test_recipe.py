@@ -123,7 +123,7 @@ def test_impossible_pair(root: Path) -> None:
     catalog = load_catalog(root)
     with pytest.raises(SpecError) as caught:
         catalog.recipe(Target("2.7-7.1.1", "3.19"))
-    assert "2.7-7.1.1 cannot be built on Alpine 3.19: it takes openssl<3 (" in caught.value.what
+    assert "2.7-7.1.1 cannot be built on Alpine 3.19: it needs openssl<3 (" in caught.value.what
     assert "written for OpenSSL 1.1" in caught.value.what
     assert caught.value.remedy == (
         "these work: 2.7-7.1.1 on Alpine 3.18, or 2.7-7.3.0 on Alpine 3.19"
@@ -294,7 +294,7 @@ def test_url_without_digest_is_refused(
     assert f"versions/{name}" in caught.value.what
     assert re.search(r'"(.+?)"', entry)[1] in caught.value.what  # type: ignore[index]
     assert re.search(rf": {key} is (missing|'0123'|''|1)$", caught.value.what)
-    assert f"the SHA-{key[3:]} that the publisher" in caught.value.remedy
+    assert f"the SHA-{key[3:]} that the file's publisher" in caught.value.remedy
 
 
 @pytest.mark.parametrize(

@@ -38,7 +38,7 @@ def test_a_record_of_other_bytes_is_refused(tmp_path: Path) -> None:
     ("field", "value", "says"),
     [
         ("schema", 2, "schema is 2, not 1, which this alpypy reads"),
-        ("packages", ["--root=/", "x"], "is '--root=/', not the name of a package"),
+        ("packages", ["--root=/", "x"], "is '--root=/', not the name of an Alpine package"),
         ("packages", "libffi", "not a list"),
         ("date", "yesterday", "date is 'yesterday'"),
         ("sha256", "abc", "not a SHA-256"),
