@@ -311,7 +311,7 @@ BREAKAGES: dict[str, tuple[Change, str, str]] = {
     "metadata_incomplete": (
         lambda t: setattr(t, "document", b'{"schema": 1}'),
         "manifest.invalid",
-        "kind is missing",
+        "target is missing",
     ),
     "library_not_declared": (
         lambda t: t.change(needed=t.manifest.needed[1:]),
