@@ -197,12 +197,15 @@ def test_a_release_version_may_be_in_the_environment(monkeypatch: pytest.MonkeyP
     ("words", "says"),
     [
         (["six"], "wheels needs --python"),
-        (["six", "--python", "2.7"], "'2.7' is not a Python that wheels can be made for"),
+        (["six", "--python", "2.7"], "--python is '2.7', which names no Python"),
         (["six;ls", "--python", "3.12"], "'six;ls' is neither a requirement nor a path"),
         (["six", "--python", "3.12", "--tls", "none"], "--tls is 'none'"),
         (["six", "--python", "3.12", "--alpine", "edge"], "'edge' is not an Alpine version"),
         (["six", "--python", "3.12", "--arch", "mips"], "'mips' is not an architecture"),
-        (["six", "--python", "3.12", "--release-version", "2"], "--release-version is '2'"),
+        (
+            ["six", "--python", "3.12", "--release-version", "2"],
+            "--release-version 2 does not work with CPython",
+        ),
     ],
 )
 def test_a_wrong_order_of_wheels_ends_with_2(
