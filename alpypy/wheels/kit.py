@@ -55,7 +55,7 @@ class ExtraPackages:
         missing = sorted(set(packages) - kit.development_packages(self._workspace.data) - extra)
         if missing:
             raise SpecError(
-                f"{what} needs {', '.join(missing)} to build, which the kit does not have",
+                f"{what} needs build packages that the kit does not have: {', '.join(missing)}",
                 remedy="build it where Alpine's mirrors can be reached",
             )
 
