@@ -1,1 +1,1 @@
-"""A PyPy's own test suites: run in a clean Alpine and held against the expected failures."""
+"""A PyPy's own test suites: run them in a clean Alpine and compare with the expected failures."""

@@ -1,4 +1,4 @@
-"""Check a PyPy with its own test suites: what is asked for, carried out and classified."""
+"""Check a PyPy with its own test suites: run the tests, explain the failures, write the report."""
 
 from __future__ import annotations
 
@@ -35,13 +35,13 @@ from alpypy.suites.prepare import (
 )
 from alpypy.suites.report import SuiteReport, compare
 from alpypy.suites.run import ENVIRONMENT, Runner
-from alpypy.suites.suite import Circumstances, run_all
+from alpypy.suites.suite import ResultInputs, run_all
 
 
 @dataclass(frozen=True)
 class Scope:
-    """What is asked for: names or patterns of modules, how many run at once, seconds for each, and
-    a report to compare with."""
+    """What to run: names or patterns of modules, how many at once, the time limit of each (in
+    seconds), and a report to compare with."""
 
     tests: tuple[str, ...] = ()
     jobs: int = 1
@@ -51,7 +51,7 @@ class Scope:
 
 @dataclass(frozen=True)
 class CheckedPypy:
-    """The report, and the files that hold it."""
+    """The report, and the files that it was written to."""
 
     report: SuiteReport
     document: Path
@@ -59,8 +59,9 @@ class CheckedPypy:
 
 
 @dataclass(frozen=True)
-class _Ran:
-    """What the interpreter is, the names of all its test modules, results of those asked for."""
+class _SuiteRun:
+    """The interpreter's description, the names of all its test modules, and the results of the
+    modules that ran."""
 
     interpreter: Mapping[str, Any]
     modules: tuple[str, ...]
@@ -68,7 +69,7 @@ class _Ran:
 
 
 class Checker:
-    """What all checks use."""
+    """Checks PyPys of this project, as a scope says."""
 
     def __init__(self, project: Project, scope: Scope) -> None:
         self._project = project
@@ -86,15 +87,15 @@ class Checker:
         sources: Sequence[Path] = (),
         base_image: str | None = None,
     ) -> CheckedPypy:
-        """Check the tarball of ``target`` that is in artifacts/, against the ledger.
+        """Check the tarball of ``target`` in artifacts/ against the expected failures in ledger/.
 
         Args:
-            sources: PyPy's source of this release, whose extra_tests are run too.
-            base_image: the Alpine to check it in; by default the one that builds use.
+            sources: PyPy's source of this release, to run its extra_tests too.
+            base_image: the Alpine to check it in; by default the base image of builds.
 
         Raises:
             ArchiveError: there is no such tarball, or it is damaged.
-            SpecError: it is no PyPy, or there is no such test module or source.
+            SpecError: it is not a PyPy, or there is no such test module or source.
             DataError: a file in versions/ or ledger/ is not usable.
             ImageError, CheckError: the image could not be built; the PyPy does not run.
         """
@@ -108,27 +109,28 @@ class Checker:
         runner = self._container(workspace, recipe, base, tree, extra)
         common = {"tarball": tree.sha256, "base": base.identity}
         environment = self._environment(recipe)
-        place = Circumstances(common, extra.digest, recipe.build_packages, environment)
-        ran = self._run(runner, extra.source, place)
-        facts = {**ran.interpreter, **_tarball_facts(path, tree, base), **self._facts()}
-        mine = [entry for entry in entries if entry.is_for(target)]
-        return self._write(_judged(target, facts, mine, ran), target.folder)
+        inputs = ResultInputs(common, extra.digest, recipe.build_packages, environment)
+        run = self._run(runner, extra.source, inputs)
+        facts = {**run.interpreter, **_tarball_facts(path, tree, base), **self._facts()}
+        own = [entry for entry in entries if entry.is_for(target)]
+        return self._write(_report(target, facts, own, run), target.folder)
 
     def reference(self, interpreter: Path) -> CheckedPypy:
-        """Run the same tests on an interpreter of this machine, to compare with; no ledger counts.
+        """Run the same tests on an interpreter of this machine, to compare with. Its report has no
+        findings, and ledger/ is not used.
 
         Raises:
             CheckError: the interpreter cannot be run, or has no tests.
             SpecError: there is no such test module.
         """
         runner = HostRunner(interpreter, self._driver, self._limits)
-        ran = self._run(runner, None, Circumstances({"interpreter": str(interpreter.resolve())}))
-        name = _name(ran.interpreter)
+        run = self._run(runner, None, ResultInputs({"interpreter": str(interpreter.resolve())}))
+        name = _name(run.interpreter)
         report = SuiteReport(
             title=f"{name} on {_system()}",
-            environment={**ran.interpreter, "interpreter": str(interpreter), **self._facts()},
-            results=ran.results,
-            classified=classify((), ran.results),
+            environment={**run.interpreter, "interpreter": str(interpreter), **self._facts()},
+            results=run.results,
+            classified=classify((), run.results),
             reference=True,
         )
         return self._write(report, f"reference-{name.lower().replace(' ', '-')}")
@@ -148,12 +150,12 @@ class Checker:
         )
 
     def _extra(self, recipe: Recipe, sources: Sequence[Path]) -> ExtraSuite:
-        """What PyPy's own tests need, when a source is given."""
+        """What PyPy's own tests need, if the user gave a source."""
         if not sources:
             return ExtraSuite()
-        found = [identify(path, self._project.cache) for path in sources]
-        refuse_unused(found, {recipe.target.release: recipe})
-        opened = open_source(recipe, found, self._project.fetcher)
+        identified = [identify(path, self._project.cache) for path in sources]
+        refuse_unused(identified, {recipe.target.release: recipe})
+        opened = open_source(recipe, identified, self._project.fetcher)
         language = PypyVersion.parse(recipe.target.release).language
         wheels = self._settings.wheels_for(language)
         return ExtraSuite(
@@ -179,26 +181,27 @@ class Checker:
     def _environment(self, recipe: Recipe) -> Mapping[str, str]:
         return self._settings.environment(PypyVersion.parse(recipe.target.release).language)
 
-    def _run(self, runner: Runner, source: Path | None, place: Circumstances) -> _Ran:
-        """The results of the modules that are asked for."""
-        found = runner.describe()
-        folder_of = self._folder_of(replace(place, common={**place.common, "found": dict(found)}))
-        language = found["language"]
-        modules = plan.stdlib_modules(found.pop("modules"), language, self._settings)
+    def _run(self, runner: Runner, source: Path | None, inputs: ResultInputs) -> _SuiteRun:
+        """Run the modules that the scope names."""
+        description = runner.describe()
+        common = {**inputs.common, "found": dict(description)}
+        folder_of = self._folder_of(replace(inputs, common=common))
+        language = description["language"]
+        modules = plan.stdlib_modules(description.pop("modules"), language, self._settings)
         if source:
             modules += plan.extra_modules(source, language, self._settings)
         chosen = plan.choose(modules, self._scope.tests)
         results = run_all(runner, chosen, folder_of, self._scope.jobs, self._project.say)
-        return _Ran(found, tuple(module.name for module in modules), results)
+        return _SuiteRun(description, tuple(module.name for module in modules), results)
 
-    def _folder_of(self, place: Circumstances) -> Callable[[TestModule], Path]:
-        """Where the result of a module is kept: by all that it depends on."""
+    def _folder_of(self, inputs: ResultInputs) -> Callable[[TestModule], Path]:
+        """A function that gives a module's folder for results, which all inputs together name."""
         context = self._project.data / CONTEXT
         files = {path.name: file_digest(path) for path in data_files(context)}
         limits = asdict(self._limits)
         own = {"files": files, "limits": limits, "environment": ENVIRONMENT}
-        whole = replace(place, common={**place.common, **own})
-        return lambda module: self._project.cache / "check/results" / whole.key(module)
+        complete = replace(inputs, common={**inputs.common, **own})
+        return lambda module: self._project.cache / "check/results" / complete.key(module)
 
     def _facts(self) -> dict[str, Any]:
         return {
@@ -210,7 +213,7 @@ class Checker:
         }
 
     def _write(self, report: SuiteReport, name: str) -> CheckedPypy:
-        """The files in artifacts/, compared with the other report when there is one."""
+        """Compare the report with another, if the user gave one, and write it into artifacts/."""
         if self._scope.against:
             report = replace(report, comparison=compare(report.results, self._scope.against))
         folder = self._project.artifacts
@@ -222,15 +225,15 @@ class Checker:
         return written
 
 
-def _judged(
-    target: Target, facts: Mapping[str, Any], entries: Sequence[Entry], ran: _Ran
+def _report(
+    target: Target, facts: Mapping[str, Any], entries: Sequence[Entry], run: _SuiteRun
 ) -> SuiteReport:
     return SuiteReport(
         title=_title(target),
         environment=facts,
-        results=ran.results,
-        classified=classify(entries, ran.results),
-        outdated=outdated(entries, ran.results, ran.modules),
+        results=run.results,
+        classified=classify(entries, run.results),
+        outdated=outdated(entries, run.results, run.modules),
     )
 
 
@@ -238,15 +241,16 @@ def _title(target: Target) -> str:
     return f"PyPy {target.version} on Alpine {target.alpine}, {target.arch}"
 
 
-def _name(found: Mapping[str, Any]) -> str:
+def _name(description: Mapping[str, Any]) -> str:
     """``PyPy 3.9-7.3.11`` or ``CPython 3.11.7``."""
-    if found["release"]:
-        return f"{found['implementation']} {found['language']}-{found['release']}"
-    return f"{found['implementation']} {found['version']}"
+    implementation, release = description["implementation"], description["release"]
+    if release:
+        return f"{implementation} {description['language']}-{release}"
+    return f"{implementation} {description['version']}"
 
 
 def _system() -> str:
-    """What this machine calls itself."""
+    """The name of this machine's system."""
     try:
         return platform.freedesktop_os_release()["PRETTY_NAME"]
     except (OSError, KeyError):

@@ -38,8 +38,8 @@ class ContainerRunner(Runner):
         self._executable = f"{tree.place}/{tree.manifest.executables[0]}"
         self._own = environment
         driver = workspace.data / CONTEXT / "drive.py"
-        # Not read-only: then a file that is not there would be one that cannot be removed, which
-        # tests tell apart. The tests' user may not write in it.
+        # Mounted writable: on a read-only mount, removing a missing file fails with another error,
+        # and tests compare it. The tests' user still has no right to write there.
         self._mounts = [Mount(tree.folder, tree.place, writable=True), Mount(driver, _DRIVER)]
         self._mounts += [Mount(extra.source, _SOURCE)] if extra.source else []
         self._mounts += [Mount(extra.wheels, WHEELS)] if extra.wheels else []
@@ -56,10 +56,10 @@ class ContainerRunner(Runner):
         return self._engine.run(job).output, self._executable
 
     def attempt(self, module: TestModule, skip: Sequence[str]) -> Attempt:
-        """Run a module once."""
+        """Run a module once, without the tests ``skip``."""
         request = self.request(module, skip, DriverPaths(_RECORD, _SOURCE, WHEELS))
         with tempfile.NamedTemporaryFile("w+", prefix="alpypy-check-", encoding="utf-8") as record:
-            os.chmod(record.name, 0o666)  # noqa: S103 - the container's user is another one
+            os.chmod(record.name, 0o666)  # noqa: S103 - the container has another user
             job = Job(
                 self._images.compiler if module.compiler else self._images.clean,
                 [self._executable, _DRIVER, request],

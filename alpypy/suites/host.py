@@ -1,4 +1,4 @@
-"""Runs test modules of an interpreter of this machine, each as a process of an ordinary user."""
+"""Runs test modules of an interpreter of this machine, each in a process of an ordinary user."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ from alpypy.suites.run import ENVIRONMENT, LAST_WORDS, TIMED_OUT, Attempt, Drive
 _NOBODY = 65534
 _LAST_WORDS_TIME = 5  # seconds
 _PAUSE = 0.1  # seconds
-_PIPE = 1 << 16  # bytes that a pipe of Linux holds, pipe(7)
-_ROUNDS = 20  # looks for what was started while others were ended
+_PIPE = 1 << 16  # bytes, the capacity of a pipe on Linux: pipe(7)
+_ROUNDS = 20  # searches for processes that started while others were killed
 
 
 class HostRunner(Runner):
-    """Runs modules of an interpreter of the host, each as a process of an ordinary user."""
+    """Runs modules of an interpreter of the host, each in a process of an ordinary user."""
 
     def __init__(self, interpreter: Path, driver: Path, limits: Limits) -> None:
         super().__init__(limits)
@@ -53,7 +53,7 @@ class HostRunner(Runner):
         try:
             for folder in (home, home / "tmp"):
                 folder.mkdir(exist_ok=True)
-                folder.chmod(0o777)  # the user may be another one
+                folder.chmod(0o777)  # the process may have another user
             driver = shutil.copy(self._driver, home)
             record = home / "record"
             request = self.request(module, skip, DriverPaths(str(record)), own_limit=True)
@@ -79,7 +79,7 @@ class HostRunner(Runner):
 
     @contextlib.contextmanager
     def _started(self, command: Sequence[str], home: Path) -> Iterator[subprocess.Popen[bytes]]:
-        """The process, in a session of its own that is ended with it."""
+        """The process, in a session of its own, which is killed at the end."""
         with subprocess.Popen(
             command,
             cwd=home,
@@ -102,7 +102,8 @@ def _home(home: Path) -> dict[str, str]:
 
 
 def _ordinary_user() -> dict[str, Any]:
-    """Root's rights would let tests pass, or be skipped, that an ordinary user's do not."""
+    """Arguments that run a process as nobody if this one is root's: some tests pass or are skipped
+    only for root."""
     if os.geteuid() != 0:
         return {}
     return {"user": _NOBODY, "group": _NOBODY, "extra_groups": ()}
@@ -111,7 +112,7 @@ def _ordinary_user() -> dict[str, Any]:
 def _watch(
     process: subprocess.Popen[bytes], home: Path, timeout: float, late: threading.Event
 ) -> None:
-    """End the process at its time limit, and what it leaves behind."""
+    """Kill the process at its time limit, and at its end all processes that it leaves behind."""
     try:
         process.wait(timeout)
     except subprocess.TimeoutExpired:
@@ -123,9 +124,9 @@ def _watch(
 
 
 def _lines(pipe: IO[bytes], watcher: threading.Thread) -> Iterator[str]:
-    """The lines of an output until it is closed, or the watcher is done and nothing is left in it.
+    """The lines of a pipe, until it is closed, or until the watcher is done and the pipe is empty.
 
-    A process that escapes may keep it open for ever, and write to it.
+    A process that escapes may keep the pipe open for ever, and write to it.
     """
     rest, left = b"", _PIPE
     while left > 0:
@@ -145,27 +146,27 @@ def _lines(pipe: IO[bytes], watcher: threading.Thread) -> Iterator[str]:
 
 
 def _kill(process: subprocess.Popen[bytes], home: Path) -> None:
-    """End the process with its session, and those in other sessions that its home folder tells."""
+    """Kill the process with its session, and processes of other sessions that have its home."""
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(process.pid, signal.SIGKILL)
     for _ in range(_ROUNDS):
-        found = tuple(_living_in(home))
+        found = tuple(_processes_with(home))
         for number in found:
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.kill(number, signal.SIGKILL)
         if not found:
             break
-        time.sleep(_PAUSE)  # what was being started then is seen in the next round
+        time.sleep(_PAUSE)  # the next round finds processes that were starting meanwhile
 
 
-def _living_in(home: Path) -> Iterator[int]:
-    """Processes that were started with the folder in their environment, as far as /proc tells."""
+def _processes_with(home: Path) -> Iterator[int]:
+    """The processes that have the folder in their environment, by /proc."""
     for file in Path("/proc").glob("[0-9]*/environ"):
-        with contextlib.suppress(OSError):  # it has ended, or is another user's
+        with contextlib.suppress(OSError):  # the process has ended, or is another user's
             if os.fsencode(home) in file.read_bytes():
                 yield int(file.parent.name)
 
 
 def _as_shell(code: int) -> int:
-    """An exit code as a shell and a container give it: 128 + n after signal n."""
+    """An exit code as shells and containers give it: 128 + n after signal n."""
     return 128 - code if code < 0 else code

@@ -1,6 +1,6 @@
-"""ledger/: which tests are expected to fail on a release, from which cause and why.
+"""ledger/: the tests that are expected to fail on a release, each with its cause and a reason.
 
-What fails without an entry is a finding; so is an entry whose tests pass, or that names none.
+A failure without an entry is a finding. So is an entry whose tests pass, or that matches no test.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ from alpypy.suites.plan import EXTRA
 from alpypy.verify.findings import Finding
 
 FOLDER = "ledger"
-# How the tests of an entry end; a crash is never covered by an entry that speaks of a failure.
+# How the tests of an entry end. An entry for failures never covers a crash.
 _ENDINGS = {"fails": None, "crashes": CRASHED, "hangs": HUNG}
 
 
 class Expectation(Record, frozen=True):
-    """Tests that are expected to end badly, from one cause; ``sometimes``: they also pass."""
+    """Tests that are expected to fail from one cause. With ``sometimes``, they may also pass."""
 
     tests: Annotated[
         tuple[str, ...],
@@ -51,9 +51,10 @@ class LedgerData(Record, frozen=True):
 
 @dataclass(frozen=True)
 class Entry:
-    """A test, or several of one pattern, that are expected to end badly.
+    """A test that is expected to fail, or all tests that match a pattern.
 
-    ``test`` is the name or the pattern, ``test_os.FileTests.*``. ``sometimes``: it also passes.
+    ``test`` is the name or the pattern, ``test_os.FileTests.*``. With ``sometimes``, the test may
+    also pass.
     """
 
     test: str
@@ -65,20 +66,20 @@ class Entry:
     arch: tuple[str, ...]
 
     def is_for(self, target: Target) -> bool:
-        """Whether the entry speaks of this Alpine and architecture."""
+        """Whether the entry is for this Alpine and architecture."""
         return target.alpine in self.alpine and (not self.arch or target.arch in self.arch)
 
     def names(self, test: CaseOutcome) -> bool:
-        """Whether the test is one of the entry's."""
+        """Whether the entry names the test."""
         return fnmatchcase(test.id, self.test)
 
     def explains(self, test: CaseOutcome) -> bool:
-        """Whether the test is one of the entry's and ended as it says."""
+        """Whether the entry names the test, and the test ended as the entry says."""
         ending = test.outcome if test.outcome in (CRASHED, HUNG) else None
         return test.bad and _ENDINGS[self.ends] == ending and self.names(test)
 
     def may_be_in(self, module: str) -> bool:
-        """Whether what the pattern names, as far as it does not leave that open, is of this module.
+        """Whether the pattern may match tests of this module, by its text before any wildcard.
 
         ``module`` may also be a folder of modules.
         """
@@ -88,14 +89,14 @@ class Entry:
 
 @dataclass(frozen=True)
 class Classified:
-    """A test that ended badly, and the entry that explains it."""
+    """A test that failed, and the entry that explains it, if there is one."""
 
     test: CaseOutcome
     entry: Entry | None
 
     @property
     def finding(self) -> Finding:
-        """What is to be reported of it."""
+        """The finding to report for it."""
         allowed = f"{self.entry.cause}: {self.entry.why}" if self.entry else None
         message = self.test.message.replace("\n", " ")
         return Finding(
@@ -104,10 +105,10 @@ class Classified:
 
 
 def load_ledger(root: Path, release: str) -> tuple[Entry, ...]:
-    """The entries of ``root``/ledger/``release``.toml; none when there is no such file.
+    """The entries of ``root``/ledger/``release``.toml; none if that file does not exist.
 
     Raises:
-        DataError: an entry lacks a cause or a reason, or has a field that is unknown or not usable.
+        DataError: an entry lacks a cause or a reason, or has an unknown field or a wrong value.
     """
     path = root / FOLDER / f"{release}.toml"
     if not path.is_file():
@@ -117,7 +118,7 @@ def load_ledger(root: Path, release: str) -> tuple[Entry, ...]:
 
 
 def classify(entries: Sequence[Entry], results: Iterable[ModuleResult]) -> tuple[Classified, ...]:
-    """Every test that ended badly, with the first entry that explains it."""
+    """Every test that failed, with the first entry that explains it."""
     return tuple(
         Classified(test, next((entry for entry in entries if entry.explains(test)), None))
         for result in results
@@ -128,17 +129,17 @@ def classify(entries: Sequence[Entry], results: Iterable[ModuleResult]) -> tuple
 def outdated(
     entries: Sequence[Entry], results: Sequence[ModuleResult], modules: Collection[str]
 ) -> tuple[Finding, ...]:
-    """Entries that say what is no longer so, as far as the modules that were run can tell.
+    """Findings for entries that are no longer right, as far as the modules that ran can tell.
 
-    ``modules`` are the names of all that there are, run or not; where none of PyPy's own is among
-    them, those are not known, and entries for them may be right.
+    ``modules`` are the names of all modules, whether they ran or not. If it has none of PyPy's own
+    tests, alpypy does not know these, and does not report entries for them.
     """
     return (*_passing(entries, results), *_unknown(entries, results, modules))
 
 
 def _passing(entries: Sequence[Entry], results: Sequence[ModuleResult]) -> Iterator[Finding]:
     for entry in entries:
-        message = f"passes now: take it out of the entry {entry.test}, which says: {entry.why}"
+        message = f"passes now: remove it from the entry {entry.test}, which says: {entry.why}"
         for test in _named(entry, results):
             if test.outcome == PASSED and not entry.sometimes:
                 yield Finding("ledger.passes", test.id, message)
@@ -153,8 +154,8 @@ def _unknown(
         possible = {name for name in modules if entry.may_be_in(name)}
         seen = possible <= finished and (with_extra or not entry.may_be_in(EXTRA))
         if seen and not any(_named(entry, results)):
-            what = "test of its module" if possible else "module that there is"
-            message = f"names no {what}: correct or remove the entry"
+            what = "no test of its module" if possible else "no existing module"
+            message = f"matches {what}: correct or remove the entry"
             yield Finding("ledger.unknown", entry.test, message)
 
 
@@ -164,7 +165,7 @@ def _named(entry: Entry, results: Sequence[ModuleResult]) -> Iterator[CaseOutcom
 
 
 def _entries(group: Expectation) -> Iterator[Entry]:
-    """One for each pattern: whether it still holds is said of each alone."""
+    """An entry for each pattern, so that each is checked by itself."""
     for pattern in group.tests:
         yield Entry(
             test=pattern,

@@ -1,4 +1,4 @@
-"""What the runs of a test module mean: an outcome for each test, and for the module as a whole."""
+"""The outcomes of a test module's runs: for each test, and for the module as a whole."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from alpypy.suites.plan import EXTRA
 from alpypy.suites.run import TIMED_OUT, Attempt, RawRun
 
 PASSED, SKIPPED, CRASHED, HUNG = "passed", "skipped", "crashed", "hung"
-# From the best to the worst; the driver knows all but the last two.
+# From the best to the worst. The driver reports all but the last two.
 OUTCOMES = (
     PASSED,
     "expected failure",
@@ -26,7 +26,7 @@ OUTCOMES = (
 )
 BAD = frozenset(OUTCOMES[OUTCOMES.index("unexpected success") :])
 _FIXTURE = re.compile(r"(?P<name>\w+) \((?P<of>.+)\)")
-_SHOWN = 12  # lines of output that stand for a module that says nothing else
+_SHOWN = 12  # lines of a trace that the report shows first
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class CaseOutcome:
 
     @property
     def bad(self) -> bool:
-        """Whether something is wrong."""
+        """Whether the test failed in any way."""
         return self.outcome in BAD
 
 
@@ -59,18 +59,18 @@ class ModuleResult:
 
     @property
     def bad(self) -> tuple[CaseOutcome, ...]:
-        """The tests with which something is wrong."""
+        """The tests that failed in any way."""
         return tuple(test for test in self.tests if test.bad)
 
     @property
     def counts(self) -> dict[str, int]:
-        """How many tests had each outcome."""
-        counted = Counter(test.outcome for test in self.tests)
-        return {outcome: counted[outcome] for outcome in OUTCOMES if counted[outcome]}
+        """The number of tests with each outcome."""
+        counts = Counter(test.outcome for test in self.tests)
+        return {outcome: counts[outcome] for outcome in OUTCOMES if counts[outcome]}
 
     @property
     def verdict(self) -> str:
-        """The worst outcome; skipped only when nothing was run."""
+        """The worst outcome; skipped only if no test ran."""
         if self.bad:
             return max((test.outcome for test in self.bad), key=OUTCOMES.index)
         ran = any(test.outcome != SKIPPED for test in self.tests)
@@ -78,7 +78,7 @@ class ModuleResult:
 
 
 def read(run: RawRun) -> ModuleResult:
-    """The meaning of all runs of one module; a test that ran in several had its worst outcome."""
+    """The result of all runs of a module. For a test that ran more than once, the worst counts."""
     name = run.module.name
     tests: dict[str, CaseOutcome] = {}
     for attempt in run.attempts:
@@ -97,14 +97,14 @@ def read(run: RawRun) -> ModuleResult:
 
 
 def identity(module: str, test: str) -> str:
-    """A test's name below its module, from what unittest or pytest calls it.
+    """A test's name below its module, from the name that unittest or pytest gives it.
 
     ``test.test_os.FileTests.test_access`` and ``setUpClass (test.test_os.FileTests)`` become
     ``test_os.FileTests.test_access`` and ``test_os.FileTests.setUpClass``.
     """
     if module.startswith(f"{EXTRA}."):
         _, *inner = test.split("::")
-        # "()" is an instance of the class, which old releases of pytest name too.
+        # Old releases of pytest also name the class's instance, "()".
         return ".".join((module, *(part for part in inner if part != "()")))
     if fixture := _FIXTURE.fullmatch(test):
         test = f"{fixture['of']}.{fixture['name']}"
@@ -121,7 +121,7 @@ def _attempt(module: str, attempt: Attempt) -> dict[str, CaseOutcome]:
             _add(tests, _outcome(module, event))
     code = next((event["exit"] for event in attempt.events() if "exit" in event), None)
     if code is None:
-        _add(tests, _broken_off(module, attempt))
+        _add(tests, _interrupted(module, attempt))
     elif not any(test.bad for test in tests.values()):
         whole = _whole(module, attempt, code)
         if whole.bad or not tests:
@@ -130,7 +130,7 @@ def _attempt(module: str, attempt: Attempt) -> dict[str, CaseOutcome]:
 
 
 def _add(tests: dict[str, CaseOutcome], test: CaseOutcome) -> None:
-    """Of tests with the same name the worst counts."""
+    """Add a test; if there is one with the same name, keep the worse."""
     before = tests.get(test.id)
     if before is None or OUTCOMES.index(test.outcome) > OUTCOMES.index(before.outcome):
         tests[test.id] = test
@@ -142,31 +142,31 @@ def _outcome(module: str, event: dict[str, Any]) -> CaseOutcome:
 
 
 def _clean(text: str) -> str:
-    """Text without the half characters that tests of Unicode use, which no file can hold."""
+    """The text without lone surrogates: tests of Unicode use them, but UTF-8 cannot encode them."""
     return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
-def _broken_off(module: str, attempt: Attempt) -> CaseOutcome:
-    """The outcome of the test that ran when the process ended, or of the module."""
+def _interrupted(module: str, attempt: Attempt) -> CaseOutcome:
+    """The outcome of the test that was running when the process ended, or else of the module."""
     running = attempt.running
-    guilty = module if running is None else identity(module, _clean(running))
+    test = module if running is None else identity(module, _clean(running))
     trace = "\n".join(attempt.output)
     if attempt.exit_code == TIMED_OUT:
-        return CaseOutcome(guilty, HUNG, f"ended after {attempt.seconds:.0f} seconds", trace)
-    return CaseOutcome(guilty, CRASHED, _cause(attempt.exit_code), trace)
+        return CaseOutcome(test, HUNG, f"killed after {attempt.seconds:.0f} seconds", trace)
+    return CaseOutcome(test, CRASHED, _cause(attempt.exit_code), trace)
 
 
 def _cause(code: int) -> str:
     if code <= 128:
-        return f"the process ended with exit code {code} in the middle"
-    names = {one.value: one.name for one in signal.Signals}
+        return f"the process ended with exit code {code} before the tests did"
+    names = {number.value: number.name for number in signal.Signals}
     name = names.get(code - 128, f"signal {code - 128}")
-    # The kernel ends so what outgrows the memory limit.
+    # The kernel kills a process with this signal if it exceeds the memory limit.
     return f"killed by {name}" + (" (out of memory?)" if name == "SIGKILL" else "")
 
 
 def _whole(module: str, attempt: Attempt, code: int) -> CaseOutcome:
-    """How a module ended as a whole: skipped, or as its exit code says."""
+    """The outcome of a module as a whole: skipped, or as its exit code says."""
     reason = next(_skip_reasons(module, attempt.output), None)
     if reason is not None:
         return CaseOutcome(module, SKIPPED, reason)
@@ -188,5 +188,5 @@ def _message(attempt: Attempt) -> str:
 
 
 def shortened(test: CaseOutcome) -> CaseOutcome:
-    """The outcome with no more of its trace than a reader needs first."""
+    """The outcome with only the last lines of its trace, which a reader needs first."""
     return replace(test, trace="\n".join(test.trace.splitlines()[-_SHOWN:]))

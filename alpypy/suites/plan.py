@@ -1,4 +1,4 @@
-"""What `invoke check` runs: versions/check.toml, the test modules there are, those asked for."""
+"""What `invoke check` runs: versions/check.toml, all test modules, and the chosen ones."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from alpypy.core.structs import read_toml
 FILE_NAME = "check.toml"
 EXTRA = "extra_tests"
 _WEAK_KEYS = "/etc/ssl/weak-keys.cnf"  # in the images of dockerfiles/check
-_ANY_DATE = "ALPYPY_ANY_DATE"  # read by dockerfiles/check/drive.py
+_ANY_DATE = "ALPYPY_ANY_DATE"  # dockerfiles/check/drive.py reads it
 Kind = Literal["stdlib", "pytest"]
 
 
 @dataclass(frozen=True)
 class Limits:
-    """What each module may take (``timeout`` in seconds), and regrtest's ``resources``."""
+    """The limits of each module (``timeout`` in seconds), and regrtest's ``resources``."""
 
     timeout: float
     memory_mib: int
@@ -36,7 +36,7 @@ class Limits:
 class TestModule:
     """A module of tests. ``file`` is its path below the source, for PyPy's own tests."""
 
-    __test__ = False  # pytest would take the name for a test of this project
+    __test__ = False  # else pytest collects the class, by its name
 
     name: str
     kind: Kind
@@ -73,11 +73,11 @@ class SuiteSettings(Record, frozen=True):
 
     @property
     def limits(self) -> Limits:
-        """What each module may take."""
+        """The limits of each module."""
         return Limits(self.timeout, self.memory_mib, self.resources)
 
     def needs_compiler(self, name: str, language: str) -> bool:
-        """Whether a test module compiles C itself."""
+        """Whether a test module compiles C while it runs."""
         return any(
             fnmatchcase(name, pattern)
             for entry in self.compiler
@@ -86,13 +86,13 @@ class SuiteSettings(Record, frozen=True):
         )
 
     def environment(self, language: str) -> Mapping[str, str]:
-        """Variables that tests of this language need in a container, besides those of all."""
+        """Variables that only tests of this language need in a container."""
         weak = {"OPENSSL_CONF": _WEAK_KEYS} if language in self.weak_keys else {}
         ended = {_ANY_DATE: "1"} if language in self.ended_certificates else {}
         return {**weak, **ended}
 
     def wheels_for(self, language: str) -> tuple[Source, ...]:
-        """pytest and what it needs on a Python of this language."""
+        """pytest and its dependencies, for a Python of this language."""
         return tuple(wheel for wheel in self.wheels if language in wheel.language)
 
 
@@ -100,7 +100,7 @@ def load_settings(root: Path) -> SuiteSettings:
     """Read and check ``root``/versions/check.toml.
 
     Raises:
-        DataError: an entry lacks a field, or has one that is unknown or not usable.
+        DataError: an entry lacks a field, or has an unknown field or a wrong value.
     """
     return read_toml(root / "versions" / FILE_NAME, SuiteSettings)
 
@@ -108,7 +108,7 @@ def load_settings(root: Path) -> SuiteSettings:
 def stdlib_modules(
     names: Iterable[str], language: str, settings: SuiteSettings
 ) -> list[TestModule]:
-    """The standard library's test modules, by the names that the interpreter gave."""
+    """The standard library's test modules, from the names that the interpreter gave."""
     return [
         TestModule(name, "stdlib", settings.needs_compiler(name, language))
         for name in sorted(set(names) - set(settings.not_tests))
@@ -117,28 +117,30 @@ def stdlib_modules(
 
 def extra_modules(source: Path, language: str, settings: SuiteSettings) -> list[TestModule]:
     """PyPy's own tests of a built PyPy, below ``source``/extra_tests."""
-    found = []
+    modules = []
     for path in sorted((source / EXTRA).rglob("test_*.py")):
         file = path.relative_to(source)
         name = ".".join(file.with_suffix("").parts)
         compiler = settings.needs_compiler(name, language)
-        found.append(TestModule(name, "pytest", compiler, str(file)))
-    return found
+        modules.append(TestModule(name, "pytest", compiler, str(file)))
+    return modules
 
 
 def choose(modules: Sequence[TestModule], wanted: Sequence[str]) -> tuple[TestModule, ...]:
-    """The modules that match one of the ``wanted`` names or patterns; all without any.
+    """The modules that match one of the ``wanted`` names or patterns; all if there are none.
 
     Raises:
-        SpecError: one of them matches no module.
+        SpecError: a name or pattern matches no module.
     """
     for pattern in wanted:
         if not any(fnmatchcase(module.name, pattern) for module in modules):
             raise SpecError(
                 f"--tests {pattern}: there is no such test module",
-                remedy="name modules as `python -m test` does, test_ssl, or patterns; PyPy's own,"
-                f" {EXTRA}.test_os, need --source",
+                remedy="name modules as `python -m test` does, such as test_ssl, or give a pattern;"
+                f" PyPy's own, such as {EXTRA}.test_os, need --source",
             )
     if not wanted:
         return tuple(modules)
-    return tuple(one for one in modules if any(fnmatchcase(one.name, word) for word in wanted))
+    return tuple(
+        module for module in modules if any(fnmatchcase(module.name, pattern) for pattern in wanted)
+    )

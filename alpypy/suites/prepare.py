@@ -1,6 +1,6 @@
-"""What must be there before a tarball's tests run: the tree, images, PyPy's own tests and pytest.
+"""Prepare the test run of a tarball: unpacked tree, images, PyPy's own tests and pytest.
 
-Each is a stage of a store: made once, whole or not there.
+Each is a stage of a store: it runs once, and is either finished or not there.
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ from alpypy.suites.plan import EXTRA
 
 CONTEXT = "dockerfiles/check"  # below the data folder
 WHEELS = "/check/wheels"  # where containers see them
-_LIBRARIES = ("lib", "lib-python", "lib_pypy")  # of the layouts that PyPy had and has
-_COMPILING_TIME = 3600.0  # seconds, for the whole library on a core that others use too
+_LIBRARIES = ("lib", "lib-python", "lib_pypy")  # of PyPy's earlier and current layouts
+_COMPILE_TIMEOUT = 3600.0  # seconds, for the whole library on a core that others use too
 
 
 @dataclass(frozen=True)
 class UnpackedPypy:
-    """An unpacked PyPy: its top folder, what it says of itself, the tarball's digest."""
+    """An unpacked PyPy: its top folder, its metadata, and the tarball's digest."""
 
     folder: Path
     manifest: Manifest
@@ -48,7 +48,7 @@ class UnpackedPypy:
 
 @dataclass(frozen=True)
 class SuiteImages:
-    """The image of the run-time packages and the one that has a compiler besides, by ID."""
+    """The image with the run-time packages, and the one that also has a compiler, by ID."""
 
     clean: str
     compiler: str
@@ -58,7 +58,7 @@ class SuiteImages:
 class UnpackedTarball:
     """The stage that unpacks a tarball of a PyPy.
 
-    Its making raises ArchiveError when the tarball is damaged.
+    Making it raises ArchiveError if the tarball is damaged.
     """
 
     store: Store
@@ -80,7 +80,7 @@ class UnpackedTarball:
 
         Raises:
             ArchiveError: its metadata is not usable.
-            SpecError: it is another program than a PyPy.
+            SpecError: it is not a PyPy.
         """
         if self.store.record(self.key) is None:
             return None
@@ -89,8 +89,8 @@ class UnpackedTarball:
         manifest = Manifest.from_json((folder / FILE_NAME).read_bytes())
         if manifest.kind != "pypy":
             raise SpecError(
-                f"{self.tarball.name} is no PyPy: it has no tests of its own",
-                remedy=f"its programs are checked by `{typed('verify')}`",
+                f"{self.tarball.name} is not a PyPy: it has no tests of its own",
+                remedy=f"check its programs with `{typed('verify')}`",
             )
         return UnpackedPypy(folder, manifest, self.sha256)
 
@@ -102,7 +102,7 @@ class UnpackedTarball:
 
 @dataclass(frozen=True)
 class ExtraSuite:
-    """PyPy's own tests, the wheels that run them, the digest of both; nothing without a source."""
+    """PyPy's own tests, the wheels that run them, and their digest; empty without a source."""
 
     source: Path | None = None
     wheels: Path | None = None
@@ -111,7 +111,7 @@ class ExtraSuite:
 
 @dataclass(frozen=True)
 class PreparedPypy:
-    """All that the tests of a PyPy run with."""
+    """All that the tests of a PyPy need to run."""
 
     tree: UnpackedPypy
     images: SuiteImages
@@ -119,17 +119,17 @@ class PreparedPypy:
 
 
 def unpacked(store: Store, tarball: Path) -> UnpackedPypy:
-    """The content of a tarball of a PyPy; raises as ``UnpackedTarball`` does."""
+    """The content of a tarball of a PyPy; raises the errors of ``UnpackedTarball``."""
     return store.run(UnpackedTarball(store, tarball, file_digest(tarball)))
 
 
 def build_images(
     workspace: Workspace, base: BaseImage, recipe: Recipe, manifest: Manifest
 ) -> SuiteImages:
-    """The image with the run-time packages alone, and the one that has the build packages too.
+    """Build the image with the run-time packages, and the one that also has the build packages.
 
     Raises:
-        ImageError: one could not be built.
+        ImageError: an image could not be built.
     """
 
     def build(kind: str, packages: Sequence[str]) -> str:
@@ -147,8 +147,10 @@ def build_images(
 
 @dataclass(frozen=True)
 class CompiledLibrary:
-    """The stage in which the PyPy compiles its library and the unpacked wheels: each module's
-    process would do so again, as the tests' user cannot write there."""
+    """The stage in which the PyPy compiles its library and the unpacked wheels to bytecode.
+
+    The tests' user cannot write there, so without it each module's process would compile them.
+    """
 
     workspace: Workspace
     store: Store
@@ -168,28 +170,28 @@ class CompiledLibrary:
         return key_of(step="compile", tarball=self.tree.sha256, wheels=wheels)
 
     def load(self) -> bool | None:
-        """True when it is done."""
+        """True if the library is compiled."""
         return True if self.store.record(self.key) is not None else None
 
     def make(self, work: Path) -> Mapping[str, Any]:
-        """Compile."""
+        """Compile the library."""
         tree, place = self.tree, self.tree.place
         mounts = [Mount(tree.folder, place, writable=True)]
         mounts += [Mount(self.wheels, WHEELS, writable=True)] if self.wheels else []
         folders = [f"{place}/{name}" for name in _LIBRARIES if (tree.folder / name).is_dir()]
         folders += [WHEELS] if self.wheels else []
         self.workspace.say(f"{tree.folder.name} compiles its library, once")
-        # Some tests are files with wrong syntax: the exit code says nothing.
+        # Some tests are files with wrong syntax, so the exit code does not matter.
         command = [f"{place}/{tree.manifest.executables[0]}", "-m", "compileall", "-q", *folders]
-        self.workspace.engine.run(Job(self.image, command, mounts, timeout=_COMPILING_TIME))
+        self.workspace.engine.run(Job(self.image, command, mounts, timeout=_COMPILE_TIMEOUT))
         return {}
 
 
 @dataclass(frozen=True)
 class ExtraTests:
-    """The stage that takes PyPy's own tests of a built PyPy, extra_tests/, out of its source.
+    """The stage that copies PyPy's own tests of a built PyPy, extra_tests/, from its source.
 
-    Its making raises SpecError for a source without them, ArchiveError for a damaged one.
+    Making it raises SpecError for a source without them, ArchiveError for a damaged source.
     """
 
     store: Store
@@ -203,7 +205,7 @@ class ExtraTests:
         return key_of(step=EXTRA, source=self.source.digest)
 
     def load(self) -> Path | None:
-        """The folder that has them."""
+        """The folder that contains them."""
         done = self.store.record(self.key) is not None
         return self.store.folder(self.key) if done else None
 
@@ -212,7 +214,8 @@ class ExtraTests:
         tree = self.source.lay_out(work)
         if not (tree / EXTRA).is_dir():
             raise SpecError(
-                f"the source has no {EXTRA}/", remedy="leave --source out for a release without"
+                f"the source has no {EXTRA}/",
+                remedy="leave --source out: this release has no such tests",
             )
         (tree / EXTRA).rename(work / EXTRA)
         shutil.rmtree(tree)
@@ -223,7 +226,7 @@ class ExtraTests:
 class UnpackedWheels:
     """The stage that makes a folder to import pytest from.
 
-    Its making raises DownloadError or DigestError for a wheel that could not be fetched.
+    Making it raises DownloadError or DigestError for a wheel that could not be downloaded.
     """
 
     store: Store
@@ -243,7 +246,7 @@ class UnpackedWheels:
         return self.store.folder(self.key) if done else None
 
     def make(self, work: Path) -> Mapping[str, Any]:
-        """Fetch and unpack all of them."""
+        """Download and unpack the wheels."""
         for wheel in self.wheels:
             unpack_wheel(self.fetcher.fetch(wheel), work)
         return {}

@@ -1,4 +1,4 @@
-"""What `invoke check` hands out: JSON for programs and to compare with, a page for people."""
+"""The report of `invoke check`: JSON for programs and for comparisons, a page for people."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _NOT_RUN = "not run"
 
 @dataclass(frozen=True)
 class Difference:
-    """A test that ended otherwise in another report, and how it ended there."""
+    """A test with another outcome in another report, and its outcome there."""
 
     test: CaseOutcome
     there: str
@@ -33,8 +33,8 @@ class Difference:
 
 @dataclass(frozen=True)
 class Comparison:
-    """What is worse here than in another report: tests that end badly and did not there, tests
-    that passed there and are skipped here, or not run at all."""
+    """What is worse here than in another report: tests that failed only here, and tests that
+    passed there and were skipped or not run here."""
 
     against: str
     failing: tuple[Difference, ...]
@@ -43,10 +43,10 @@ class Comparison:
 
 @dataclass(frozen=True)
 class SuiteReport:
-    """What a check came to.
+    """The result of a check.
 
-    ``classified`` is every test that ended badly, ``outdated`` has the findings about the ledger. A
-    ``reference`` is there to be compared with: nothing that it shows is a finding.
+    ``classified`` has every test that failed, ``outdated`` the findings about entries in ledger/. A
+    ``reference`` is only for comparisons, so it has no findings.
     """
 
     title: str
@@ -59,35 +59,34 @@ class SuiteReport:
 
     @property
     def findings(self) -> tuple[Finding, ...]:
-        """What nothing explains: failures without an entry, modules of which a part was not run,
-        entries that are no longer so."""
+        """Failures without an entry, modules that did not finish, entries that are outdated."""
         if self.reference:
             return ()
-        unexplained = (each.finding for each in self.classified if each.entry is None)
+        unexplained = (failure.finding for failure in self.classified if failure.entry is None)
         return (*unexplained, *map(_unfinished, self.unfinished), *self.outdated)
 
     @property
     def unfinished(self) -> tuple[str, ...]:
-        """Modules that did not come to their end."""
+        """Modules that did not finish."""
         return tuple(result.name for result in self.results if not result.finished)
 
     @property
     def exit_code(self) -> int:
-        """1 when there is a finding, else 0."""
+        """1 if there is a finding, else 0."""
         return 1 if self.findings else 0
 
     @property
     def counts(self) -> dict[str, int]:
-        """Tests by outcome."""
+        """The number of tests with each outcome."""
         total: Counter[str] = Counter()
         for result in self.results:
             total.update(result.counts)
         return dict(total)
 
     def summary(self) -> str:
-        """One line."""
+        """The result in a line."""
         tests = sum(self.counts.values())
-        explained = sum(each.entry is not None for each in self.classified)
+        explained = sum(failure.entry is not None for failure in self.classified)
         parts = f" ({len(self.unfinished)} not finished)" if self.unfinished else ""
         return (
             f"{self.title}: {len(self.results)} modules{parts}, {tests} tests,"
@@ -98,11 +97,11 @@ class SuiteReport:
 
     @property
     def seconds(self) -> float:
-        """What the modules took, one after the other."""
+        """The sum of the modules' times."""
         return sum(result.seconds for result in self.results)
 
     def to_text(self) -> str:
-        """The findings, what fails here alone, how many are left out here alone, and the sum."""
+        """The findings, the tests that fail only here, how many run only there, and the summary."""
         lines = [f"FAIL  {_cut(str(finding))}" for finding in self.findings]
         if other := self.comparison:
             for difference in other.failing:
@@ -125,7 +124,10 @@ class SuiteReport:
             "findings": to_builtins(self.findings),
             "modules": [_module_record(result, self.classified) for result in self.results],
             "against": other.against or None,
-            "only_here": [{"id": each.test.id, "there": each.there} for each in other.failing],
+            "only_here": [
+                {"id": difference.test.id, "there": difference.there}
+                for difference in other.failing
+            ],
             "left_out_here": [
                 {"id": test.id, "here": test.outcome, "message": test.message}
                 for test in (difference.test for difference in other.left_out)
@@ -134,18 +136,18 @@ class SuiteReport:
         return json.dumps(document, indent=1) + "\n"
 
     def to_html(self) -> str:
-        """The report as a page that needs nothing but itself."""
+        """The report as a page that needs no other file."""
         rows = list(_rows(self))
         return render("check.html", title=self.title, report=self, rows=rows, cut=_cut)
 
 
 def compare(results: Sequence[ModuleResult], path: Path) -> Comparison:
-    """What is worse in ``results`` than in another check's JSON.
+    """Find what is worse in ``results`` than in another check's JSON.
 
-    Modules that the other check did not run are left out.
+    Modules that the other check did not run do not count.
 
     Raises:
-        SpecError: there is no such file, or it is not such a report.
+        SpecError: the file does not exist or is not a report.
     """
     try:
         document = json.loads(path.read_text(encoding="utf-8"))
@@ -153,8 +155,8 @@ def compare(results: Sequence[ModuleResult], path: Path) -> Comparison:
         title = str(document["title"])
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise SpecError(
-            f"--against {path} is no report of `{typed('check')}`: {error}",
-            remedy="give the .json that an earlier check wrote; for a reference run:"
+            f"--against {path} is not a report of `{typed('check')}`: {error}",
+            remedy="give the .json file that an earlier check wrote; to make a reference, run"
             f" {typed('check')} --reference /usr/bin/pypy3",
         ) from error
     both = [(result, there[result.name]) for result in results if result.name in there]
@@ -171,7 +173,8 @@ def _failing(result: ModuleResult, there: Mapping[str, str]) -> Iterator[Differe
 
 
 def _left_out(result: ModuleResult, there: Mapping[str, str]) -> Iterator[Difference]:
-    """A class or a module that is skipped as a whole does not name its tests."""
+    """Tests that passed there and did not run here. Those of a class or module that was skipped as
+    a whole are not in ``result``."""
     here = {test.id: test for test in result.tests}
     for name, outcome in there.items():
         test = here.get(name, CaseOutcome(name, _NOT_RUN))
@@ -180,12 +183,12 @@ def _left_out(result: ModuleResult, there: Mapping[str, str]) -> Iterator[Differ
 
 
 def _unfinished(module: str) -> Finding:
-    message = "did not come to its end: its tests after the last crash or hang were never run"
+    message = "did not finish: the tests after its last crash or hang never ran"
     return Finding("module.unfinished", module, message)
 
 
 def _module_record(result: ModuleResult, classified: Sequence[Classified]) -> dict[str, Any]:
-    reasons = {each.test.id: each.finding.allowed for each in classified}
+    reasons = {failure.test.id: failure.finding.allowed for failure in classified}
     bad = result.bad
     return {
         "name": result.name,
@@ -214,8 +217,8 @@ def _cut(text: str, length: int = 200) -> str:
 
 @dataclass(frozen=True)
 class _Row:
-    """A module in the page's table. ``numbers``: tests that passed, failed and were skipped; and
-    seconds."""
+    """A module in the page's table. ``numbers`` are the tests that passed, failed and were skipped,
+    and the seconds."""
 
     module: str
     failures: tuple[Classified, ...]
@@ -229,14 +232,14 @@ def _rows(report: SuiteReport) -> Iterator[_Row]:
     for failure in report.classified:
         classified.setdefault(failure.test.id, []).append(failure)
     for result in report.results:
-        failures = tuple(each for test in result.bad for each in classified.get(test.id, ()))
+        failures = tuple(failure for test in result.bad for failure in classified.get(test.id, ()))
         counts = result.counts
         numbers = (counts.get(PASSED, 0), len(result.bad), counts.get(SKIPPED, 0), result.seconds)
         yield _Row(result.name, failures, numbers, *_verdict(result, failures))
 
 
 def _verdict(result: ModuleResult, failures: Sequence[Classified]) -> tuple[str, str]:
-    """How a module ended, and the class of the page's style for it."""
+    """A module's verdict in words, and its style on the page."""
     explained = all(failure.entry for failure in failures)
     kind = "fine" if not failures else "known" if explained else "bad"
     verdict = f"{result.verdict}, explained" if kind == "known" else result.verdict

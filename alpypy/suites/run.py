@@ -1,7 +1,7 @@
-"""Runs one test module in a process of its own: in a container, or on an interpreter of the host.
+"""Runs a test module in a process of its own: in a container, or with an interpreter of the host.
 
-What comes back is raw: exit code, the driver's lines, the last of the output. A test that ends the
-process is left out when the module is run again, so that it does not hide those after it.
+The result is raw: exit code, the driver's lines, the end of the output. If a test ends the process,
+the module runs again without that test, so that it does not hide the tests after it.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ from alpypy.core.structs import convert
 from alpypy.suites.plan import Limits, TestModule
 
 TIMED_OUT = 124
-_ATTEMPTS = 5  # runs of one module, each without the tests that ended those before
-_TAIL, _LINE = 160, 400  # lines of the output that are kept, characters of each
-# regrtest lets PyPy 3 print where it is on this signal; Python 2.7 ends by it, a moment early.
+_ATTEMPTS = 5  # runs of a module, each without the tests that ended the earlier runs
+_TAIL, _LINE = 160, 400  # last lines of the output to keep, characters of each
+# On this signal, regrtest makes PyPy 3 print its tracebacks. Python 2.7 ends, a moment early.
 LAST_WORDS = signal.SIGUSR1
 # Without TERM, tests of curses and readline are skipped or fail.
 ENVIRONMENT = {"LANG": "C.UTF-8", "LC_ALL": "C.UTF-8", "TERM": "xterm"}
@@ -31,8 +31,8 @@ ENVIRONMENT = {"LANG": "C.UTF-8", "LC_ALL": "C.UTF-8", "TERM": "xterm"}
 
 @dataclass(frozen=True)
 class Attempt:
-    """One process: how it ended, what the driver wrote, what it printed last, which tests were left
-    out."""
+    """A process: how it ended, what the driver wrote, the end of its output, and the tests that
+    were left out."""
 
     exit_code: int
     seconds: float
@@ -41,19 +41,19 @@ class Attempt:
     skip: tuple[str, ...] = ()
 
     def events(self) -> Iterator[dict[str, Any]]:
-        """The driver's lines as objects; a last one may have been cut."""
+        """The driver's lines as objects, without a last line that was cut off."""
         for line in self.lines:
             with contextlib.suppress(ValueError):
                 yield json.loads(line)
 
     @property
     def ended(self) -> bool:
-        """Whether the process came to its end by itself."""
+        """Whether the driver ran to its end."""
         return any("exit" in event for event in self.events())
 
     @property
     def running(self) -> str | None:
-        """The test that ran when the process ended; None when there was none."""
+        """The test that was running when the process ended; None if there was none."""
         test = None
         for event in self.events():
             test = event.get("start")
@@ -62,7 +62,7 @@ class Attempt:
 
 @dataclass(frozen=True)
 class RawRun:
-    """All runs of one module."""
+    """All runs of a module."""
 
     module: TestModule
     attempts: tuple[Attempt, ...]
@@ -73,14 +73,14 @@ class RawRun:
 
     @classmethod
     def from_json(cls, text: str) -> RawRun:
-        """What ``to_json`` gave."""
+        """Read what ``to_json`` wrote."""
         return convert(json.loads(text), cls)
 
 
 @dataclass(frozen=True)
 class DriverPaths:
-    """What the driver is told about its surroundings: the file that it writes its record to, the
-    folder of PyPy's own tests and that of the wheels that run them."""
+    """Paths for the driver: the file that it writes its record to, the folder of PyPy's own tests,
+    and the folder of the wheels that run them."""
 
     record: str
     source: str = ""
@@ -88,7 +88,7 @@ class DriverPaths:
 
 
 class Runner(ABC):
-    """A place where test modules run, several at once if need be."""
+    """A place where test modules run, also several at once."""
 
     def __init__(self, limits: Limits) -> None:
         self.limits = limits
@@ -98,18 +98,18 @@ class Runner(ABC):
         self._lock = threading.Lock()
 
     def describe(self) -> dict[str, Any]:
-        """What the driver says of the interpreter.
+        """What the driver says about the interpreter.
 
         Raises:
-            CheckError: the interpreter did not run it.
+            CheckError: the interpreter did not run the driver.
         """
-        found = _read_description(*self._description())
-        self._without = tuple(sorted(found["broken"]))
-        return found
+        description = _read_description(*self._description())
+        self._without = tuple(sorted(description["broken"]))
+        return description
 
     @abstractmethod
     def _description(self) -> tuple[str, str]:
-        """What the driver printed, and what the interpreter is called."""
+        """What the driver printed, and the interpreter's name."""
 
     @abstractmethod
     def attempt(self, module: TestModule, skip: Sequence[str]) -> Attempt:
@@ -126,8 +126,8 @@ class Runner(ABC):
         """The driver's argument.
 
         Args:
-            skip: tests that are left out.
-            own_limit: the driver has to keep the memory limit itself.
+            skip: tests to leave out.
+            own_limit: the driver has to set the memory limit itself.
         """
         request: dict[str, Any] = {"record": paths.record, "mode": module.kind, "skip": list(skip)}
         request["without"] = [] if module.compiler else list(self._without)
@@ -139,7 +139,7 @@ class Runner(ABC):
         return json.dumps({**request, "file": module.file, **place})
 
     def stop(self) -> None:
-        """End all that runs; what ``attempt`` gives from now on does not count."""
+        """End all that runs. Results of ``attempt`` after this do not count."""
         with self._lock:
             self.stopped = True
             for end in self._ends:
@@ -147,7 +147,7 @@ class Runner(ABC):
 
     @contextlib.contextmanager
     def following(self, end: Callable[[], None]) -> Iterator[None]:
-        """For as long as something runs that ``end`` ends."""
+        """While something runs, let ``stop`` call ``end`` to end it."""
         with self._lock:
             self._ends.add(end)
             if self.stopped:
@@ -160,32 +160,32 @@ class Runner(ABC):
 
 
 def run_module(runner: Runner, module: TestModule) -> RawRun:
-    """Run a module to its end, if need be without tests that end the process."""
+    """Run a module to its end; if a test ends the process, run the module again without it."""
     attempts = [runner.attempt(module, ())]
     skip: list[str] = []
     while len(attempts) < _ATTEMPTS and not runner.stopped:
-        guilty = None if attempts[-1].ended else attempts[-1].running
-        if guilty is None or guilty in skip:
+        fatal = None if attempts[-1].ended else attempts[-1].running
+        if fatal is None or fatal in skip:
             break
-        skip.append(guilty)
+        skip.append(fatal)
         attempts.append(runner.attempt(module, skip))
     return RawRun(module, tuple(attempts))
 
 
 def tail(lines: Iterable[str]) -> tuple[str, ...]:
-    """The last lines of an output, none too long."""
+    """The last lines of an output, each cut to a limit."""
     return tuple(deque((line[:_LINE] for line in lines), _TAIL))
 
 
 def _read_description(output: str, what: str) -> dict[str, Any]:
     lines = output.strip().splitlines() or [""]
     try:
-        found = json.loads(lines[-1])
+        description = json.loads(lines[-1])
     except ValueError:
-        found = None
-    if isinstance(found, dict):
-        return found
+        description = None
+    if isinstance(description, dict):
+        return description
     raise CheckError(
         f"{what} did not run the test driver: {' | '.join(lines[-3:])}",
-        remedy="it must be a working Python with its standard library's tests, the package `test`",
+        remedy="use a working Python that has its standard library's tests, the package `test`",
     )

@@ -1,4 +1,4 @@
-"""Runs test modules, several at once; what has run before is not run again."""
+"""Runs test modules, several at once. A module that has run before does not run again."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ FolderOf = Callable[[TestModule], Path]
 
 
 @dataclass(frozen=True)
-class Circumstances:
+class ResultInputs:
     """What results depend on besides the module itself.
 
-    ``common`` holds for all modules, but ``extra``, the digest of PyPy's own tests, for those
-    alone; ``build_packages`` for modules that need a compiler. ``environment`` are the variables
+    ``common`` is for all modules, ``extra`` (the digest of PyPy's own tests) only for those tests,
+    ``build_packages`` only for modules that need a compiler. ``environment`` are the variables
     that only some languages' tests have.
     """
 
@@ -33,7 +33,7 @@ class Circumstances:
     environment: Mapping[str, str] = field(default_factory=dict)
 
     def key(self, module: TestModule) -> str:
-        """What names the folder of the module's result."""
+        """The name of the folder for the module's result."""
         parts = {**self.common, "extra": self.extra if module.kind == "pytest" else None}
         if module.compiler:
             parts["compiler"] = self.build_packages
@@ -51,12 +51,12 @@ def run_all(
 ) -> tuple[ModuleResult, ...]:
     """The results of all modules, in their order.
 
-    ``folder_of`` says where the finished run of a module is kept. An interruption keeps those that
-    are finished and ends the others.
+    ``folder_of`` gives the folder where a module's finished run is kept. An interruption keeps the
+    finished runs and ends the others.
     """
     todo = [module for module in modules if not _path(folder_of, module).is_file()]
     if len(todo) < len(modules):
-        say(f"{len(modules) - len(todo)} of {len(modules)} modules were run before")
+        say(f"reusing the results of {len(modules) - len(todo)} of {len(modules)} modules")
     weights = dict.fromkeys((module.name for module in todo), 1.0)
     with Tally("check", weights, say=say) as tally, ThreadPoolExecutor(jobs) as pool:
         futures = [pool.submit(_run, runner, module, folder_of, tally) for module in todo]

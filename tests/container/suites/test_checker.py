@@ -184,7 +184,7 @@ def test_every_bad_end_is_a_finding_until_the_ledger_has_it(project: Project) ->
     project.said.clear()
     again = project.check(*tests)
     assert again.report.exit_code == 0, again.report.to_text()
-    assert project.said == ["5 of 5 modules were run before"]
+    assert project.said == ["reusing the results of 5 of 5 modules"]
     project.write_ledger(LEDGER + LEDGER.replace("test_bad.Broken.*", "test_good.Good.test_passes"))
     (finding,) = project.check(*tests).report.findings
     assert (finding.check, finding.subject) == ("ledger.passes", "test_good.Good.test_passes")

@@ -9,17 +9,17 @@ from hashlib import sha256
 import pytest
 
 from alpypy.suites.plan import TestModule
-from alpypy.suites.suite import Circumstances
+from alpypy.suites.suite import ResultInputs
 
 PLAIN = TestModule("test_os", "stdlib")
 COMPILES = TestModule("test_capi", "stdlib", compiler=True)
 OWN = TestModule("extra_tests.test_os", "pytest")
 OWN_COMPILES = TestModule("extra_tests.cffi_tests.test_a", "pytest", compiler=True)
 MODULES = (PLAIN, COMPILES, OWN, OWN_COMPILES)
-PLACE = Circumstances({"tarball": "1"}, "2", ("gcc", "musl-dev"))
+PLACE = ResultInputs({"tarball": "1"}, "2", ("gcc", "musl-dev"))
 
 
-def changed(place: Circumstances) -> set[str]:
+def changed(place: ResultInputs) -> set[str]:
     """The modules that are run again in another place."""
     return {module.name for module in MODULES if place.key(module) != PLACE.key(module)}
 
@@ -33,7 +33,7 @@ def changed(place: Circumstances) -> set[str]:
         (replace(PLACE, environment={"OPENSSL_CONF": "weak"}), MODULES),
     ],
 )
-def test_what_a_result_depends_on(place: Circumstances, again: tuple[TestModule, ...]) -> None:
+def test_what_a_result_depends_on(place: ResultInputs, again: tuple[TestModule, ...]) -> None:
     assert changed(place) == {module.name for module in again}
 
 

@@ -65,7 +65,7 @@ def test_a_module_that_did_not_come_to_its_end_is_a_finding(test: str) -> None:
     (finding,) = one.findings
     assert (finding.check, finding.subject) == ("module.unfinished", "test_io")
     assert one.exit_code == 1
-    assert "FAIL  module.unfinished  test_io: did not come to its end" in one.to_text()
+    assert "FAIL  module.unfinished  test_io: did not finish" in one.to_text()
     assert "1 modules (1 not finished), 1 tests" in one.summary()
     assert '<td class="bad">crashed, explained, not finished</td>' in one.to_html()
     assert SuiteReport("PyPy", {}, (result,), (), reference=True).findings == ()

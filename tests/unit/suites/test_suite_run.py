@@ -229,7 +229,7 @@ def test_modules_that_were_run_are_not_run_again(runner: HostRunner, tmp_path: P
     second = run_all(runner, modules, lambda module: tmp_path / "kept", 2, said.append)
     assert [result.counts for result in second] == [result.counts for result in first]
     assert (tmp_path / "kept/test_good.json").stat().st_mtime_ns == before
-    assert said == ["1 of 2 modules were run before"]
+    assert said == ["reusing the results of 1 of 2 modules"]
     assert not list(tmp_path.glob("kept/.*"))
 
 
@@ -258,7 +258,7 @@ def test_a_module_that_is_given_a_compiler_is_run_again(interpreter: Path, tmp_p
     with (tmp_path / "versions/check.toml").open("a", encoding="utf-8") as file:
         file.write('[[compiler]]\ntests = ["test_good"]\n')
     check()
-    assert said == ["1 of 2 modules were run before"]
+    assert said == ["reusing the results of 1 of 2 modules"]
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="run as root: an ordinary user stays who it is")
