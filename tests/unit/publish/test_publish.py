@@ -55,6 +55,8 @@ def hub(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Hub]:
         monkeypatch.setenv("HTTPS_PROXY", hub.address)
         for name in ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE"):  # gh's, and that of downloads
             monkeypatch.setenv(name, str(tmp_path / "authority.pem"))
+        # Else each gh reads the hundreds of certificates of this machine as well.
+        monkeypatch.setenv("SSL_CERT_DIR", str(tmp_path / "gh"))
         monkeypatch.setenv("GH_TOKEN", TOKEN)
         yield hub
 
