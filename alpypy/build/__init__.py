@@ -1,1 +1,1 @@
-"""The stages of a build, one module each: images, translation, package."""
+"""The stages of a build, each in its module: images, translation, package, verification."""

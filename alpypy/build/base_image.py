@@ -1,4 +1,4 @@
-"""The Alpine image that a build stands on: the one that is chosen, the kit's, or Alpine's own."""
+"""The Alpine image that a build starts from: the user's choice, the kit's, or Alpine's own."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from alpypy.recipes.recipe import Recipe
 
 @dataclass(frozen=True)
 class BaseImage:
-    """An Alpine image. ``identity`` stands for its content in keys: a kit made again of the same
-    parts has another ID, as its signing key differs, but the same identity. ``replacements`` are
-    the files that alpypy took in place of tested ones when it made the kit."""
+    """An Alpine image. ``identity`` stands for its content in keys: a kit that is made again from
+    the same parts has another ID, because its signing key differs, but the same identity.
+    ``replacements`` are the files that alpypy used in place of tested files in the kit."""
 
     reference: str
     id: str
@@ -36,23 +36,23 @@ def find_base(
     *,
     kit: bool | None = None,
 ) -> BaseImage:
-    """The Alpine to build on: the chosen image, the kit's, the engine's own, else Alpine's root
-    file system, fetched and imported.
+    """The Alpine to build on: the chosen image, the kit's image, the engine's image of Alpine, or
+    else an image that alpypy makes from Alpine's root file system.
 
     Args:
         chosen: an image's name, or the path of a root file system's tarball.
-        kit: True asks for the kit's image, False for one of the others.
+        kit: True requires the kit's image, False excludes it.
 
     Raises:
         ImageError: the chosen image is not in the engine and cannot be pulled or imported.
         SpecError: the chosen image is another Alpine.
-        KitError: the kit's image is asked for and not there, or another version of alpypy made it.
-        DownloadError: there is none, and the root file system is out of reach.
+        KitError: the required kit's image is missing, or another version of alpypy made it.
+        DownloadError: there is no image, and the root file system cannot be downloaded.
     """
     engine, version = workspace.engine, alpine.version
     if chosen:
         return _chosen_base(engine, chosen, version, arch)
-    if kit is not False and _kit_at_hand(workspace, version, wanted=bool(kit)):
+    if kit is not False and _has_kit(workspace, version, required=bool(kit)):
         return _base(engine, kits.reference(version), version, arch)
     imported = f"alpypy-base:alpine{version}"
     for reference in (f"alpine:{version}", imported):
@@ -64,15 +64,15 @@ def find_base(
 
 
 def refuse_missing(data: Path, recipe: Recipe, base: BaseImage) -> None:
-    """Refuse a recipe whose build packages the kit does not have, if it is to be built on the kit.
+    """Refuse to build on the kit if it does not have the recipe's build packages.
 
-    What somebody's own image made from the kit's has besides is not known, and not refused.
+    Images that users make from the kit's image are not refused: they may have more packages.
 
     Args:
         data: the folder with versions/.
 
     Raises:
-        SpecError: there is such a package.
+        SpecError: the kit lacks a package.
     """
     alpine = recipe.target.alpine
     if base.reference != kits.reference(alpine):
@@ -82,7 +82,7 @@ def refuse_missing(data: Path, recipe: Recipe, base: BaseImage) -> None:
         raise SpecError(
             f"{recipe.target.release} on Alpine {alpine} is built with"
             f" {', '.join(sorted(missing))}, which the kit does not have",
-            remedy="where Alpine's mirrors are in reach, build it on Alpine's own packages:"
+            remedy="if you can reach Alpine's mirrors, build it on Alpine's own packages:"
             f" --base-image alpine:{alpine}; else choose another release",
         )
 
@@ -92,54 +92,54 @@ def _chosen_base(engine: Engine, chosen: str, alpine: str, arch: str) -> BaseIma
         chosen = kits.import_tarball(engine, Path(chosen), alpine)
     if engine.image_id(chosen) is None and engine.pull(chosen) is None:
         raise ImageError(
-            f"the engine holds no image {chosen} and cannot pull it",
+            f"the engine does not have the image {chosen} and cannot pull it",
             remedy="check the name, or give the path of a root file system's tarball,"
             " or leave --base-image out",
         )
     base = _base(engine, chosen, alpine, arch)
-    if base.identity == base.id:  # not the kit itself, whose Alpine was checked in its making
+    if base.identity == base.id:  # the kit itself was checked when it was made
         kits.require_release(engine, chosen, alpine)
     return base
 
 
-def _kit_at_hand(workspace: Workspace, alpine: str, *, wanted: bool) -> bool:
-    """Whether the engine has the kit; an outdated one is an error, a missing one if wanted."""
+def _has_kit(workspace: Workspace, alpine: str, *, required: bool) -> bool:
+    """Whether the engine has the kit; refuses an outdated kit, and a missing one if required."""
     reference = kits.reference(alpine)
     if workspace.engine.image_id(reference):
         kits.require_current(workspace.engine, workspace.data, alpine)
         return True
-    if wanted:
+    if required:
         raise KitError(
-            f"this needs the kit, and the engine holds no {reference}",
+            f"this needs the kit, but the engine does not have {reference}",
             remedy=f"make it: {typed('kit', alpine=alpine)}",
         )
     return False
 
 
 def _base(engine: Engine, reference: str, alpine: str, arch: str) -> BaseImage:
-    has = engine.architecture(reference)
-    if has != arch:
+    actual = engine.architecture(reference)
+    if actual != arch:
         raise ImageError(
-            f"{reference} in the engine is for {has}, and the build is for {arch}",
-            remedy=f"bring one for {arch} under that name, or remove that one (docker rmi)",
+            f"{reference} in the engine is for {actual}, but the build is for {arch}",
+            remedy=f"give that name to an image for {arch}, or remove the image (docker rmi)",
         )
     image_id = engine.image_id(reference) or ""
     digest = engine.label(reference, kits.LABEL)
-    # An image made from the kit's inherits the label, and is not what the label stands for.
-    itself = image_id == engine.image_id(kits.reference(alpine))
-    identity = digest if digest and itself else image_id
+    # An image made from the kit's inherits its label, but not its identity.
+    is_kit = image_id == engine.image_id(kits.reference(alpine))
+    identity = digest if digest and is_kit else image_id
     replacements = kits.replacements_in(engine, reference) if digest else ()
     return BaseImage(reference, image_id, identity, digest is not None, replacements)
 
 
 def _fetch_rootfs(workspace: Workspace, alpine: Alpine, arch: str) -> Path:
     version, rootfs = alpine.version, alpine.rootfs.get(arch)
-    hint = f"where Alpine's mirrors are out of reach, run: {typed('kit', alpine=version)}"
+    hint = f"if you cannot reach Alpine's mirrors, run: {typed('kit', alpine=version)}"
     if rootfs is None:
         raise ImageError(
             f"versions/alpine.toml has no root file system of Alpine {version} for {arch},"
-            f" and the engine holds no alpine:{version}",
-            remedy=f"bring that image (docker pull, docker import), or {hint}",
+            f" and the engine does not have alpine:{version}",
+            remedy=f"pull or import that image (docker pull, docker import), or {hint}",
         )
     try:
         return workspace.fetcher.fetch(rootfs)

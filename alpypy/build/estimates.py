@@ -1,4 +1,4 @@
-"""How long stages are expected to take: as in the last run here, else as versions/ says."""
+"""How long stages should take: as long as in the last run here, else as versions/ says."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _Phases = Mapping[str, int | float]  # seconds by phase
 
 
 class TranslationTimes(Record, frozen=True):
-    """What a translation of some languages by a CPython or a PyPy takes."""
+    """How long CPython or a PyPy takes to translate some languages."""
 
     language: SpecifierSet
     translator: Literal["cpython", "pypy"]
@@ -34,7 +34,7 @@ class DurationData(Record, frozen=True):
 
 
 def translation_title(recipe: Recipe) -> str:
-    """What a translation is called in plans, logs and records."""
+    """The name of a translation in plans, logs and records."""
     small = " ".join(recipe.target_options).strip("-")
     return " ".join(filter(None, ["translate", recipe.target.release, small]))
 
@@ -43,7 +43,7 @@ class Estimates:
     """Expected seconds of stages.
 
     Raises:
-        DataError: versions/durations.toml is not usable; methods raise it where it lacks an entry.
+        DataError: versions/durations.toml is not usable. Methods raise it for a missing entry.
     """
 
     def __init__(self, project: Project) -> None:
@@ -51,7 +51,7 @@ class Estimates:
         self._records = list(project.store.records())
 
     def stage(self, name: str) -> float:
-        """Seconds of a stage that is no translation: ``bootstrap``, ``self_hosted``, ..."""
+        """Seconds of a stage other than a translation: ``bootstrap``, ``self_hosted``, ..."""
         for record in reversed(self._records):
             if record.get("stage") == name:
                 return float(record["seconds"])
@@ -64,7 +64,7 @@ class Estimates:
         title = translation_title(recipe)
         for record in reversed(self._records):
             if record.get("title") == title and record.get("translator") == translator:
-                return {one["name"]: one["seconds"] for one in record["phases"]}
+                return {phase["name"]: phase["seconds"] for phase in record["phases"]}
         listed = self._listed(recipe, translator)
         return {
             name: seconds / (jobs if name.endswith("compile") else 1)

@@ -40,29 +40,29 @@ class TranslatingImage:
 
 
 class TranslatingStage(BuildStage, Protocol):
-    """The stage of an image that translates. ``interpreter`` is what durations are listed by."""
+    """The stage of an image that translates. versions/durations.toml lists by ``interpreter``."""
 
     @property
     def interpreter(self) -> Literal["cpython", "pypy"]:
-        """What the image translates with."""
+        """The interpreter in the image."""
 
     def load(self) -> TranslatingImage | None:
-        """The image, when the engine has it."""
+        """The image, if the engine has it."""
 
 
 class HostPypy(Protocol):
-    """Where the PyPy 2.7 comes from that translates in the self-hosted image."""
+    """Provides the PyPy 2.7 that translates in the self-hosted image."""
 
     @property
     def identity(self) -> str:
-        """What that PyPy is, for keys."""
+        """The digest that stands for this PyPy in keys."""
 
     @property
     def stages(self) -> Sequence[BuildStage]:
-        """The stage that packages it, if it is to be made."""
+        """The stage that packages it; empty if it exists already."""
 
     def load(self) -> BuiltTarball | None:
-        """Its tarball, once it is there."""
+        """Its tarball, once it is packaged."""
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,7 @@ class GivenPypy:
 
     @property
     def stages(self) -> Sequence[BuildStage]:
-        """None: it is there."""
+        """Empty: the tarball exists."""
         return ()
 
     def load(self) -> BuiltTarball:
@@ -90,7 +90,7 @@ class GivenPypy:
 class BootstrapImage:
     """The stage that builds the image with CPython 2.7. ``jobs``: C compilers at once.
 
-    Its making raises ImageError when a step fails, the image's own check among them.
+    ``make`` raises ImageError if a step fails; the image's own check is a step too.
     """
 
     workspace: Workspace
@@ -103,12 +103,12 @@ class BootstrapImage:
 
     @property
     def needs(self) -> Sequence[BuildStage]:
-        """None: it is the first stage."""
+        """Empty: it is the first stage."""
         return ()
 
     @cached_property
     def key(self) -> str:
-        """Of the Dockerfile, the base, the packages, CPython and its wheels, compiler flags."""
+        """Covers the Dockerfile, base, packages, CPython and its wheels, and compiler flags."""
         recipe = self.recipe
         return key_of(
             files=texts(self._dockerfiles),
@@ -120,15 +120,15 @@ class BootstrapImage:
 
     @property
     def arguments(self) -> Mapping[str, str]:
-        """What the Dockerfile is built with, but for JOBS, which changes nothing in the image."""
+        """The Dockerfile's arguments, without JOBS, which does not change the image."""
         return {**_arguments(self.recipe, self.base), "CFLAGS": self.recipe.environment["CFLAGS"]}
 
     def expected(self, estimates: Estimates) -> float:
-        """Seconds, as listed."""
+        """Seconds, as in the last run, else as listed."""
         return estimates.stage("bootstrap")
 
     def load(self) -> TranslatingImage | None:
-        """The image that was built with this key, if the engine still has it."""
+        """The image of this key, if the engine still has it."""
         image = built(self.workspace.engine, self.key)
         cpython = self.recipe.cpython
         translator = Translator(cpython.file_name.removesuffix(".tgz"), cpython.sha256)
@@ -161,9 +161,9 @@ class BootstrapImage:
 
 @dataclass(frozen=True)
 class SelfHostedImage:
-    """The stage that builds the image with a PyPy 2.7 out of its tarball.
+    """The stage that builds the image with a PyPy 2.7 from its tarball.
 
-    Its making raises ImageError when a step fails, the image's own check among them.
+    ``make`` raises ImageError if a step fails; the image's own check is a step too.
     """
 
     workspace: Workspace
@@ -176,12 +176,12 @@ class SelfHostedImage:
 
     @property
     def needs(self) -> Sequence[BuildStage]:
-        """The stage that packages the PyPy 2.7, unless that one was given."""
+        """The stage that packages the PyPy 2.7; empty if the user gave one."""
         return self.pypy.stages
 
     @cached_property
     def key(self) -> str:
-        """Of the Dockerfile, the base, the packages and the PyPy 2.7."""
+        """Covers the Dockerfile, the base, the packages and the PyPy 2.7."""
         return key_of(
             files=texts(self._dockerfiles),
             base=self.base.identity,
@@ -191,15 +191,15 @@ class SelfHostedImage:
 
     @property
     def arguments(self) -> Mapping[str, str]:
-        """What the Dockerfile is built with."""
+        """The Dockerfile's arguments."""
         return _arguments(self.recipe, self.base)
 
     def expected(self, estimates: Estimates) -> float:
-        """Seconds, as listed."""
+        """Seconds, as in the last run, else as listed."""
         return estimates.stage("self_hosted")
 
     def load(self) -> TranslatingImage | None:
-        """The image with this key, if the engine has it and it says which PyPy is inside."""
+        """The image of this key, if the engine has it and its label names the PyPy inside."""
         image = built(self.workspace.engine, self.key)
         if image is None:
             return None
@@ -211,7 +211,7 @@ class SelfHostedImage:
         """Build the image."""
         workspace, tarball = self.workspace, self.pypy.load()
         if tarball is None:
-            raise AssertionError("the PyPy 2.7 is packaged before its image is built")
+            raise AssertionError("the PyPy 2.7 must be packaged before its image is built")
         name = tarball.path.name.removesuffix(".tar.bz2")
         workspace.say(f"self-hosted image: Alpine, build packages, {name}")
         context = _context(self._dockerfiles, work)
@@ -233,7 +233,7 @@ class SelfHostedImage:
 
 
 def built(engine: Engine, key: str) -> str | None:
-    """ID of the image that was built with this key, if the engine still has it."""
+    """The ID of the image that was built with this key, if the engine still has it."""
     return engine.first_labelled(KEY_LABEL, key)
 
 

@@ -1,4 +1,4 @@
-"""Lay out: a translated tree becomes the folder that is packed, with what PyPy builds itself."""
+"""Lay out a release: a translated tree, and what PyPy builds with itself, become a folder."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from alpypy.recipes.recipe import Recipe
 def lay_out(
     workspace: Workspace, recipe: Recipe, translated: TranslatedTree, image: str, work: Path
 ) -> Path:
-    """Lay out a release below ``work``; its folder, which is named as the tarball.
+    """Lay out a release below ``work`` and return its folder, which has the tarball's name.
 
     Args:
         image: the ID of the image that translated.
         work: an empty folder.
 
     Raises:
-        PackageError: PyPy's package.py, or strip, failed.
+        PackageError: PyPy's package.py or strip failed.
         PatchError: an application-level patch does not apply.
     """
     folder = work / "build" / recipe.target.folder
@@ -31,11 +31,11 @@ def lay_out(
         _lay_out_programs(workspace, recipe, translated, image, folder)
         return folder
     _patched_tree(recipe, translated, work)
-    done = workspace.engine.run(_package_job(workspace, recipe, image, work))
+    completed = workspace.engine.run(_package_job(workspace, recipe, image, work))
     log = workspace.logs / f"package-{folder.name}-{translated.key[:8]}.log"
-    log.write_text(done.output, encoding="utf-8")
-    if done.exit_code or not (folder / "bin").is_dir():
-        raise _failure(folder.name, done, log)
+    log.write_text(completed.output, encoding="utf-8")
+    if completed.exit_code or not (folder / "bin").is_dir():
+        raise _failure(folder.name, completed, log)
     return folder
 
 
@@ -47,7 +47,7 @@ def _patched_tree(recipe: Recipe, translated: TranslatedTree, work: Path) -> Non
 
 def _package_job(workspace: Workspace, recipe: Recipe, image: str, work: Path) -> Job:
     """Let PyPy's own package.py build the cffi modules and choose the files."""
-    # The small PyPy that only translates has no module that cffi's own are built with.
+    # The small PyPy that only translates lacks modules that building cffi modules needs.
     more = ["--without-cffi"] if "--translationmodules" in recipe.target_options else []
     words = ["/package.py", recipe.target.folder, *more]
     script = workspace.data / "dockerfiles/package/build.py"
@@ -66,10 +66,10 @@ def _package_job(workspace: Workspace, recipe: Recipe, image: str, work: Path) -
     )
 
 
-def _failure(name: str, done: Completed, log: Path) -> PackageError:
-    tail = "\n".join(f"    {line}" for line in done.output.splitlines()[-30:])
+def _failure(name: str, completed: Completed, log: Path) -> PackageError:
+    tail = "\n".join(f"    {line}" for line in completed.output.splitlines()[-30:])
     return PackageError(
-        f"packaging {name} ended with {done.exit_code}:\n{tail}", remedy=f"the log is {log}"
+        f"packaging {name} ended with {completed.exit_code}:\n{tail}", remedy=f"the log is {log}"
     )
 
 
@@ -82,12 +82,12 @@ def _lay_out_programs(
         shutil.copy(translated.folder / "out" / program.output, folder / "bin" / program.name)
         for path in program.inputs:
             shutil.copy(path, folder / "share" / path.name)
-    # The release on PyPI names its license there and brings no LICENSE file.
+    # The release on PyPI has no LICENSE file; its PKG-INFO names the license.
     shutil.copy(translated.folder / "tree/PKG-INFO", folder)
     names = [f"/release/bin/{program.name}" for program in recipe.programs]
     job = Job(image, ["strip", *names], [Mount(folder, "/release", writable=True)])
-    done = workspace.engine.run(job)
-    if done.exit_code:
+    completed = workspace.engine.run(job)
+    if completed.exit_code:
         raise PackageError(
-            f"strip failed: {done.output.strip()}", remedy="the build image needs binutils"
+            f"strip failed: {completed.output.strip()}", remedy="add binutils to the build image"
         )

@@ -1,4 +1,4 @@
-"""Package: a translated tree becomes a tarball that says what it is and what it needs."""
+"""Package: make a tarball from a translated tree, with a record of what it is and needs."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ _CODE.append(Path(__file__))
 
 
 def package_key(data: Path, recipe: Recipe, translation_key: str) -> str:
-    """What a tarball is made of; the code that makes it counts too.
+    """A digest of everything that a tarball is made from, and of the code that makes it.
 
     Args:
         data: the folder with dockerfiles/.
@@ -66,10 +66,10 @@ def _texts(program: RpythonProgram) -> list[tuple[str, str]]:
 
 @dataclass(frozen=True)
 class Package:
-    """The stage that makes a translated tree into a tarball.
+    """The stage that makes a tarball from a translated tree.
 
-    Its making raises PackageError when PyPy's package.py fails, with its last lines, and PatchError
-    for an application-level patch that does not apply.
+    ``make`` raises PackageError, with the last lines of output, if PyPy's package.py fails, and
+    PatchError if an application-level patch does not apply.
     """
 
     translation: Translation
@@ -77,12 +77,12 @@ class Package:
 
     @property
     def recipe(self) -> Recipe:
-        """What is packaged."""
+        """The recipe of the release that is packaged."""
         return self.translation.recipe
 
     @property
     def workspace(self) -> Workspace:
-        """Where it is packaged."""
+        """The workspace of the translation."""
         return self.translation.workspace
 
     @property
@@ -97,12 +97,12 @@ class Package:
 
     @cached_property
     def key(self) -> str:
-        """Of the translation, all patches, the name, and the code that packages."""
+        """Covers the translation, all patches, the name, and the code that packages."""
         return package_key(self.workspace.data, self.recipe, self.translation.key)
 
     @property
     def identity(self) -> str:
-        """What the PyPy is for what it translates: its layout and packing do not count."""
+        """The digest that stands for this PyPy in keys; its layout and packing do not count."""
         return self.translation.identity
 
     @property
@@ -115,24 +115,24 @@ class Package:
         return estimates.stage("package")
 
     def load(self) -> BuiltTarball | None:
-        """The tarball, if it is there with the bytes that were recorded."""
+        """The tarball, if it still has the recorded digest."""
         store = self.workspace.store
         record = store.record(self.key)
         if record is None:
             return None
         tarball = BuiltTarball(store.folder(self.key) / record["file"], record["sha256"])
-        good = tarball.path.is_file() and file_digest(tarball.path) == tarball.sha256
-        return tarball if good else None
+        unchanged = tarball.path.is_file() and file_digest(tarball.path) == tarball.sha256
+        return tarball if unchanged else None
 
     def make(self, work: Path) -> Mapping[str, Any]:
-        """Build what PyPy builds with itself, lay out the release, describe it, pack it."""
+        """Build PyPy's cffi modules, lay out the release, describe it, pack it."""
         recipe, workspace = self.recipe, self.workspace
         translated, image = self.translation.load(), self.translation.image.load()
         if translated is None or image is None:
-            raise AssertionError("a tree is translated before it is packaged")
+            raise AssertionError("a tree must be translated before it is packaged")
         workspace.say(f"package {recipe.target.folder}")
         folder = layout.lay_out(workspace, recipe, translated, image.id, work)
-        # Without the time of packaging: the same tree gives the same bytes.
+        # Without the time of packaging, so that the same tree gives the same bytes.
         document = self._manifest(image, translated.phases, folder)
         (folder / manifest.FILE_NAME).write_text(document.to_json(), encoding="utf-8")
         digest = archive.write_tarball(folder, work / recipe.target.tarball)
@@ -165,7 +165,7 @@ class Package:
 
 
 def build_image(image_id: str, base: BaseImage) -> BuildImage:
-    """What the document says of the image with this ID, which was made from ``base``."""
+    """The document's entry for the image with this ID, which was made from ``base``."""
     replacements = tuple(
         KitReplacement(file.package, file.tested, file.taken, file.sha256)
         for file in base.replacements
@@ -182,15 +182,15 @@ def _is_program(file: ElfFile) -> bool:
 
 
 def _has_jit(recipe: Recipe) -> bool:
-    own = (option for program in recipe.programs for option in program.options)
-    return "--opt=jit" in (*recipe.options, *own)
+    options = (option for program in recipe.programs for option in program.options)
+    return "--opt=jit" in (*recipe.options, *options)
 
 
 def _checks(program: RpythonProgram) -> list[ProgramCheck]:
-    places = {f"{{{path.name}}}": f"share/{path.name}" for path in program.inputs}
+    inputs = {f"{{{path.name}}}": f"share/{path.name}" for path in program.inputs}
     return [
         ProgramCheck(
-            command=(f"bin/{program.name}", *(places.get(word, word) for word in check.arguments)),
+            command=(f"bin/{program.name}", *(inputs.get(word, word) for word in check.arguments)),
             expect=check.expect,
             environment=check.environment,
             jit="PYPYLOG" in check.environment,
@@ -200,13 +200,13 @@ def _checks(program: RpythonProgram) -> list[ProgramCheck]:
 
 
 def _read(engine: Engine, image: str, command: Sequence[str]) -> str:
-    done = engine.run(Job(image, command))
-    if done.exit_code:
+    completed = engine.run(Job(image, command))
+    if completed.exit_code:
         raise PackageError(
-            f"{' '.join(command)} failed in {image}: {done.output.strip()}",
-            remedy="the image is not one that alpypy built; build it again",
+            f"{' '.join(command)} failed in {image}: {completed.output.strip()}",
+            remedy="alpypy did not build this image: build it again",
         )
-    return done.output
+    return completed.output
 
 
 def _musl_version(installed: Installed) -> str:
@@ -216,7 +216,7 @@ def _musl_version(installed: Installed) -> str:
 def _need(soname: str, installed: Installed) -> Need:
     if soname not in installed.providers:
         raise PackageError(
-            f"{soname} is needed and no Alpine package in the build image provides it",
+            f"the release needs {soname}, but no Alpine package in the build image provides it",
             remedy="link it statically, or build in an image whose packages provide it",
         )
     return Need(soname, installed.providers[soname])

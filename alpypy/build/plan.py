@@ -1,4 +1,4 @@
-"""Plan: the stages of a build in order, before any work."""
+"""Plan: the stages of a build in order, known before any work."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from alpypy.recipes.recipe import Recipe
 
 @dataclass(frozen=True)
 class Ingredients:
-    """What a build is made of.
+    """Everything that goes into a build.
 
-    ``small`` is the recipe of the PyPy that translates the target; None for a direct build, or
-    where ``given`` is a PyPy 2.7 that exists already. ``sources`` are by release. ``jobs``: C
-    compilers at once.
+    ``small`` is the recipe of the PyPy that translates the target; None for a direct build, or if
+    ``given`` is a PyPy 2.7 that exists already. ``sources`` are by release. ``jobs`` is the number
+    of C compilers that run at the same time.
     """
 
     recipe: Recipe
@@ -35,10 +35,10 @@ class Ingredients:
 
 
 def plan(workspace: Workspace, parts: Ingredients) -> tuple[BuildStage, ...]:
-    """The stages of a build in order; each comes after those that it needs, verify is the last.
+    """The stages of a build in order: each follows the stages that it needs; verify is the last.
 
     Raises:
-        SpecError: the base is the kit, which lacks a package that the recipe needs.
+        SpecError: the base is the kit, and it lacks a package that the recipe needs.
     """
     base_image.refuse_missing(workspace.data, parts.recipe, parts.base)
     image = _image(workspace, parts)
@@ -65,7 +65,7 @@ def _package(
 
 
 def _in_order(last: BuildStage) -> tuple[BuildStage, ...]:
-    """A stage after all that it needs, each once."""
+    """A stage and all stages that it needs, in order, each of them once."""
     stages: dict[str, BuildStage] = {}
 
     def add(stage: BuildStage) -> None:
@@ -78,13 +78,13 @@ def _in_order(last: BuildStage) -> tuple[BuildStage, ...]:
 
 
 def pending(stages: Sequence[BuildStage]) -> tuple[BuildStage, ...]:
-    """Those stages of a plan that have still to run.
+    """The stages of a plan that still have to run.
 
-    A finished stage needs nothing: what comes before it does not run for its sake.
+    A finished stage needs no other stage: those before it do not run for it.
     """
-    wanted, left = {stages[-1].key}, list[BuildStage]()
+    needed, unfinished = {stages[-1].key}, list[BuildStage]()
     for stage in reversed(stages):
-        if stage.key in wanted and stage.load() is None:
-            wanted |= {needed.key for needed in stage.needs}
-            left.append(stage)
-    return tuple(reversed(left))
+        if stage.key in needed and stage.load() is None:
+            needed |= {earlier.key for earlier in stage.needs}
+            unfinished.append(stage)
+    return tuple(reversed(unfinished))

@@ -16,7 +16,7 @@ class BuildStage(Stage[Any], Protocol):
 
     @property
     def needs(self) -> Sequence[BuildStage]:
-        """The stages whose results it works with."""
+        """The stages whose results it uses."""
 
     def expected(self, estimates: Estimates) -> float:
         """How many seconds it should take."""
@@ -28,7 +28,7 @@ def texts(folder: Path) -> Mapping[str, str]:
 
 
 def build_steps(say: Callable[[str], None]) -> Callable[[str], None]:
-    """Takes the output of an image's build, and says which step it is at."""
+    """A function that reads the output of an image's build, and says which step runs."""
 
     def take(line: str) -> None:
         if line.startswith("Step "):

@@ -1,4 +1,4 @@
-"""Translate: an image and a source tree give an executable, a log and what each phase cost."""
+"""Translate: make an executable from a source tree in an image, and record each phase's cost."""
 
 from __future__ import annotations
 
@@ -28,16 +28,16 @@ from alpypy.recipes.data import RpythonProgram
 from alpypy.recipes.local_source import OpenedSource
 from alpypy.recipes.recipe import Recipe
 
-# PyPy's own starter finds its tree by itself; the PyPI release has only the program behind it.
+# PyPy's own starter finds its tree by itself; the PyPI release has only the program that it starts.
 _STARTER = "/work/tree/rpython/bin/rpython"
 _TRANSLATE = "/work/tree/rpython/translator/goal/translate.py"
 _MEBI = 1 << 20
-_TELLING = re.compile(r"Traceback|\[translation:ERROR\]|\berror:|Error\b|undefined reference")
+_ERROR = re.compile(r"Traceback|\[translation:ERROR\]|\berror:|Error\b|undefined reference")
 
 
 @dataclass(frozen=True)
 class TranslatedTree:
-    """A finished translation: the folder with its ``tree``, and what it cost."""
+    """A finished translation: the folder with its ``tree``, and the cost of its phases."""
 
     key: str
     folder: Path
@@ -45,7 +45,7 @@ class TranslatedTree:
 
 
 def translation_key(recipe: Recipe, image_key: str, source_digest: str) -> str:
-    """What a translation is made of. Patches that packaging applies are no part of it."""
+    """A digest of all inputs of a translation. Patches that packaging applies do not count."""
     return key_of(
         image=image_key,
         source=source_digest,
@@ -60,10 +60,10 @@ def translation_key(recipe: Recipe, image_key: str, source_digest: str) -> str:
 
 @dataclass(frozen=True)
 class Translation:
-    """The stage that runs RPython in a container. ``jobs``: C compilers at once.
+    """The stage that runs RPython in a container, with up to ``jobs`` C compilers at once.
 
-    Its making raises ResourceError for too little memory or disk, PatchError for a patch that does
-    not apply, and TranslationError when RPython or the C compiler fails.
+    ``make`` raises ResourceError if memory or disk is too small, PatchError if a patch does not
+    apply, and TranslationError if RPython or the C compiler fails.
     """
 
     workspace: Workspace
@@ -84,13 +84,13 @@ class Translation:
 
     @cached_property
     def key(self) -> str:
-        """Of the image, the source, the patches, goal, options and environment."""
+        """Covers the image, the source, the patches, goal, options and environment."""
         return translation_key(self.recipe, self.image.key, self.source.digest)
 
     @property
     def identity(self) -> str:
-        """What the translated PyPy is for the keys of what it translates: how it is laid out and
-        packed does not count."""
+        """The digest that stands for the translated PyPy in the keys of what it translates; its
+        layout and packing do not count."""
         patches = [patch.digest for patch in self.recipe.patches if patch.application_level]
         return key_of(translation=self.key, patches=patches)
 
@@ -100,7 +100,7 @@ class Translation:
         return sum(phases.values())
 
     def load(self) -> TranslatedTree | None:
-        """The tree, if it is translated."""
+        """The tree, if the translation is finished."""
         store = self.workspace.store
         record = store.record(self.key)
         if record is None:
@@ -109,11 +109,11 @@ class Translation:
         return TranslatedTree(self.key, store.folder(self.key), phases)
 
     def prepare(self) -> None:
-        """Say now what would be missing up to an hour later: memory, disk, a source.
+        """Check now what would fail only up to an hour later: memory, disk, sources.
 
         Raises:
-            ResourceError: too little memory or disk.
-            DownloadError, DigestError: a source could not be fetched.
+            ResourceError: memory or disk is too small.
+            DownloadError, DigestError: a source could not be downloaded.
         """
         if not self.workspace.store.being_made(self.key):  # else this run only waits for it
             check_resources(self.recipe, self.workspace.cache)
@@ -145,24 +145,24 @@ class Translation:
 
 
 def check_resources(recipe: Recipe, folder: Path) -> None:
-    """Raise ResourceError when memory or the disk of ``folder`` is known to be too small."""
+    """Raise ResourceError if memory or the disk of ``folder`` is too small."""
     memory, disk = _available_memory() // _MEBI, shutil.disk_usage(folder).free // _MEBI
     if memory < recipe.memory_mib:
         raise ResourceError(
-            f"{translation_title(recipe)} peaks at about {recipe.memory_mib} MiB of memory,"
-            f" and {memory} MiB are available",
+            f"{translation_title(recipe)} needs about {recipe.memory_mib} MiB of memory,"
+            f" but only {memory} MiB are available",
             remedy="close other programs, add swap space, or use a larger machine",
         )
     if disk < recipe.disk_mib:
         raise ResourceError(
             f"{translation_title(recipe)} needs about {recipe.disk_mib} MiB of disk,"
-            f" and {folder} has {disk} MiB free",
+            f" but {folder} has only {disk} MiB free",
             remedy="free some space, or set ALPYPY_CACHE to a folder on another disk",
         )
 
 
 def _available_memory() -> int:
-    """Bytes of memory and swap that programs can still have (proc_meminfo(5))."""
+    """Bytes of memory and swap that programs can still use (proc_meminfo(5))."""
     fields = dict(
         line.split(":", 1) for line in Path("/proc/meminfo").read_text().splitlines() if ":" in line
     )
@@ -170,7 +170,7 @@ def _available_memory() -> int:
 
 
 def default_jobs() -> int:
-    """C compilers at once: as many as there are processors for this process."""
+    """How many C compilers to run at once: the number of processors for this process."""
     return len(os.sched_getaffinity(0))
 
 
@@ -179,8 +179,8 @@ def pypy_job(recipe: Recipe, image: str, work: Path, jobs: int) -> Job:
 
     Args:
         image: the ID of the image that translates.
-        work: the folder with the laid out source.
-        jobs: C compilers at once.
+        work: the folder with the source.
+        jobs: how many C compilers to run at once.
     """
     words = [_STARTER, *recipe.options, f"--make-jobs={jobs}", f"/work/tree/{recipe.goal}"]
     return _job(recipe, image, work, [*words, *recipe.target_options], "/work/tree/pypy/goal")
@@ -211,7 +211,7 @@ def _job(recipe: Recipe, image: str, work: Path, words: Sequence[str], workdir: 
 
 
 class _Run:
-    """The run of translate.py, once for a PyPy, once a program for RPython's."""
+    """Runs translate.py: once for a PyPy, or once for each of RPython's programs."""
 
     def __init__(self, stage: Translation, work: Path) -> None:
         self._stage = stage
@@ -233,20 +233,20 @@ class _Run:
             for name, job in self._jobs():
                 if name:
                     self._phases.program(name, self._watch.seconds)
-                self._one(job, log)
+                self._run_job(job, log)
         return self._phases.end(self._watch.seconds)
 
     def _jobs(self) -> Iterator[tuple[str, Job]]:
-        """The commands, each with the program's name, which is empty for a PyPy."""
+        """The commands, with the names of their programs; a PyPy's name is empty."""
         recipe, jobs, image = self._stage.recipe, self._stage.jobs, self._stage.image.load()
         if image is None:
-            raise AssertionError("the image is built before it translates")
+            raise AssertionError("the image must be built before it translates")
         if not recipe.programs:
             yield "", pypy_job(recipe, image.id, self._work, jobs)
         for program in recipe.programs:
             yield program.name, program_job(recipe, program, image.id, self._work, jobs)
 
-    def _one(self, job: Job, log: IO[str]) -> None:
+    def _run_job(self, job: Job, log: IO[str]) -> None:
         tail = deque[str](maxlen=1000)
         stop = threading.Event()
         with self._stage.workspace.engine.started(job) as running:
@@ -268,7 +268,7 @@ class _Run:
             raise self._failure(code, list(tail))
 
     def _failure(self, code: int, tail: Sequence[str]) -> TranslationError:
-        lines = "\n".join(f"    {line}" for line in telling_lines(tail))
+        lines = "\n".join(f"    {line}" for line in error_excerpt(tail))
         how = "was killed, probably out of memory" if code == 137 else f"ended with {code}"
         return TranslationError(
             f"{self._stage.title} {how} in the phase {self._phases.current}:\n{lines}",
@@ -281,12 +281,12 @@ def _follow_memory(stop: threading.Event, running: Running, phases: Phases) -> N
         phases.memory(running.memory)
 
 
-def telling_lines(tail: Sequence[str], most: int = 30) -> Sequence[str]:
-    """The lines that say what went wrong: from the last error on, or just the last ones."""
-    telling = [number for number, line in enumerate(tail) if _TELLING.search(line)]
-    if not telling:
+def error_excerpt(tail: Sequence[str], most: int = 30) -> Sequence[str]:
+    """The lines about the last error and what follows it; without an error, the last lines."""
+    errors = [number for number, line in enumerate(tail) if _ERROR.search(line)]
+    if not errors:
         return tail[-most:]
-    last = telling[-1]
-    first = next(number for number in telling if number > last - most)
+    last = errors[-1]
+    first = next(number for number in errors if number > last - most)
     start = max(0, first - 2, last - most + 1)
     return tail[start : start + most]

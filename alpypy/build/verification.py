@@ -1,4 +1,4 @@
-"""The last stage of a build: its tarball passes every check, from outside and in a clean Alpine."""
+"""The last stage of a build: check its tarball from outside and in a clean Alpine."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from alpypy.verify import run as verify
 from alpypy.verify.run import Report
 
 
-class Rejected(Exception):  # noqa: N818 - no error of alpypy's: the report is the result
+class Rejected(Exception):  # noqa: N818 - not an error: the report is the result
     """The tarball did not pass; the report says why."""
 
     def __init__(self, report: Report) -> None:
@@ -27,7 +27,7 @@ class Rejected(Exception):  # noqa: N818 - no error of alpypy's: the report is t
 
 @dataclass(frozen=True)
 class Verification:
-    """The stage that verifies a tarball. Its making raises Rejected when something is wrong."""
+    """The stage that verifies a tarball. ``make`` raises Rejected if a check fails."""
 
     package: Package
     base: BaseImage
@@ -41,7 +41,7 @@ class Verification:
 
     @cached_property
     def key(self) -> str:
-        """Of the package and all that decides what is checked."""
+        """Covers the package, and everything that decides what is checked."""
         return key_of(
             package=self.package.key, checks=verify.digest_of_checks(self.package.workspace.data)
         )
@@ -51,7 +51,7 @@ class Verification:
         return estimates.stage("verify")
 
     def load(self) -> Report | None:
-        """The report, if these very checks have passed this very tarball."""
+        """The report, if this tarball has passed these checks."""
         record, tarball = self.package.workspace.store.record(self.key), self.package.load()
         if record is None or tarball is None:
             return None
@@ -62,7 +62,7 @@ class Verification:
         """Run the checks."""
         workspace, tarball = self.package.workspace, self.package.load()
         if tarball is None:
-            raise AssertionError("a release is packaged before it is verified")
+            raise AssertionError("a release must be packaged before it is verified")
         workspace.say(f"verify {tarball.path.name}")
         report = verify.verify(workspace, tarball.path, self.base.reference)
         if report.exit_code:

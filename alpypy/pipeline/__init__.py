@@ -1,1 +1,1 @@
-"""A build from what was asked for to a verified tarball."""
+"""A whole build: from a request to a verified tarball."""

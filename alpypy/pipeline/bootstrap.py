@@ -1,4 +1,4 @@
-"""The whole way: run a plan's stages, each once, and put out what passes verify."""
+"""A whole build: run the stages of a plan, and publish the tarball if it passes verify."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from alpypy.verify.run import Report
 
 @dataclass(frozen=True)
 class Outcome:
-    """The tarball in artifacts/ and what verify said of it."""
+    """The tarball and verify's report. It is in artifacts/ only if it passed."""
 
     tarball: Path
     report: Report
@@ -33,7 +33,7 @@ class Outcome:
 
 @dataclass(frozen=True)
 class PlannedStage:
-    """One line of ``invoke plan``. ``seconds`` is how long the stage should take."""
+    """A line of ``invoke plan``. ``seconds`` is how long the stage should take."""
 
     title: str
     key: str
@@ -42,7 +42,7 @@ class PlannedStage:
 
 
 class Builder:
-    """A build that is planned, and may be carried out."""
+    """Plans a build, and runs it."""
 
     def __init__(self, workspace: Workspace, build: ResolvedBuild) -> None:
         self._workspace = workspace
@@ -62,10 +62,12 @@ class Builder:
 
     def planned(self) -> tuple[PlannedStage, ...]:
         """Every stage in order, whether it is finished, and how long it should take."""
-        left = {stage.key for stage in pending(self.plan)}
+        unfinished = {stage.key for stage in pending(self.plan)}
         estimates = Estimates(self._workspace)
         return tuple(
-            PlannedStage(stage.title, stage.key, stage.key not in left, stage.expected(estimates))
+            PlannedStage(
+                stage.title, stage.key, stage.key not in unfinished, stage.expected(estimates)
+            )
             for stage in self.plan
         )
 
@@ -73,14 +75,14 @@ class Builder:
         """Run the stages that are not finished, and put the tarball into artifacts/.
 
         Raises:
-            AlpypyError: of the stage that failed; those before it stay finished.
+            AlpypyError: a stage failed; the stages before it stay finished.
         """
-        left = pending(self.plan)
-        for stage in left:
+        stages = pending(self.plan)
+        for stage in stages:
             if isinstance(stage, Translation):
                 stage.prepare()
         try:
-            for stage in left:
+            for stage in stages:
                 self._run(stage)
             report = self._run(self.plan[-1])
         except Rejected as rejected:

@@ -1,4 +1,4 @@
-"""What a build is asked for, resolved and checked before any engine is needed."""
+"""A request for a build, resolved and checked before it needs an engine."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ _TRANSLATES = "2.7"  # RPython is a subset of this language
 
 @dataclass(frozen=True)
 class BuildRequest:
-    """What is asked for. ``with_pypy`` is a tarball's path or a PyPy version; ``jobs`` how many C
-    compilers run at once, by default as many as there are processors for them."""
+    """What the user asks for. ``with_pypy`` is a tarball's path or a PyPy version. ``jobs`` is how
+    many C compilers run at once, by default the number of processors."""
 
     target: Target
     sources: Sequence[Path] = ()
@@ -35,9 +35,9 @@ class BuildRequest:
 
 @dataclass(frozen=True)
 class ResolvedBuild:
-    """A request with all that it means: recipes, sources by release, the PyPy 2.7 that is given.
+    """A request with everything it means: recipes, sources by release, and the user's PyPy 2.7.
 
-    ``small`` is the recipe of the PyPy that translates the target, None when none has to be made.
+    ``small`` is the recipe of the PyPy that translates the target; None if no such PyPy is built.
     """
 
     request: BuildRequest
@@ -51,24 +51,24 @@ def _refuse_with_pypy(request: BuildRequest) -> None:
     if request.with_pypy == "":
         raise SpecError(
             "--with-pypy is empty",
-            remedy="give the path of a PyPy 2.7 tarball or its version; a shell variable that is"
-            " not set leaves nothing",
+            remedy="give the path of a PyPy 2.7 tarball or its version; if you gave a shell"
+            " variable, set it",
         )
     if request.direct and request.with_pypy is not None:
         raise SpecError(
-            "--direct translates with CPython, and --with-pypy with a PyPy",
+            "--direct translates with CPython, but --with-pypy with a PyPy",
             remedy="give one of the two",
         )
 
 
 def _refuse_twice(sources: Iterable[tuple[str, str]]) -> None:
-    """Two sources, given as release and path, for one release: nothing says which is meant."""
+    """Refuse two sources for the same release. ``sources`` has pairs of release and path."""
     paths: dict[str, str] = {}
     for release, path in sources:
         if release in paths:
             raise SpecError(
                 f"{paths[release]} and {path} are both PyPy {release}",
-                remedy="give --source one of them",
+                remedy="give --source only one of them",
             )
         paths[release] = path
 
@@ -77,7 +77,7 @@ def resolve(project: Project, request: BuildRequest) -> ResolvedBuild:
     """Work out what a request means.
 
     Raises:
-        SpecError: something it names does not exist, or does not go together.
+        SpecError: something in it does not exist, or cannot be combined.
         ArchiveError: a local source is damaged.
         DataError: a file in versions/ or patches/ is not usable.
     """
@@ -87,28 +87,28 @@ def resolve(project: Project, request: BuildRequest) -> ResolvedBuild:
     given = _given_pypy(project.artifacts, catalog.translator, request)
     staged = recipe.translator is not None and not request.direct and given is None
     small = catalog.translator_recipe(request.target) if staged else None
-    found = [identify(path, project.cache) for path in request.sources]
-    _refuse_twice((source.release, source.path) for source in found)
+    local_sources = [identify(path, project.cache) for path in request.sources]
+    _refuse_twice((source.release, source.path) for source in local_sources)
     sources = {
-        wanted.target.release: open_source(wanted, found, project.fetcher)
-        for wanted in filter(None, (recipe, small))
+        needed.target.release: open_source(needed, local_sources, project.fetcher)
+        for needed in filter(None, (recipe, small))
     }
-    refuse_unused(found, sources)
+    refuse_unused(local_sources, sources)
     return ResolvedBuild(request, recipe, small, given, sources)
 
 
 def _given_pypy(artifacts: Path, translator: str, request: BuildRequest) -> GivenPypy | None:
-    asked, target = request.with_pypy, request.target
-    if asked is None:
+    given, target = request.with_pypy, request.target
+    if given is None:
         return None
-    path = Path(asked)
+    path = Path(given)
     if not path.is_file():
-        path = artifacts / _two(asked, translator, target).tarball
+        path = artifacts / _pypy2_target(given, translator, target).tarball
     if not path.is_file():
         raise SpecError(
-            f"--with-pypy {asked}: there is no such file, and no {path.name} in artifacts/",
+            f"--with-pypy {given}: neither that file nor artifacts/{path.name} exists",
             remedy="give the path of a PyPy 2.7 tarball for this Alpine, or build one:"
-            f" {typed('bootstrap', pypy=asked, alpine=target.alpine)}",
+            f" {typed('bootstrap', pypy=given, alpine=target.alpine)}",
         )
     problem = _unfit(path, target)
     if problem:
@@ -120,29 +120,30 @@ def _given_pypy(artifacts: Path, translator: str, request: BuildRequest) -> Give
     return GivenPypy(BuiltTarball(path, file_digest(path)))
 
 
-def _two(asked: str, translator: str, target: Target) -> Target:
-    """What a version that was given means: what translates is a PyPy 2.7, whatever the target."""
+def _pypy2_target(given: str, translator: str, target: Target) -> Target:
+    """The target of a version in --with-pypy: a PyPy 2.7, because only that translates."""
     try:
-        if PypyVersion.parse(asked).language == _TRANSLATES:
-            return Target(asked, target.alpine, target.arch)
-        problem = f"is not a PyPy {_TRANSLATES}, and no other translates"
+        if PypyVersion.parse(given).language == _TRANSLATES:
+            return Target(given, target.alpine, target.arch)
+        problem = f"is not a PyPy {_TRANSLATES}, and only that translates"
     except SpecError:
         problem = "is neither a file nor a PyPy version"
     raise SpecError(
-        f"--with-pypy {asked} {problem}",
+        f"--with-pypy {given} {problem}",
         remedy=f"give {translator}, or the path of such a tarball for Alpine {target.alpine}",
     )
 
 
 def _unfit(tarball: Path, target: Target) -> str | None:
-    """Why a tarball cannot translate: it must run in an image of the target's Alpine."""
+    """Why a tarball cannot translate; it must run in an image of the target's Alpine."""
     try:
-        found = Manifest.of_tarball(tarball)
+        manifest = Manifest.of_tarball(tarball)
     except ArchiveError as error:
         return error.what
-    release, alpine, arch = found.target.release, found.target.alpine, found.target.arch
-    if found.kind != "pypy" or PypyVersion.parse(release).language != _TRANSLATES:
-        return f"it is {release}, and only a PyPy {_TRANSLATES} translates"
+    pypy = manifest.target
+    release, alpine, arch = pypy.release, pypy.alpine, pypy.arch
+    if manifest.kind != "pypy" or PypyVersion.parse(release).language != _TRANSLATES:
+        return f"it is {release}, but only a PyPy {_TRANSLATES} translates"
     if (alpine, arch) != (target.alpine, target.arch):
         return f"it is for Alpine {alpine} on {arch}, not for {target.alpine} on {target.arch}"
     return None

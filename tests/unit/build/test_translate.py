@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from alpypy.build.estimates import translation_title
-from alpypy.build.translate import check_resources, default_jobs, telling_lines
+from alpypy.build.translate import check_resources, default_jobs, error_excerpt
 from alpypy.core.errors import ResourceError
 from alpypy.recipes.recipe import load_catalog
 from alpypy.recipes.spec import Target
@@ -27,8 +27,8 @@ lines = st.lists(st.sampled_from(["[rtyper] specializing", "a.c:1: error: no", "
 
 
 @given(lines, st.integers(min_value=3, max_value=40))
-def test_telling_lines_are_lines_of_the_log_in_their_order(tail: list[str], most: int) -> None:
-    found = list(telling_lines(tail, most))
+def test_the_excerpt_has_lines_of_the_log_in_their_order(tail: list[str], most: int) -> None:
+    found = list(error_excerpt(tail, most))
     assert len(found) <= most
     assert (not found) == (not tail)
     assert any(tail[start : start + len(found)] == found for start in range(len(tail) + 1))
@@ -36,7 +36,7 @@ def test_telling_lines_are_lines_of_the_log_in_their_order(tail: list[str], most
 
 
 def test_the_last_lines_are_told_when_none_says_error() -> None:
-    assert telling_lines([str(number) for number in range(100)], 2) == ["98", "99"]
+    assert error_excerpt([str(number) for number in range(100)], 2) == ["98", "99"]
 
 
 @pytest.mark.parametrize(
@@ -51,7 +51,7 @@ def test_the_last_lines_are_told_when_none_says_error() -> None:
 )
 def test_the_error_is_told_with_what_is_around_it(line: str) -> None:
     noise = [f"[rtyper] {number}" for number in range(500)]
-    found = list(telling_lines([*noise, line, "because", "of this", *noise[:40]]))
+    found = list(error_excerpt([*noise, line, "because", "of this", *noise[:40]]))
     assert found[:5] == ["[rtyper] 498", "[rtyper] 499", line, "because", "of this"]
     assert len(found) == 30
 
@@ -61,7 +61,7 @@ def test_a_long_traceback_is_told_to_its_end(prefix: str) -> None:
     frames = [f'{prefix}  File "rtyper.py", line {number}' for number in range(60)]
     last = f"{prefix}TyperError: don't know how to convert"
     tail = [f"{prefix}Traceback (most recent call last):", *frames, last, "[translation] done"]
-    assert last in telling_lines(tail)
+    assert last in error_excerpt(tail)
 
 
 def test_enough_memory_and_disk_is_no_error(tmp_path: Path) -> None:
@@ -73,7 +73,7 @@ def test_enough_memory_and_disk_is_no_error(tmp_path: Path) -> None:
 def test_too_little_memory_is_said_with_both_numbers(tmp_path: Path) -> None:
     with pytest.raises(ResourceError) as caught:
         check_resources(replace(SMALL, memory_mib=ABSURD), tmp_path)
-    assert f"peaks at about {ABSURD} MiB of memory" in caught.value.what
+    assert f"needs about {ABSURD} MiB of memory" in caught.value.what
     assert "MiB are available" in caught.value.what
     assert "swap" in caught.value.remedy
 
@@ -81,7 +81,7 @@ def test_too_little_memory_is_said_with_both_numbers(tmp_path: Path) -> None:
 def test_too_little_disk_is_said_with_the_folder(tmp_path: Path) -> None:
     with pytest.raises(ResourceError) as caught:
         check_resources(replace(SMALL, disk_mib=ABSURD), tmp_path)
-    assert f"needs about {ABSURD} MiB of disk, and {tmp_path} has" in caught.value.what
+    assert f"needs about {ABSURD} MiB of disk, but {tmp_path} has" in caught.value.what
     assert "ALPYPY_CACHE" in caught.value.remedy
 
 
