@@ -1,10 +1,13 @@
-"""What all tests share: how hypothesis looks for counter-examples, and what runs side by side."""
+"""What all tests share: how hypothesis looks for counter-examples, what runs side by side, and a
+Debian mirror."""
 
 from __future__ import annotations
 
 import logging
 import os
+import shutil
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from hypothesis import settings
@@ -12,6 +15,8 @@ from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
 
 from alpypy.core import log as told
+from tests.debian import Key, Repository, new_key
+from tests.loopback import Handler, Site, serve
 
 # No deadline: how long one example takes says how busy the machine is.
 settings.register_profile("alpypy", deadline=None)
@@ -52,3 +57,28 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Schedul
 def pytest_xdist_auto_num_workers() -> int:
     """With `-n auto`, two processes more than processors: some wait for servers and time limits."""
     return len(os.sched_getaffinity(0)) + 2
+
+
+@pytest.fixture(scope="session")
+def signing_key() -> Iterator[Key]:
+    """A key for Debian repositories of tests."""
+    needed = {"apt-get": "apt", "dpkg-deb": "dpkg", "gpg": "gnupg"}
+    missing = [package for program, package in needed.items() if shutil.which(program) is None]
+    if missing:
+        pytest.skip(f"apt-get install {' '.join(missing)}: this machine does not have it")
+    with new_key() as key:
+        yield key
+
+
+@pytest.fixture
+def repository(
+    signing_key: Key, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Repository]:
+    """A Debian mirror on loopback that is the only one of this machine's apt."""
+    folder, site = tmp_path / "repository", Site()
+    folder.mkdir()
+    for address in serve(type("MirrorHandler", (Handler,), {"site": site})):
+        site.address = address
+        made = Repository(site, signing_key, folder)
+        monkeypatch.setenv("APT_CONFIG", str(made.settings()))
+        yield made

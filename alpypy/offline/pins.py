@@ -66,7 +66,8 @@ def settle(
 ) -> tuple[Replacement, ...]:
     """Fetch every file, and in place of those that no mirror has any more what it has now.
 
-    Where one of a source's packages was replaced, the others are taken as they are now too.
+    Where one of a source's packages was replaced, the others are taken as they are now too. The
+    replacements are in the order of what they replace, as in a kit's label.
 
     Raises:
         DownloadError: a file is out of reach and so is Debian's index, or that is not signed as it
@@ -83,7 +84,7 @@ def settle(
         missing = _missing(fetcher, group)
         if missing:
             replacements += search.replacements(group, missing)
-    return tuple(replacements)
+    return tuple(sorted(replacements, key=lambda one: one.pin))
 
 
 def taken(replacements: Iterable[Replacement]) -> Mapping[str, Source]:
