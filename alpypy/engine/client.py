@@ -1,4 +1,4 @@
-"""The docker SDK's client, with an engine's own certificates whatever the environment has."""
+"""The docker SDK's client, with an engine's own certificates in any environment."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class _Connection(docker.APIClient):
     def merge_environment_settings(
         self, url: Any, proxies: Any, stream: Any, verify: Any, cert: Any
     ) -> Any:
-        """requests prefers REQUESTS_CA_BUNDLE to the session's own authority, and an engine has one
+        """Keep the engine's own authority: requests prefers REQUESTS_CA_BUNDLE to it
         (docker/docker-py#2433)."""
         chosen = self.verify if verify is None else verify
         return super().merge_environment_settings(url, proxies, stream, chosen, cert)

@@ -35,7 +35,7 @@ _ENDED = ("exited", "dead")
 
 
 def engine_error(error: Exception) -> EngineError:
-    """One of ENGINE_FAILURES as an error with a remedy.
+    """An error with a remedy, for one of ENGINE_FAILURES.
 
     Downloads raise errors of their own, so what the libraries raise here comes from the engine.
     """
@@ -59,7 +59,7 @@ def connect(cache: Path) -> Iterator[Engine]:
         cache: where leases and a private engine's data are kept.
 
     Raises:
-        EngineError: the one that is named does not answer, or none does and none can be started.
+        EngineError: the named engine does not answer, or no engine does and none can be started.
     """
     with contextlib.ExitStack() as stack:
         client = _answering()
@@ -75,8 +75,8 @@ def engine_answers() -> bool:
     """Whether an engine is running already.
 
     Raises:
-        EngineError: ``DOCKER_HOST`` or Docker's current context names one that does not answer or
-            that this user may not use.
+        EngineError: ``DOCKER_HOST`` or Docker's current context names an engine that does not
+            answer or that this user may not use.
     """
     client = _answering()
     if client:
@@ -85,7 +85,7 @@ def engine_answers() -> bool:
 
 
 def _answering() -> docker.DockerClient | None:
-    """An engine that runs. One that is named is the one to use, even if another answers."""
+    """An engine that runs. A named engine is used even if another engine answers."""
     if address := address_of_environment() or address_of_context():
         try:
             return open_client(address.url, address.tls)

@@ -63,7 +63,7 @@ class Engine:
 
     @property
     def user(self) -> str:
-        """The user of a container whose files in a mounted folder are to belong to this user."""
+        """The user to run a container as, so that its files in a mounted folder are this user's."""
         return "0:0" if self.rootless else f"{os.getuid()}:{os.getgid()}"
 
     def image_id(self, reference: str) -> str | None:
@@ -79,7 +79,7 @@ class Engine:
         return _ARCHITECTURES.get(name, name)
 
     def alpine_release(self, reference: str) -> str | None:
-        """What /etc/alpine-release says in an image that the engine holds; None without one.
+        """The release in /etc/alpine-release of an image that the engine holds; None without it.
 
         Reading it takes up to a second, so alpypy keeps it under the image's ID.
         """
@@ -128,7 +128,7 @@ class Engine:
         """ID of the image that was built with a label, if the engine still has it.
 
         Images that users make from it inherit the label, but have more layers or are younger. The
-        search is among all images, as one without a name may still be the base of another.
+        search includes images without a name: they may still be the base of another.
         """
         images = self.client.images.list(all=True, filters={"label": f"{label}={value}"})
         first = min(images, key=_age, default=None)
@@ -187,9 +187,9 @@ class Engine:
             made = _follow(stream, lines, on_line)
         except (APIError, BuildError) as error:
             raise _image_error(tag, str(error), lines) from error
-        # By its ID where the engine says it: another run may have taken the name meanwhile.
-        if found := self.image_id(made or tag):
-            return found
+        # By its ID if the engine sends it: another run may have taken the name meanwhile.
+        if image := self.image_id(made or tag):
+            return image
         raise _image_error(tag, "the engine did not keep the image", lines)
 
     def import_rootfs(self, tarball: Path, reference: str) -> str:
@@ -202,8 +202,8 @@ class Engine:
         reason = "the engine did not keep the image"
         try:
             self.client.api.import_image(str(tarball), repository=repository, tag=tag)
-            if found := self.image_id(reference):
-                return found
+            if image := self.image_id(reference):
+                return image
         except APIError as error:
             reason = str(error.explanation or error)
         raise ImageError(
@@ -280,7 +280,7 @@ def _age(image: Image) -> tuple[int, str]:
 
 
 def _follow(stream: Iterator[Any], lines: list[str], on_line: Callable[[str], None] | None) -> str:
-    """The image's ID, if the engine says it. The output is appended to ``lines``."""
+    """The image's ID, if the engine sends it. The output is appended to ``lines``."""
     made = ""
     for event in stream:
         _take_build_event(event, lines, on_line)

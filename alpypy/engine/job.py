@@ -1,4 +1,4 @@
-"""One command in one container: how it is to run, and how it ended."""
+"""A command in a container: how to run it, and how it ended."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Mount:
 
 @dataclass(frozen=True)
 class Job:
-    """One command in one container. ``timeout`` is in seconds; None waits for ever.
+    """A command in a container. ``timeout`` is in seconds; None waits forever.
 
     ``last_words`` is the signal that the command gets at the timeout, 5 seconds before its end.
     ``network`` is Docker's name of it: none, bridge or host.
@@ -49,9 +49,9 @@ class Completed:
 
 def proxy_environment() -> dict[str, str]:
     """The user's proxy settings, for image builds (never kept in an image)."""
-    found = {}
+    settings = {}
     for name in _PROXY_NAMES:
         value = os.environ.get(name) or os.environ.get(name.lower())
         if value:
-            found[name] = found[name.lower()] = value
-    return found
+            settings[name] = settings[name.lower()] = value
+    return settings

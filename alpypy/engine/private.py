@@ -1,4 +1,4 @@
-"""A container engine of alpypy's own, for a machine where one is installed and none runs."""
+"""alpypy's own container engine, for a machine where an engine is installed but none runs."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ _INSTALL = "install one: apt-get install -y docker.io iptables   (or podman, or 
 def private_engine(folder: Path) -> Iterator[str]:
     """Start an engine with its own socket and data below ``folder``; give its address.
 
-    Runs at the same time share one, and the last to finish stops it. After a run that was killed,
-    the next one uses and stops it.
+    Runs at the same time share an engine, and the last to finish stops it. If a run was killed,
+    the next run uses and stops its engine.
 
     Raises:
-        EngineError: none is installed, or it did not start.
+        EngineError: no engine is installed, or it did not start.
     """
     folder.mkdir(parents=True, exist_ok=True)
     address = f"unix://{_socket(folder)}"
@@ -136,7 +136,7 @@ def _wait_until_gone(folder: Path) -> None:
 
 
 def _running(folder: Path) -> int | None:
-    """Number of the engine's process, unless it ended and another process has its number now."""
+    """The engine's process ID, unless it ended and another process has this ID now."""
     try:
         pid = int((folder / "pid").read_text())
         command = Path(f"/proc/{pid}/cmdline").read_bytes()

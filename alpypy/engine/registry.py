@@ -64,7 +64,7 @@ def push(engine: Engine, reference: str, say: Callable[[str], None]) -> str:
 
 
 def _follow(reference: str, events: Iterable[Mapping[str, Any]]) -> str:
-    """Show the progress of all layers; the digest is in one of the last events."""
+    """Show the progress of all layers; the digest comes with the last events."""
     digest, sent, sizes = "", dict[str, int](), dict[str, int]()
     with Transfer(f"push {reference}") as progress:
         for event in events:

@@ -1,4 +1,4 @@
-"""The one context of all that works in containers."""
+"""The context of everything that works in containers."""
 
 from __future__ import annotations
 

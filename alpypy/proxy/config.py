@@ -29,7 +29,7 @@ class ProxySettings(Record, frozen=True):
 
 @dataclass(frozen=True)
 class Endpoint:
-    """An address of this machine, and the addresses and networks that may ask there."""
+    """An address of this machine, and the addresses and networks that may connect to it."""
 
     address: str
     port: int
@@ -52,9 +52,8 @@ def load_settings(root: Path) -> ProxySettings:
 
 @dataclass(frozen=True)
 class BuildProxy:
-    """The proxy that a user asks for: its folder, its port, the most that its cache takes (in MiB),
-    the hosts whose https connections it opens, and the user's own lines for squid's
-    configuration."""
+    """The proxy that a user asks for: its folder, its port, the limit of its cache (in MiB), the
+    hosts whose https connections it opens, and the user's own lines for squid's configuration."""
 
     folder: Path
     port: int

@@ -66,7 +66,7 @@ def find_endpoint(engine: Engine, port: int) -> Endpoint:
         )
     try:
         with socket.create_server((bridge.address, port)) as probe:
-            port = probe.getsockname()[1]  # 0 stands for a free one
+            port = probe.getsockname()[1]  # if it was 0, the system chose a free port
             # Docker rewrites the source of this machine's own connections to its bridge.
             with socket.create_connection((bridge.address, port)), probe.accept()[0] as accepted:
                 own = str(accepted.getpeername()[0])
@@ -84,10 +84,10 @@ def find_endpoint(engine: Engine, port: int) -> Endpoint:
 def running(
     proxy: BuildProxy, squid: Squid, endpoint: Endpoint
 ) -> Iterator[subprocess.Popen[bytes]]:
-    """squid, from when it listens; it has ended when this is left.
+    """Run squid: the block starts when squid listens, and squid has ended after it.
 
     Raises:
-        ProxyError: another one uses the folder, or squid ended by itself.
+        ProxyError: another proxy uses the folder, or squid ended by itself.
     """
     # squid names its shared memory by what follows -n.
     arguments = ("-N", "-n", f"alpypy{endpoint.port}", "-f", "squid.conf")
@@ -124,7 +124,7 @@ def make_folder(folder: Path, squid: Squid) -> None:
 
 
 def write_new(path: Path, content: bytes, squid: Squid) -> None:
-    """Write a file for squid's user, and no other, in place of an old one."""
+    """Write a file that only squid's user can read; replaces an old file."""
     path.unlink(missing_ok=True)
     with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
         os.fchown(file.fileno(), squid.user, squid.group)
@@ -139,7 +139,7 @@ def _alone(folder: Path) -> Iterator[None]:
     except Timeout as error:
         raise ProxyError(
             f"another proxy runs with the cache {folder}",
-            remedy="use that one, end it, or give this one another cache with ALPYPY_CACHE",
+            remedy="use that proxy, end it, or choose another cache for this one with ALPYPY_CACHE",
         ) from error
 
 
@@ -213,7 +213,7 @@ def hints(proxy: BuildProxy, endpoint: Endpoint) -> Iterator[str]:
 
 
 def saved(lines: Iterable[str]) -> str:
-    """What squid's log of answers adds up to, without tunnels, refusals and failures."""
+    """The sums of squid's log of answers, without tunnels, refusals and failures."""
     answers = served = cached = 0
     for line in lines:
         words = line.split()

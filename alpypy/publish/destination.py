@@ -18,14 +18,14 @@ from alpypy.publish.page import TITLE, notes
 
 _GITHUB = "github:"
 _NAME = re.compile(r"[0-9A-Za-z][0-9A-Za-z-]{0,38}/[0-9A-Za-z._-]{1,100}", re.ASCII)
-_NEW = ".new"  # ends the name of a file until it takes the place of the one before
+_NEW = ".new"  # ends a new file's name until the old file is deleted
 
 
 class Destination(Protocol):
     """What publishing needs of a place."""
 
     def index(self) -> bytes | None:
-        """The published index, if there is one."""
+        """The published index; None if there is none."""
 
     def pages(self) -> list[str]:
         """Files and folders that have the names of a release's pages."""
@@ -34,7 +34,7 @@ class Destination(Protocol):
         """Write an empty index, by which a run after an interruption recognizes the place."""
 
     def digest(self, name: str) -> str | None:
-        """The SHA-256 of the published file of that name, if there is one and it is complete."""
+        """The SHA-256 of the published file of that name; None if it is missing or incomplete."""
 
     def add(self, path: Path, sha256: str) -> None:
         """Publish a file under its name, unless another published file has that name."""
@@ -76,7 +76,7 @@ class FolderDestination:
         self._path = path
 
     def index(self) -> bytes | None:
-        """The published index, if there is one."""
+        """The published index; None if there is none."""
         path = self._path / FILE_NAME
         return path.read_bytes() if path.is_file() else None
 
@@ -129,7 +129,7 @@ class GithubDestination:
         self._replace(FILE_NAME, ReleaseIndex().to_json().encode())
 
     def digest(self, name: str) -> str | None:
-        """The SHA-256 of a file. An incomplete one does not count."""
+        """The SHA-256 of a file; None if it is missing or incomplete."""
         asset = self._assets.get(name)
         return self._repository.digest(asset) if asset and asset.whole else None
 
@@ -148,7 +148,7 @@ class GithubDestination:
         return there
 
     def _release(self) -> GithubRelease:
-        """It is made when there is something to send."""
+        """The release; created before the first file is sent."""
         if self._found is None:
             self._found = self._repository.create(self._tag, TITLE)
         return self._found
@@ -173,5 +173,5 @@ class GithubDestination:
             path.write_bytes(content)
             try:
                 return self._repository.send(self._release(), path, sha256)
-            except DigestError as error:  # what an earlier run left there was removed before
+            except DigestError as error:  # earlier runs' files with this name were deleted before
                 raise overtaken(name.removesuffix(_NEW)) from error

@@ -20,7 +20,7 @@ from alpypy.recipes.spec import PypyVersion, Target
 
 @dataclass(frozen=True)
 class DownloadSettings:
-    """Where a download comes from and goes to. ``cache`` has what an interrupted one has."""
+    """Where a download comes from and goes to. ``cache`` keeps interrupted downloads."""
 
     url: str
     cache: Path
@@ -31,11 +31,11 @@ def download(place: DownloadSettings, wanted: Target) -> tuple[Path, ReleasedTar
     """The verified tarball of a target in ``artifacts``, with its ``.sha256``, and what it is.
 
     Raises:
-        SpecError: the address is none, or the release has no such PyPy; the message has those that
-            it has.
-        ReleaseError: what is at the address is no index.
+        SpecError: the address is not valid, or the release has no such PyPy; the message lists the
+            PyPys that it has.
+        ReleaseError: the file at the address is not an index.
         DownloadError: the index or the tarball could not be fetched.
-        DigestError: the tarball is not the one that the index names, or another one is there.
+        DigestError: the tarball's digest is not that of the index, or another file has its name.
         ResourceError: the disk is full.
     """
     index = read_index(place.url)
@@ -53,9 +53,9 @@ def read_index(url: str) -> ReleaseIndex:
     """The index of the release at an address.
 
     Raises:
-        SpecError: the address is not one of http or https.
+        SpecError: it is not an http or https address.
         DownloadError: it could not be fetched.
-        ReleaseError: it is no index.
+        ReleaseError: the file is not an index.
     """
     if not url.lower().startswith(("http://", "https://")):
         raise SpecError(
@@ -72,11 +72,11 @@ def read_index(url: str) -> ReleaseIndex:
 def next_steps(path: Path, tarball: ReleasedTarball, folder: Path | None) -> list[str]:
     """What to type after a download; ``folder`` is the PyPy's own, when it was unpacked."""
     program = tarball.build.executables[0]
-    needs = f"it needs, on Alpine: apk add {' '.join(tarball.packages)}"
+    needs = f"on Alpine, install what it needs: apk add {' '.join(tarball.packages)}"
     return [
         *([needs] if tarball.packages else []),
         *([f"run it: {folder / program}"] if folder else []),
-        f"before {typed('image')} and {typed('wheels')} take it: {typed('verify')} {path}",
+        f"verify it before {typed('image')} or {typed('wheels')}: {typed('verify')} {path}",
     ]
 
 
@@ -84,7 +84,7 @@ def _choose(index: ReleaseIndex, wanted: Target, where: str) -> ReleasedTarball:
     for tarball in index.tarballs:
         if _key(tarball.target) == _key(wanted):
             return tarball
-    PypyVersion.parse(wanted.release)  # says how one is written, when it is no version at all
+    PypyVersion.parse(wanted.release)  # raises an error that shows the form, if it is not a version
     targets = (tarball.target for tarball in index.tarballs)
     there = [f"{target.version} on Alpine {target.alpine}, {target.arch}" for target in targets]
     raise SpecError(
@@ -98,7 +98,7 @@ def _key(target: Target) -> tuple[str, str, str]:
 
 
 def _refuse_other(target: Path, tarball: ReleasedTarball) -> None:
-    """A PyPy that the user built is not to be lost."""
+    """Refuse to replace a PyPy that the user built."""
     if target.is_file() and (digest := file_digest(target)) != tarball.sha256:
         raise DigestError(
             f"{target} exists with SHA-256 {digest}; the release's has {tarball.sha256}",
@@ -113,7 +113,7 @@ def _fetch(place: DownloadSettings, tarball: ReleasedTarball) -> Path:
     except DigestError as error:
         raise DigestError(
             error.what,
-            remedy="do not use the file: it is not the one that the release's index names. Tell"
+            remedy="do not use the file: its digest is not the one in the release's index. Tell"
             " the people who publish the release",
         ) from error
     except DownloadError as error:

@@ -58,7 +58,7 @@ class GithubRelease(msgspec.Struct, frozen=True):
 
 
 class Asset(msgspec.Struct, frozen=True):
-    """A file of a release as GitHub describes it; of old ones it does not say the digest."""
+    """A file of a release as GitHub describes it; old files have no digest there."""
 
     id: int
     name: str
@@ -72,7 +72,7 @@ class Asset(msgspec.Struct, frozen=True):
 
     @property
     def sha256(self) -> str | None:
-        """Its digest, where GitHub says it."""
+        """Its digest, if GitHub sends it."""
         algorithm, _, digest = (self.digest or "").partition(":")
         return digest if algorithm == "sha256" else None
 
@@ -83,17 +83,17 @@ class _Complaint(msgspec.Struct, frozen=True):
 
 
 class _Refusal(msgspec.Struct, frozen=True):
-    """GitHub's answer when it refuses; gh shows the message, and not what ``errors`` say."""
+    """GitHub's answer when it refuses; gh shows its message, but not its ``errors``."""
 
     errors: tuple[_Complaint, ...] = ()
 
 
 class UnansweredError(ReleaseError):
-    """GitHub does not answer, or says that it has trouble: asking again may help."""
+    """GitHub does not answer, or reports a failure of its own: another attempt may help."""
 
 
 class RefusedError(ReleaseError):
-    """GitHub refuses; ``missing``: there is no such thing, ``name_taken``: another file has it."""
+    """GitHub refuses: the object is ``missing``, or another file has the name (``name_taken``)."""
 
     missing = False
     name_taken = False
@@ -102,7 +102,7 @@ class RefusedError(ReleaseError):
 class GithubRepository:
     """A repository's releases. ``name`` is OWNER/REPO.
 
-    Every method may raise SpecError (there is no gh, or nobody is logged in) and ReleaseError
+    Every method may raise SpecError (gh is not installed or not logged in) and ReleaseError
     (GitHub refuses, or does not answer).
     """
 
@@ -119,7 +119,7 @@ class GithubRepository:
             raise
 
     def create(self, tag: str, title: str) -> GithubRelease:
-        """A new release; GitHub makes the tag, at the end of the default branch, if need be."""
+        """Create a release. GitHub creates a missing tag at the end of the default branch."""
         values = ("--raw-field", f"tag_name={tag}", "--raw-field", f"name={title}")
         return _decoded(self._ask_once("releases", *values), GithubRelease)
 
@@ -129,7 +129,7 @@ class GithubRepository:
         self._ask(f"releases/{release.id}", *call, body=body)
 
     def assets(self, release: GithubRelease) -> dict[str, Asset]:
-        """All files of a release by name, also incomplete ones."""
+        """All files of a release by name, including incomplete ones."""
         lines = self._ask(
             f"releases/{release.id}/assets?per_page=100&page=1", "--paginate", "--jq", ".[]"
         )
@@ -145,7 +145,7 @@ class GithubRepository:
                 raise
 
     def rename(self, asset: Asset, name: str) -> Asset:
-        """Rename a file. That another run does the same at the same time is an error."""
+        """Rename a file; an error if another run does the same at the same time."""
         call = ("--method", "PATCH", "--raw-field", f"name={name}")
         try:
             return _decoded(self._ask(f"releases/assets/{asset.id}", *call), Asset)
@@ -167,7 +167,7 @@ class GithubRepository:
     def send(self, release: GithubRelease, path: Path, sha256: str) -> Asset:
         """Add a file to a release, in up to four attempts.
 
-        A failed attempt may leave an incomplete file, which is deleted, or the complete one.
+        A failed attempt may leave an incomplete file, which is deleted, or the complete file.
 
         Raises:
             DigestError: another file has its name.
@@ -205,7 +205,7 @@ class GithubRepository:
         return asset
 
     def _ask(self, path: str, *options: str, body: str = "") -> bytes:
-        """GitHub's answer to what can be asked twice."""
+        """GitHub's answer to a request that may be repeated."""
         for pause in _PAUSES:
             try:
                 return self._ask_once(path, *options, body=body)
@@ -242,20 +242,20 @@ class GithubRepository:
         if not 300 <= status < 500:
             return _unanswered(said)
         complaints = _complaints(done.stdout)
-        more = "; ".join(each.message for each in complaints if each.message)
+        more = "; ".join(complaint.message for complaint in complaints if complaint.message)
         refused = RefusedError(
             f"GitHub refuses, for {self._name}: {said}{f': {more}' if more else ''}",
             remedy=_remedy(status, said),
         )
         refused.missing = status == 404
-        refused.name_taken = any(each.code == "already_exists" for each in complaints)
+        refused.name_taken = any(complaint.code == "already_exists" for complaint in complaints)
         return refused
 
 
 def _complaints(answer: bytes) -> tuple[_Complaint, ...]:
     try:
         return msgspec.json.decode(answer, type=_Refusal).errors
-    except msgspec.DecodeError:  # a refusal without any, or of something before GitHub
+    except msgspec.DecodeError:  # an answer without errors, or from a proxy
         return ()
 
 
@@ -266,7 +266,7 @@ def _remedy(status: int, said: str) -> str:
 
 
 def overtaken(name: str) -> ReleaseError:
-    """The error for a file that another run replaces at the same time."""
+    """The error if another run replaces the same file at the same time."""
     return ReleaseError(
         f"another run publishes to this release at the same time: it sent another {name}",
         remedy=f"wait until the other run has ended, then publish again: {_AGAIN}",

@@ -1,6 +1,6 @@
-"""index.json of a release: every artifact with all that is known of it.
+"""index.json of a release: every artifact with its records.
 
-It names files and no addresses: each file is beside it, wherever both are served from.
+It has file names and no addresses: the files are always beside it.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ from alpypy.wheels.record import WheelName, WheelRecord, wheel_name
 
 FILE_NAME = "index.json"
 SUMS = "SHA256SUMS"
-# What GitHub keeps as it is in the name of a file, and what no address or shell takes for more.
+# Characters that GitHub keeps in file names, and that addresses and shells need not quote.
 _FILE = r"[0-9A-Za-z][0-9A-Za-z.+_-]{0,199}"
 _PROGRAM = re.compile(r"[0-9A-Za-z.+_/-]{1,200}")
 _URL = r"https?://[0-9A-Za-z.\[\]:-]+(/[0-9A-Za-z._~%+:=,/-]*)?"
-_LONGEST = 300  # characters of what is said of a document that anyone may have written
+_LONGEST = 300  # characters of a message about a document that anyone may have written
 _DIGITS = re.compile(r"(\d+)", re.ASCII)
 _Address = Annotated[str, text(_URL, "an http or https address, without user and query")]
 _FileName = Annotated[str, text(_FILE, "the name of a file, of letters, digits and . + _ -")]
@@ -46,7 +46,7 @@ class ReleaseSettings(Record, frozen=True):
 
 @dataclass(frozen=True)
 class ReleasedTarball:
-    """A PyPy: what verify said of it, and its build record. ``size`` is in bytes."""
+    """A PyPy: verify's report and its build record. ``size`` is in bytes."""
 
     size: int
     verify: Report
@@ -64,7 +64,7 @@ class ReleasedTarball:
 
     @property
     def target(self) -> Target:
-        """What it is a PyPy of."""
+        """Its release, Alpine and architecture."""
         return self.build.target
 
     @property
@@ -74,7 +74,7 @@ class ReleasedTarball:
 
     @property
     def kit(self) -> bool:
-        """Whether it was made with the kit for restricted networks, and not with Alpine's own."""
+        """Whether it was made with the kit for restricted networks, not with Alpine's packages."""
         return self.build.image.kit
 
     @property
@@ -85,7 +85,7 @@ class ReleasedTarball:
 
 @dataclass(frozen=True)
 class ReleasedWheel:
-    """A wheel; ``record`` says with what it passed its test. ``size`` is in bytes."""
+    """A wheel; ``record`` is that of its build and test. ``size`` is in bytes."""
 
     file: str
     size: int
@@ -99,7 +99,7 @@ class ReleasedWheel:
 
     @property
     def name(self) -> WheelName:
-        """What its name says."""
+        """Its file name in parts."""
         return wheel_name(self.file)
 
     @property
@@ -109,7 +109,7 @@ class ReleasedWheel:
 
     @property
     def kit(self) -> bool:
-        """Whether what is compiled in it was made with the kit for restricted networks."""
+        """Whether its compiled files were made with the kit for restricted networks."""
         return self.record.kit and self.record.kind in ("musllinux", "linux")
 
     @property
@@ -131,8 +131,8 @@ class ReleaseIndex:
     @classmethod
     def of(cls, artifacts: Sequence[Artifact], url: str | None) -> ReleaseIndex:
         """A release of these artifacts: PyPys first, the newest first, then wheels by name."""
-        tarballs = [each for each in artifacts if isinstance(each, ReleasedTarball)]
-        wheels = [each for each in artifacts if isinstance(each, ReleasedWheel)]
+        tarballs = [artifact for artifact in artifacts if isinstance(artifact, ReleasedTarball)]
+        wheels = [artifact for artifact in artifacts if isinstance(artifact, ReleasedWheel)]
         tarballs.sort(key=_newness, reverse=True)
         wheels.sort(key=lambda wheel: (wheel.name.project, _natural(wheel.file)))
         return cls((*tarballs, *wheels), url)
@@ -140,12 +140,14 @@ class ReleaseIndex:
     @property
     def tarballs(self) -> tuple[ReleasedTarball, ...]:
         """The PyPys."""
-        return tuple(each for each in self.artifacts if isinstance(each, ReleasedTarball))
+        return tuple(
+            artifact for artifact in self.artifacts if isinstance(artifact, ReleasedTarball)
+        )
 
     @property
     def wheels(self) -> tuple[ReleasedWheel, ...]:
         """The wheels."""
-        return tuple(each for each in self.artifacts if isinstance(each, ReleasedWheel))
+        return tuple(artifact for artifact in self.artifacts if isinstance(artifact, ReleasedWheel))
 
     def at(self, url: str) -> ReleaseIndex:
         """The same release at another address."""
@@ -167,7 +169,7 @@ def load_settings(root: Path) -> ReleaseSettings:
     """Read ``root``/versions/release.toml.
 
     Raises:
-        DataError: a field is missing, unknown or of another form.
+        DataError: a field is missing, unknown or invalid.
     """
     return read_toml(root / "versions/release.toml", ReleaseSettings)
 
@@ -176,7 +178,7 @@ def public_address(url: str) -> str:
     """An address that may stand in a page and in commands; a slash at its end is dropped.
 
     Raises:
-        SpecError: it is none, or has a user, a query or a character that a shell would take.
+        SpecError: it is not an address, or has a user, a query or a character that a shell reads.
     """
     if not re.fullmatch(_URL, url):
         raise SpecError(
@@ -187,7 +189,7 @@ def public_address(url: str) -> str:
 
 
 def check_name(file: str) -> None:
-    """Raise ReleaseError when a file cannot be handed out under its name."""
+    """Raise ReleaseError if a file cannot be released under its name."""
     if not re.fullmatch(_FILE, file):
         raise ReleaseError(
             f"a file of a release cannot be called {file!r}",
@@ -196,7 +198,7 @@ def check_name(file: str) -> None:
 
 
 def never_replaced(*taken: tuple[str, str, str]) -> DigestError:
-    """The error for published files, each by its name, its SHA-256 there, and the other one's."""
+    """The error for files, each as its name, its published SHA-256, and its SHA-256 here."""
     lines = [
         f"{file}: published with SHA-256 {there}, here with {here}" for file, there, here in taken
     ]
@@ -209,7 +211,7 @@ def never_replaced(*taken: tuple[str, str, str]) -> DigestError:
 
 
 class _Document(Struct, frozen=True):
-    """The document; artifacts are read one after the other."""
+    """The document, before its artifacts are read."""
 
     schema: FirstSchema
     url: _Address | None
@@ -217,13 +219,13 @@ class _Document(Struct, frozen=True):
 
 
 class _Kind(Struct, frozen=True):
-    """What an artifact is."""
+    """The field that says what an artifact is."""
 
     kind: Literal["tarball", "wheel"]
 
 
 class _TarballEntry(Struct, frozen=True):
-    """What is read of a tarball; all else has to follow from it."""
+    """The fields of a tarball that are read; all others must follow from them."""
 
     size: _Size
     verify: dict[str, Any]
@@ -231,7 +233,7 @@ class _TarballEntry(Struct, frozen=True):
 
 
 class _WheelEntry(Struct, frozen=True):
-    """What is read of a wheel; all else has to follow from it."""
+    """The fields of a wheel that are read; all others must follow from them."""
 
     file: _FileName
     size: _Size
@@ -243,7 +245,7 @@ def parse(content: str | bytes, where: str) -> ReleaseIndex:
     """Read index.json; ``where`` is what messages call it.
 
     Raises:
-        ReleaseError: it is not JSON, or a field is missing, of another form or contradicts others.
+        ReleaseError: it is not JSON, or a field is missing, invalid or contradicts others.
     """
     try:
         document = convert(read_json(content), _Document)
@@ -287,7 +289,7 @@ def _wheel(entry: Mapping[str, Any], number: int) -> ReleasedWheel:
 
 
 def _contradiction(artifact: Artifact) -> str | None:
-    """What is wrong with values that are each well-formed."""
+    """What is wrong with values that are valid alone, but not together."""
     if not re.fullmatch(_FILE, artifact.file):
         return f"a file cannot be called {artifact.file!r}"
     if isinstance(artifact, ReleasedWheel):
@@ -309,7 +311,7 @@ def _contradiction(artifact: Artifact) -> str | None:
 
 
 def _record(artifact: Artifact) -> dict[str, Any]:
-    """An artifact as it stands in the document."""
+    """An artifact's entry in the document."""
     record = {
         "kind": "tarball" if isinstance(artifact, ReleasedTarball) else "wheel",
         "file": artifact.file,

@@ -1,4 +1,4 @@
-"""index.html of a release, from which a person picks a download; and the same for GitHub's page.
+"""index.html of a release, where people choose a download; and the text of GitHub's page.
 
 Without JavaScript: a click on a command selects all of it, to be copied.
 """
@@ -63,7 +63,7 @@ def release_page(index: ReleaseIndex, *, flat: bool) -> str:
 
 
 def notes(index: ReleaseIndex) -> str:
-    """The release as Markdown, for the page that GitHub makes of it; as many lines as it takes."""
+    """The release as Markdown for GitHub's page, with as many lines as GitHub accepts."""
     base = _base(index)
     head = [_LEAD, "", "| file | size | SHA-256 | verified |", "|---|---|---|---|"]
     rows = [_row(artifact, base) for artifact in index.artifacts]
@@ -81,7 +81,7 @@ def _row(artifact: Artifact, base: str) -> str:
 
 
 def _base(index: ReleaseIndex) -> str:
-    """What stands before a file's name in a link to its whole address."""
+    """The part before the file name in a link to its whole address."""
     return f"{index.url}/" if index.url else ""
 
 
@@ -102,7 +102,7 @@ def _facts(tarball: ReleasedTarball) -> dict[str, str]:
 
 
 def _unpacking(tarball: ReleasedTarball, url: str | None) -> list[str]:
-    """From a bare Alpine to a PyPy that says its version."""
+    """The commands from a bare Alpine to a PyPy that prints its version."""
     fetch = [f"wget {shlex.quote(f'{url}/{quote(tarball.file)}')}"] if url else []
     program = f"/opt/{tarball.target.folder}/{tarball.build.executables[0]}"
     return [

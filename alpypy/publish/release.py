@@ -37,15 +37,15 @@ def gather(artifacts: Path, out: Path, url: str | None, say: Callable[[str], Non
 
     Args:
         artifacts: has verified tarballs of PyPy, and tested wheels in ``wheels``.
-        out: a folder that is empty, not there, or an earlier release, which is replaced, also one
-            that an interrupted run has begun.
+        out: an empty or missing folder, or an earlier release, which alpypy replaces, even if an
+            interrupted run left it incomplete.
         url: the address below which it will be served, for the commands in its page.
 
     Raises:
-        UnverifiedError: a tarball has not passed verify, or a wheel its test, as they are now; the
-            message has all of them.
-        SpecError: there is nothing to release, or ``out`` is something else.
-        ReleaseError: a file has a name that cannot be handed out.
+        UnverifiedError: a tarball has not passed verify, or a wheel its test, or it was changed
+            since. The message lists all of them.
+        SpecError: there is nothing to release, or ``out`` is not a release.
+        ReleaseError: a file cannot be released under its name.
     """
     earlier = _earlier(out)
     gathered = dict(_gather(artifacts, say))
@@ -70,9 +70,9 @@ def read(folder: Path) -> ReleaseIndex:
     """The release in a folder, whose files are checked.
 
     Raises:
-        SpecError: there is none, or only the beginning of one.
+        SpecError: there is no release, or an empty one.
         ReleaseError: its index is not usable.
-        DigestError: a file is missing, or is not the one that the index names.
+        DigestError: a file is missing, or its digest is not that of the index.
     """
     path = folder / FILE_NAME
     index = parse(path.read_bytes(), str(path)) if path.is_file() else ReleaseIndex()
@@ -91,7 +91,7 @@ def read(folder: Path) -> ReleaseIndex:
 
 
 def pages(index: ReleaseIndex, *, flat: bool) -> dict[str, str]:
-    """What is made of an index, by paths in the release's folder: index.json comes last.
+    """The files that an index gives, by path in the release's folder; index.json comes last.
 
     Args:
         flat: for a server without folders, which gives no index to pip.
@@ -102,14 +102,14 @@ def pages(index: ReleaseIndex, *, flat: bool) -> dict[str, str]:
 
 
 def begin(folder: Path) -> None:
-    """Give a folder an index of nothing yet, by which the next run knows that it is a release's."""
+    """Give a folder an empty index, by which the next run recognizes it as a release."""
     folder.mkdir(parents=True, exist_ok=True)
     if not (folder / FILE_NAME).exists():
         _write(folder / FILE_NAME, ReleaseIndex().to_json())
 
 
 def write_pages(index: ReleaseIndex, folder: Path) -> None:
-    """Write what is made of an index, and remove what was made of the one before and is no more."""
+    """Write the files of an index, and remove those that only the previous index had."""
     made = pages(index, flat=False)
     path = folder / FILE_NAME
     before = parse(path.read_bytes(), str(path)) if path.is_file() else ReleaseIndex()
@@ -122,10 +122,10 @@ def write_pages(index: ReleaseIndex, folder: Path) -> None:
 
 
 def place(source: Path, target: Path, sha256: str) -> None:
-    """Copy a file, unless it is there already; it has its name only when it is whole.
+    """Copy a file unless it exists; it gets its name only when it is complete.
 
     Raises:
-        DigestError: it is not the file with that digest, or another file has the name.
+        DigestError: its digest is another, or another file has its name.
     """
     if _is(target, sha256):
         return
@@ -153,7 +153,7 @@ def _write(path: Path, text: str) -> None:
 
 
 def _earlier(out: Path) -> ReleaseIndex:
-    """The release that ``out`` has."""
+    """The release in ``out``."""
     if not out.exists() or (out.is_dir() and not any(out.iterdir())):
         return ReleaseIndex()
     try:
@@ -208,7 +208,7 @@ def _wheel(path: Path) -> ReleasedWheel:
 
 
 def _all(problems: list[UnverifiedError]) -> AlpypyError:
-    """One error for all that cannot be released."""
+    """A single error for all files that cannot be released."""
     if len(problems) == 1:
         return problems[0]
     return UnverifiedError(

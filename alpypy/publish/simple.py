@@ -1,7 +1,7 @@
 """The index that pip installs wheels from: PEP 503 in HTML, PEP 691 (with PEP 700) in JSON.
 
-A static server gives ``index.html``, which every pip reads. ``index.v1_json`` is for one that
-chooses by the header Accept; the name is the one that bandersnatch's mirrors use for it.
+A static server sends ``index.html``, which every pip reads. ``index.v1_json`` is for servers that
+choose by the header Accept; bandersnatch's mirrors use the same name.
 """
 
 from __future__ import annotations

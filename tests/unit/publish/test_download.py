@@ -92,8 +92,11 @@ def test_a_pypy_is_found_fetched_and_unpacked(
     _, run, verify = next_steps(path, tarball, folder)
     program = run.removeprefix("run it: ")
     assert subprocess.check_output([program]) == b"PyPy 7.3.22\n"
-    assert verify == f"before invoke image and invoke wheels take it: invoke verify {path}"
-    assert next_steps(path, tarball, None) == ["it needs, on Alpine: apk add libffi", verify]
+    assert verify == f"verify it before invoke image or invoke wheels: invoke verify {path}"
+    assert next_steps(path, tarball, None) == [
+        "on Alpine, install what it needs: apk add libffi",
+        verify,
+    ]
 
 
 def test_what_is_there_is_not_fetched_again(site: Site, place: DownloadSettings) -> None:

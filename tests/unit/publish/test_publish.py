@@ -223,7 +223,7 @@ def test_a_folder_of_something_else_is_left_alone(folder: Path, tmp_path: Path, 
     (site / name).parent.mkdir(parents=True)
     (site / name).write_text("theirs")
     there = destination(str(site), "pypy")
-    with pytest.raises(SpecError, match=f"something else: {name.partition('/')[0]}") as caught:
+    with pytest.raises(SpecError, match=f"other files: {name.partition('/')[0]}") as caught:
         run(folder, there)
     assert "--to another place" in caught.value.remedy
     assert [path for path in site.rglob("*") if path.is_file()] == [site / name]
@@ -397,7 +397,7 @@ def test_uploads_that_never_arrive(hub: Hub, folder: Path) -> None:
 def test_a_release_of_something_else_is_left_alone(hub: Hub, folder: Path, name: str) -> None:
     hub.add_release()
     hub.add(name, b"theirs")
-    with pytest.raises(SpecError, match=f"something else: {name}"):
+    with pytest.raises(SpecError, match=f"other files: {name}"):
         run(folder, to_github())
     assert changes(hub) == []
 
