@@ -1,7 +1,7 @@
-"""The run-time image: a PyPy out of a verified tarball, on Alpine, with the libraries it needs.
+"""The run-time image: a PyPy from a verified tarball, on Alpine, with the libraries that it needs.
 
-Which packages those are comes from the tarball's ELF facts, as names of libraries that apk knows;
-what of the tarball is left out stands in versions/image.toml.
+The tarball's ELF facts say which libraries it needs, by names that apk knows. versions/image.toml
+says which files of the tarball the image leaves out.
 """
 
 from __future__ import annotations
@@ -34,20 +34,20 @@ from alpypy.verify import receipt
 
 FILE_NAME = "image.toml"
 FOLDER = "opt/pypy"  # where PyPy is in the image, as in docker-library's
-_TARBALL_LABEL = "org.alpypy.tarball"  # SHA-256 of what the image was made of
-_STAGE_LABEL = "org.alpypy.stage"  # of what is built on the way and thrown away: the key
+_TARBALL_LABEL = "org.alpypy.tarball"  # SHA-256 of the image's tarball
+_STAGE_LABEL = "org.alpypy.stage"  # on intermediate images, which are removed: the key
 _CONTEXT = "dockerfiles/runtime"
-_SAID = "image: "  # begins the lines that the scripts inside print for the user
+_FOR_USER = "image: "  # the start of the lines that the scripts inside print for the user
 
 
-# Something beside * and /, and no / at either end.
+# At least one character that is not * or /, and no / at either end.
 _PathEnd = Annotated[
     str, text(r"(?!/)(?=.*[^*/]).*(?<!/)", "the end of a path, such as tests or *.c")
 ]
 
 
 class Exclusion(Record, frozen=True):
-    """Files of a tarball that the image has not; with ``dev`` the -dev image has them."""
+    """Files of a tarball that the image leaves out. With ``dev``, the -dev image keeps them."""
 
     what: str
     patterns: tuple[_PathEnd, ...]
@@ -70,9 +70,9 @@ class ImageSettings(Record, frozen=True):
 
 @dataclass(frozen=True)
 class ImageRequest:
-    """The image that is asked for; ``base_image`` is a name or a root file system's tarball.
+    """The image that the user wants; ``base_image`` is a name or a root file system's tarball.
 
-    ``fresh`` makes it anew where it is there, with the packages that Alpine has now.
+    ``fresh`` builds it again if it exists, with the packages that Alpine has now.
     """
 
     target: Target
@@ -84,7 +84,7 @@ class ImageRequest:
 
 @dataclass(frozen=True)
 class ImagePlan:
-    """What the image is made of, all of it checked."""
+    """What alpypy builds the image from, all of it checked."""
 
     request: ImageRequest
     reference: str
@@ -96,14 +96,14 @@ class ImagePlan:
 
     @property
     def language(self) -> str:
-        """Python's version: ``3.11``."""
+        """Python's version, such as ``3.11``."""
         return PypyVersion.parse(self.request.target.release).language
 
 
 @dataclass(frozen=True)
 class ImageBase:
-    """What an image stands on, and where its packages come from: the same image, or the kit that
-    was made on it. ``identity`` stands for the content of the latter in keys."""
+    """The base image, and the image that its packages come from: the same, or the kit that was made
+    from it. ``identity`` stands for the content of the latter in keys."""
 
     id: str
     name: str
@@ -117,18 +117,18 @@ def load_settings(root: Path) -> ImageSettings:
     """Read and check ``root``/versions/image.toml.
 
     Raises:
-        DataError: a field is missing, unknown or of another form.
+        DataError: a field is missing or unknown, or has a wrong value.
     """
     return read_toml(root / "versions" / FILE_NAME, ImageSettings)
 
 
 def resolve(project: Project, request: ImageRequest) -> ImagePlan:
-    """Find the tarball in artifacts/ and see that it may be given to users.
+    """Find the tarball in artifacts/ and check that users may have it.
 
     Raises:
-        SpecError: there is no such release or Alpine, it is no PyPy, or a name cannot be used.
-        ArchiveError: the tarball is not there, damaged, or of something else.
-        UnverifiedError: it has not passed verify.
+        SpecError: there is no such release or Alpine, it is not a PyPy, or a name cannot be used.
+        ArchiveError: the tarball is missing, damaged, or for another target.
+        UnverifiedError: it did not pass verify.
         DataError: a file in versions/ is not usable.
     """
     target = request.target
@@ -146,31 +146,31 @@ def resolve(project: Project, request: ImageRequest) -> ImagePlan:
     manifest = Manifest.of_tarball(tarball)
     if manifest.target != target:
         raise ArchiveError(
-            f"artifacts/{tarball.name} holds {manifest.target.folder}",
-            remedy=f"call it {manifest.target.tarball}, verify it, and ask for that",
+            f"artifacts/{tarball.name} contains {manifest.target.folder}",
+            remedy=f"rename it to {manifest.target.tarball}, verify it, and build its image",
         )
     settings = load_settings(project.data)
     return ImagePlan(request, reference, recipe, tarball, report.sha256, manifest, settings)
 
 
 def make(workspace: Workspace, plan: ImagePlan) -> str:
-    """Build the image, unless the engine has it and no fresh one is wanted, and give its ID.
+    """Build the image and return its ID. If the engine has it, build it only if ``fresh``.
 
     Raises:
-        ImageError: a step failed, the image's own check among them; or there is no base image.
-        KitError, SpecError, DownloadError: as ``find_base`` does.
+        ImageError: a step failed, or the image's own check did; or there is no base image.
+        KitError, SpecError, DownloadError: see ``find_base``.
     """
     image = RuntimeImage(workspace, plan, image_base(workspace, plan))
-    made = workspace.store.run(image, again=plan.request.fresh)
-    workspace.engine.tag(made, plan.reference)
-    return made
+    identity = workspace.store.run(image, again=plan.request.fresh)
+    workspace.engine.tag(identity, plan.reference)
+    return identity
 
 
 def image_base(workspace: Workspace, plan: ImagePlan) -> ImageBase:
-    """The Alpine of the image: the chosen one, else the one that the tarball was built for.
+    """The image's Alpine: the one that the user chose, else the one that the tarball was built for.
 
-    What was built with the kit needs the kit's libraries; the image stands on the Alpine below
-    the kit, without its packages for building.
+    A PyPy that was built with the kit needs the kit's libraries. Its image starts from the Alpine
+    below the kit, without the kit's build packages.
     """
     engine, request, recipe = workspace.engine, plan.request, plan.recipe
     kit = None if request.base_image else plan.manifest.image.kit
@@ -190,16 +190,16 @@ def image_base(workspace: Workspace, plan: ImagePlan) -> ImageBase:
     )
 
 
-def name_and_digest(facts: Mapping[str, Any], wished: Sequence[str | None]) -> tuple[str, str]:
-    """What the labels call an image: the first name of ``wished`` that it has, else another one,
-    and its registry's digest; its ID where it has none.
+def name_and_digest(facts: Mapping[str, Any], preferred: Sequence[str | None]) -> tuple[str, str]:
+    """An image's name and digest for the labels: the first of the ``preferred`` names that it has,
+    else another name, and its registry's digest. Its ID stands for a name or digest it lacks.
 
     Args:
-        facts: what the engine tells about it. Some engines say null for none.
+        facts: the engine's description of the image. Some engines write null for an empty list.
     """
     tags, digests = facts["RepoTags"] or [], facts["RepoDigests"] or []
     names = [*tags, facts["Id"]]
-    name = next((name for name in wished if name in names), names[0])
+    name = next((name for name in preferred if name in names), names[0])
     return str(name), str([*digests, facts["Id"]][0]).rpartition("@")[2]
 
 
@@ -207,8 +207,8 @@ def name_and_digest(facts: Mapping[str, Any], wished: Sequence[str | None]) -> t
 class RuntimeImage:
     """The stage that builds the image.
 
-    It is found again by the ID that was recorded: a label would find as well whatever users made
-    from it, which inherits labels.
+    It finds a finished image by its recorded ID. A label would not do: images that users build from
+    it inherit its labels.
     """
 
     workspace: Workspace
@@ -222,7 +222,7 @@ class RuntimeImage:
 
     @cached_property
     def key(self) -> str:
-        """Of the Dockerfile, the settings, the tarball, the base, the labels."""
+        """Of the Dockerfile's folder, the settings, the tarball, the base and the labels."""
         folder = self.workspace.data / _CONTEXT
         return key_of(
             files={path.name: path.read_text(encoding="utf-8") for path in data_files(folder)},
@@ -241,7 +241,7 @@ class RuntimeImage:
     def make(self, work: Path) -> Mapping[str, Any]:
         """Build the image."""
         plan = self.plan
-        self.workspace.say(f"building {plan.reference} out of {plan.tarball.name}")
+        self.workspace.say(f"building {plan.reference} from {plan.tarball.name}")
         context = copy_data(self.workspace.data / _CONTEXT, work / "context")
         copy_verified(plan.tarball, context / "pypy.tar.bz2", plan.sha256)
         (context / "settings.json").write_text(json.dumps(_settings(plan)), encoding="utf-8")
@@ -267,8 +267,8 @@ class RuntimeImage:
                 engine.remove_image(stage)
 
     def _tell(self, line: str) -> None:
-        if line.startswith(_SAID):
-            self.workspace.say(f"  {line.removeprefix(_SAID)}")
+        if line.startswith(_FOR_USER):
+            self.workspace.say(f"  {line.removeprefix(_FOR_USER)}")
 
 
 def _arguments(plan: ImagePlan, base: ImageBase) -> dict[str, str]:
@@ -281,14 +281,14 @@ def _arguments(plan: ImagePlan, base: ImageBase) -> dict[str, str]:
 
 
 def libraries(manifest: Manifest) -> tuple[str, ...]:
-    """What to install, in apk's names of libraries: ``so:libffi.so.8``."""
+    """The libraries to install, in apk's names: ``so:libffi.so.8``."""
     return tuple(f"so:{need.soname}" for need in manifest.needed)
 
 
 def _settings(plan: ImagePlan) -> dict[str, Any]:
-    """What the scripts inside the image must know."""
+    """The settings of the scripts inside the image."""
     language, left_out = plan.language, plan.settings.left_out
-    kept = [one for one in left_out if one.dev and plan.request.dev]
+    kept = [exclusion for exclusion in left_out if exclusion.dev and plan.request.dev]
     return {
         "language": language,
         "names": [
@@ -297,15 +297,17 @@ def _settings(plan: ImagePlan) -> dict[str, Any]:
             for version in ("", language[0], language)
         ],
         "uninstall": [] if language in plan.settings.setuptools.language else ["setuptools"],
-        "leave_out": [{"what": one.what, "patterns": one.patterns} for one in left_out],
-        "keep": [pattern for one in kept for pattern in one.patterns],
+        "leave_out": [
+            {"what": exclusion.what, "patterns": exclusion.patterns} for exclusion in left_out
+        ],
+        "keep": [pattern for exclusion in kept for pattern in exclusion.patterns],
     }
 
 
 def _labels(plan: ImagePlan, base: ImageBase) -> Mapping[str, str]:
     """Source: https://github.com/opencontainers/image-spec/blob/main/annotations.md
 
-    ``revision`` is the SHA-256 of the source that was translated, as it may be the user's own.
+    ``revision`` is the SHA-256 of the translated source, because that may be the user's own.
     """
     target, source = plan.request.target, plan.manifest.source
     kind = "to build extension modules with" if plan.request.dev else "to run programs on"

@@ -184,7 +184,7 @@ def test_other_bytes_than_the_verified_ones_are_refused(root: Path) -> None:
 )
 def test_a_tarball_of_something_else_is_refused(root: Path, other: Target) -> None:
     write_tarball(root, structs.replace(MANIFEST, target=other), name=TARGET.tarball)
-    with pytest.raises(ArchiveError, match=f"holds {other.folder}"):
+    with pytest.raises(ArchiveError, match=f"contains {other.folder}"):
         resolve(project(root), ImageRequest(TARGET))
 
 
