@@ -1,1 +1,1 @@
-"""The checks of a tarball, apart from the code that builds it."""
+"""The checks of a tarball, independent of the code that builds it."""

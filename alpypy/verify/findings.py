@@ -1,7 +1,7 @@
-"""Findings, and the policy that says which modules to expect and which findings are accepted.
+"""Findings, and the policy: which modules to expect, and which findings to accept.
 
-A finding whose cause is known and is not the tarball's own stays in the report, with the reason
-that versions/verify.toml gives for it.
+If the cause of a finding is known and not the tarball's fault, versions/verify.toml can accept it.
+The report still lists it, with the reason.
 """
 
 from __future__ import annotations
@@ -23,7 +23,10 @@ FILE_NAME = "verify.toml"
 
 
 class Finding(Record, frozen=True):
-    """Something wrong: which check, with what, in which way; ``allowed`` is why it is accepted."""
+    """A problem that a check found: the check, its subject, what is wrong.
+
+    ``allowed`` is the reason why the policy accepts it.
+    """
 
     check: Text
     subject: Text
@@ -36,14 +39,17 @@ class Finding(Record, frozen=True):
 
 
 class Range(Record, frozen=True):
-    """Languages, PyPy releases and Alpines that an entry of the policy is for."""
+    """The languages, PyPy releases and Alpines that an entry of the policy is for."""
 
     language: SpecifierSet = field(default_factory=SpecifierSet)
     releases: SpecifierSet = field(default_factory=SpecifierSet)
     alpine: SpecifierSet = field(default_factory=SpecifierSet)
 
     def is_for(self, target: Target) -> bool:
-        """Whether the entry is for this target; one that is no PyPy only by its Alpine."""
+        """Whether the entry is for this target.
+
+        An entry for a program that is not a PyPy names no language and no release.
+        """
         if target.alpine not in self.alpine:
             return False
         pypy = _pypy(target)
@@ -53,13 +59,13 @@ class Range(Record, frozen=True):
 
 
 class Modules(Range, frozen=True, kw_only=True):
-    """Modules that must be there; one whose import fails is a finding."""
+    """Modules that the tarball must have. If an import fails, that is a finding."""
 
     names: tuple[str, ...]
 
 
 class Allowed(Range, frozen=True, kw_only=True):
-    """Findings that are accepted: a check, patterns of its subjects, a regular expression."""
+    """Findings to accept: a check, patterns of its subjects, a regular expression for messages."""
 
     check: str
     subjects: tuple[str, ...]
@@ -67,7 +73,7 @@ class Allowed(Range, frozen=True, kw_only=True):
     why: Reason
 
     def covers(self, finding: Finding) -> bool:
-        """Whether the finding is the one that the entry speaks of."""
+        """Whether the entry is about this finding."""
         return (
             finding.check == self.check
             and any(fnmatchcase(finding.subject, pattern) for pattern in self.subjects)
@@ -76,31 +82,32 @@ class Allowed(Range, frozen=True, kw_only=True):
 
 
 class Policy(Record, frozen=True):
-    """versions/verify.toml. ``build_packages`` are patterns of names that no user needs."""
+    """versions/verify.toml. ``build_packages`` are patterns for packages that no user needs."""
 
     build_packages: tuple[str, ...]
     modules: tuple[Modules, ...]
     allowed: tuple[Allowed, ...]
 
     def expected_modules(self, target: Target) -> tuple[str, ...]:
-        """Modules that the target must have, in order."""
+        """The modules that the target must have, sorted."""
         names = {name for entry in self.modules if entry.is_for(target) for name in entry.names}
         return tuple(sorted(names))
 
     def is_build_package(self, name: str) -> bool:
-        """Whether a package serves building and not running."""
+        """Whether a package is for building and not for running."""
         return any(fnmatchcase(name, pattern) for pattern in self.build_packages)
 
     def judge(self, findings: Sequence[Finding], target: Target | None) -> tuple[Finding, ...]:
-        """The findings, with the reason where one is accepted. Without a target none is."""
+        """The findings, each with its reason if the policy accepts it. Without a target, the policy
+        accepts none."""
         if target is None:
             return tuple(findings)
         entries = [entry for entry in self.allowed if entry.is_for(target)]
-        return tuple(_judged(finding, entries) for finding in findings)
+        return tuple(_with_reason(finding, entries) for finding in findings)
 
 
-class Ledger:
-    """Counts checks and keeps what they found; nothing stops at a finding."""
+class Recorder:
+    """Counts the checks and records their findings. Checks go on after a finding."""
 
     def __init__(self, policy: Policy) -> None:
         self.policy = policy
@@ -108,7 +115,7 @@ class Ledger:
         self.findings: list[Finding] = []
 
     def check(self, good: bool, check: str, subject: str, message: str) -> bool:
-        """Count one check, note its finding unless ``good``, give ``good`` back."""
+        """Count a check, record a finding unless it is ``good``, and return ``good``."""
         self.checks += 1
         if not good:
             self.findings.append(Finding(check, subject, message))
@@ -119,12 +126,12 @@ def load_policy(root: Path) -> Policy:
     """Read and check ``root``/versions/verify.toml.
 
     Raises:
-        DataError: an entry lacks a field or a reason, or has one that is unknown or not usable.
+        DataError: an entry lacks a field or a reason, or has an unknown field or a wrong value.
     """
     return read_toml(root / "versions" / FILE_NAME, Policy)
 
 
-def _judged(finding: Finding, entries: Sequence[Allowed]) -> Finding:
+def _with_reason(finding: Finding, entries: Sequence[Allowed]) -> Finding:
     why = next((entry.why for entry in entries if entry.covers(finding)), None)
     return structs.replace(finding, allowed=why)
 

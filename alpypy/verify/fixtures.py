@@ -1,4 +1,4 @@
-"""What the probes work with, new for each run: a certificate for loopback, and a wheel."""
+"""Fixtures of the probes, new for each run: a certificate for loopback, and a wheel."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ _ENTRY_POINTS = "[console_scripts]\nalpypy-probe = alpypy_probe:main\n"
 
 
 def write(folder: Path) -> None:
-    """Write certificate.pem, key.pem and the wheel into ``folder``, readable by all.
+    """Write certificate.pem, key.pem and the wheel into ``folder``, readable by all users.
 
-    The key is for this run alone: it vouches for ``localhost`` for one day.
+    The key is for this run only. Its certificate is for ``localhost`` and valid for a day.
     """
     _write_certificate(folder)
     _write_wheel(folder / f"{_WHEEL}-py2.py3-none-any.whl")
@@ -32,8 +32,8 @@ def write(folder: Path) -> None:
 
 
 def _write_certificate(folder: Path) -> None:
-    """RSA for both: old OpenSSLs of old Alpines know it. The file is read by the server as its
-    chain and by the client as what it trusts."""
+    """Both keys are RSA, which the old OpenSSL of an old Alpine knows. The server reads the file as
+    its chain, and the client as its trusted certificates."""
     authority = trustme.CA(key_type=trustme.KeyType.RSA)
     tomorrow = datetime.now(UTC) + timedelta(days=1)
     issued = authority.issue_cert(

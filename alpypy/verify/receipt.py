@@ -1,4 +1,4 @@
-"""What verify said of a tarball, in a file beside it: only what has passed is given to users."""
+"""Receipts: verify's report of a tarball, in a file beside it. Users get only verified tarballs."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from alpypy.verify.run import Report, require_tarball
 
 
 def path_of(tarball: Path) -> Path:
-    """Where the report of a tarball that has passed is: ``<tarball>.verify.json``."""
+    """The path of a tarball's receipt: ``<tarball>.verify.json``."""
     return tarball.with_name(f"{tarball.name}.verify.json")
 
 
 def keep(tarball: Path, report: Report) -> None:
-    """Write the report of a tarball that has passed beside it; remove that of one that has not."""
+    """Write the receipt of a tarball that passed; remove it if the tarball failed."""
     if report.failures:
         path_of(tarball).unlink(missing_ok=True)
         return
@@ -26,11 +26,11 @@ def keep(tarball: Path, report: Report) -> None:
 
 
 def require(tarball: Path) -> Report:
-    """The report of a tarball that has passed, as it is now.
+    """Read the receipt of a tarball, and check that it passed and has not changed since.
 
     Raises:
-        ArchiveError: there is no such file.
-        UnverifiedError: it was never verified, or other bytes of that name were, or it failed.
+        ArchiveError: the tarball does not exist.
+        UnverifiedError: it was never verified, has changed since, or failed.
     """
     require_tarball(tarball)
     report = _read(tarball)

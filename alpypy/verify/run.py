@@ -1,6 +1,6 @@
-"""Check a tarball: apart from the builder, from outside and in a clean Alpine, to the last check.
+"""Check a tarball, independently of the code that builds it: its files, and in a clean Alpine.
 
-What a check finds is a finding and not an error: the report has all of them.
+A finding is not an error: all checks run, and the report lists all findings.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ from alpypy.engine.workspace import Workspace
 from alpypy.recipes import manifest
 from alpypy.recipes.manifest import Manifest
 from alpypy.verify import findings, fixtures, probes, static
-from alpypy.verify.findings import FILE_NAME, Finding, Ledger, load_policy
+from alpypy.verify.findings import FILE_NAME, Finding, Recorder, load_policy
 from alpypy.verify.probes import CONTEXT, CleanAlpine
 from alpypy.verify.static import Unpacked
 
 
 class Report(Record, frozen=True):
-    """What a verification came to: findings in the order of the checks, its cost in seconds, and
-    when it ended (in UTC, 2025-11-21T14:05:00Z)."""
+    """The result of verify: the findings in the order of the checks, the time that it took in
+    seconds, and its end (in UTC, 2025-11-21T14:05:00Z)."""
 
     tarball: Text
     sha256: Sha256
@@ -47,7 +47,7 @@ class Report(Record, frozen=True):
 
     @property
     def exit_code(self) -> int:
-        """1 when something is wrong, else 0."""
+        """1 if something is wrong, else 0."""
         return 1 if self.failures else 0
 
     def to_record(self) -> dict[str, Any]:
@@ -57,10 +57,10 @@ class Report(Record, frozen=True):
 
     @classmethod
     def from_record(cls, record: object) -> Report:
-        """The report that ``to_record`` gave.
+        """Read what ``to_record`` gave.
 
         Raises:
-            MismatchError: it is another one's.
+            MismatchError: it is not a report.
         """
         return structs.convert(record, cls)
 
@@ -69,27 +69,27 @@ class Report(Record, frozen=True):
         return json.dumps({**self.to_record(), "passed": not self.failures}, indent=2)
 
     def to_text(self) -> str:
-        """The report for people: what is wrong first, then what is accepted, then the sum."""
+        """The report for people: first the failures, then the accepted findings, then a summary."""
         accepted = [finding for finding in self.findings if finding.allowed is not None]
         lines = [f"FAIL  {finding}" for finding in self.failures]
         lines += [f"note  {finding}" for finding in accepted]
-        verdict = "is not fit for use" if self.failures else "is good"
+        result = "is not fit for use" if self.failures else "is good"
         lines.append(
-            f"{self.tarball} {verdict}: {self.checks} checks, {len(self.failures)} findings,"
+            f"{self.tarball} {result}: {self.checks} checks, {len(self.failures)} findings,"
             f" {len(accepted)} accepted, {self.seconds:.0f} s"
         )
         return "\n".join(map(_printable, lines))
 
 
 def verify(workspace: Workspace, tarball: Path, base_image: str, *, timeout: float = 600) -> Report:
-    """Check a tarball, and the .sha256 beside it when there is one.
+    """Check a tarball, and the .sha256 beside it if there is one.
 
     Args:
         base_image: a clean Alpine of the tarball's version, as the engine names it.
-        timeout: seconds that each container of the checks may take.
+        timeout: the time limit of each container, in seconds.
 
     Raises:
-        ArchiveError: there is no such file.
+        ArchiveError: the tarball does not exist.
         DataError: versions/verify.toml is not usable.
         ImageError: the image to verify in could not be built.
         EngineError: the engine refused a container.
@@ -97,43 +97,44 @@ def verify(workspace: Workspace, tarball: Path, base_image: str, *, timeout: flo
     """
     require_tarball(tarball)
     started, digest = time.monotonic(), file_digest(tarball)
-    ledger = Ledger(load_policy(workspace.data))
+    recorder = Recorder(load_policy(workspace.data))
     with tempfile.TemporaryDirectory(prefix="alpypy-verify-") as name:
         scratch = Path(name)
-        unpacked = _check_outside(tarball, scratch, ledger)
+        unpacked = _check_static(tarball, scratch, recorder)
         if unpacked:
-            provisions = scratch / "materials"
-            provisions.mkdir(mode=0o755)
-            fixtures.write(provisions)
-            place = CleanAlpine(workspace, base_image, provisions, timeout)
-            probes.check(place, unpacked, digest, ledger)
+            folder = scratch / "fixtures"
+            folder.mkdir(mode=0o755)
+            fixtures.write(folder)
+            alpine = CleanAlpine(workspace, base_image, folder, timeout)
+            probes.check(alpine, unpacked, digest, recorder)
     target = unpacked.manifest.target if unpacked and unpacked.manifest else None
-    judged = ledger.policy.judge(ledger.findings, target)
+    judged = recorder.policy.judge(recorder.findings, target)
     seconds = time.monotonic() - started
     date = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"
-    return Report(tarball.name, digest, judged, ledger.checks, seconds, date)
+    return Report(tarball.name, digest, judged, recorder.checks, seconds, date)
 
 
-def _check_outside(tarball: Path, scratch: Path, ledger: Ledger) -> Unpacked | None:
-    """Check what can be seen without running anything; None when nothing can be run."""
-    static.check_digest(tarball, ledger)
-    unpacked = static.unpack(tarball, scratch / "tarball", ledger)
+def _check_static(tarball: Path, scratch: Path, recorder: Recorder) -> Unpacked | None:
+    """Run the checks that run none of the tarball's programs; None if the probes cannot run."""
+    static.check_digest(tarball, recorder)
+    unpacked = static.unpack(tarball, scratch / "tarball", recorder)
     return unpacked if unpacked and unpacked.manifest else None
 
 
 def require_tarball(path: Path) -> None:
-    """Raise ArchiveError when there is no file to check."""
+    """Raise ArchiveError if the tarball does not exist."""
     if not path.is_file():
         raise ArchiveError(f"{path} does not exist", remedy="give the path of a tarball")
 
 
 def own_alpine(tarball: Path, engine: Engine, version: str) -> str | None:
-    """Alpine's own image for a tarball that was made without the kit, whose libraries can have
-    other names; None when it was made with it or does not say, or no such image is in reach."""
+    """Alpine's own image, if the tarball was built without the kit: the kit's libraries can have
+    other names. None if it was built with the kit or does not say, or if the engine neither has
+    such an image nor can pull it."""
     try:
         if Manifest.of_tarball(tarball).image.kit:
             return None
-    except ArchiveError:  # verify finds it, and more
+    except ArchiveError:  # verify reports it
         return None
     reference = f"alpine:{version}"
     found = engine.image_id(reference) or engine.pull(reference)
@@ -141,7 +142,7 @@ def own_alpine(tarball: Path, engine: Engine, version: str) -> str | None:
 
 
 def digest_of_checks(data: Path) -> str:
-    """Digest of all that decides what is checked: code, probes, policy.
+    """The digest of all that decides what verify checks: code, probes and policy.
 
     Args:
         data: the folder with versions/ and dockerfiles/.
@@ -155,5 +156,7 @@ def digest_of_checks(data: Path) -> str:
 
 
 def _printable(text: str) -> str:
-    """A text with what a terminal would obey, or cannot show, written as Python writes it."""
-    return "".join(one if one.isprintable() or one in "\n\t" else ascii(one)[1:-1] for one in text)
+    """The text with control characters, and others that a terminal cannot show, as escapes."""
+    return "".join(
+        char if char.isprintable() or char in "\n\t" else ascii(char)[1:-1] for char in text
+    )

@@ -26,7 +26,7 @@ from alpypy.engine.docker import Engine
 from alpypy.engine.job import Job
 from alpypy.recipes.manifest import Manifest, Need, ProgramCheck
 from alpypy.recipes.spec import Target
-from alpypy.verify.findings import Finding, Ledger, load_policy
+from alpypy.verify.findings import Finding, Recorder, load_policy
 from alpypy.verify.probes import CleanAlpine
 from alpypy.verify.run import Report, own_alpine, verify
 from tests import elf_editing
@@ -197,11 +197,11 @@ def test_the_image_is_removed_and_that_of_another_run_is_not(
     tarball.change(checks=(shell("sleep 100"),))
     path = tarball.write(tmp_path)
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
-    ledger = Ledger(load_policy(ROOT))
+    recorder = Recorder(load_policy(ROOT))
     own_workspace = workspace(ROOT, engine)
     place = CleanAlpine(own_workspace, base_image, tmp_path, timeout=1)
     others = verify_images(engine, digest)
-    with place.image(tarball.manifest, digest, ledger) as image:
+    with place.image(tarball.manifest, digest, recorder) as image:
         own = verify_images(engine, digest) - others
         assert len(own) == 1
         assert verify(own_workspace, path, base_image, timeout=1).exit_code == 1
@@ -300,13 +300,13 @@ BREAKAGES: dict[str, tuple[Change, str, str]] = {
     "dangling_link": (
         lambda t: t.add(inside(t, "l"), tarfile.SYMTYPE, "bin/none"),
         "archive.link",
-        "not there",
+        "missing file",
     ),
-    "order": (lambda t: setattr(t, "reverse", True), "archive.order", "not in order"),
+    "order": (lambda t: setattr(t, "reverse", True), "archive.order", "not sorted"),
     "twice": (lambda t: (t.add(inside(t, "x")), t.add(inside(t, "x"))), "archive.order", "twice"),
     "owner": (lambda t: setattr(t, "alter", owner), "archive.owner", "1000:0"),
     "times": (lambda t: setattr(t, "alter", time_of_name), "archive.times", "different times"),
-    "no_metadata": (lambda t: setattr(t, "document", b""), "manifest.missing", "not there"),
+    "no_metadata": (lambda t: setattr(t, "document", b""), "manifest.missing", "is missing"),
     "metadata_not_json": (lambda t: setattr(t, "document", b"{"), "manifest.invalid", "not JSON"),
     "metadata_incomplete": (
         lambda t: setattr(t, "document", b'{"schema": 1}'),
@@ -321,28 +321,28 @@ BREAKAGES: dict[str, tuple[Change, str, str]] = {
     "library_declared_in_vain": (
         lambda t: t.change(needed=(*t.manifest.needed, Need("libx.so.1", "zlib"))),
         "elf.needed",
-        "is not there",
+        "in none of the run-time packages",
     ),
     "other_package": (
         lambda t: t.change(needed=(structs.replace(t.manifest.needed[0], package="musl"),)),
         "manifest.needed",
-        "not musl",
+        "not to musl",
     ),
     "package_not_declared": (
         lambda t: t.change(runtime_packages=()),
         "manifest.runtime_packages",
-        "does not have it",
+        "not in runtime_packages",
     ),
     "build_package": (
         lambda t: t.change(runtime_packages=(*t.manifest.runtime_packages, "gcc")),
         "manifest.runtime_packages",
         "for building",
     ),
-    "program_not_there": (lambda t: t.files.pop("bin/apk"), "manifest.executables", "not there"),
+    "program_not_there": (lambda t: t.files.pop("bin/apk"), "manifest.executables", "is missing"),
     "program_not_executable": (
         lambda t: setattr(t, "alter", not_executable),
         "manifest.executables",
-        "cannot be executed",
+        "can execute",
     ),
     "program_is_a_script": (
         lambda t: t.files.update({"bin/apk": b"#!/bin/sh\necho apk-tools\n"}),

@@ -11,7 +11,7 @@ from alpypy.core.errors import DataError
 from alpypy.engine.job import Completed
 from alpypy.recipes.recipe import load_catalog
 from alpypy.recipes.spec import Target
-from alpypy.verify.findings import Finding, Ledger, Policy, load_policy
+from alpypy.verify.findings import Finding, Policy, Recorder, load_policy
 from alpypy.verify.probes import PLACES, _take_probe
 from alpypy.verify.run import Report
 
@@ -173,6 +173,6 @@ def test_a_report_fails_only_for_what_is_not_accepted() -> None:
     ],
 )
 def test_what_is_no_result_of_a_probe_is_a_finding(line: str, policy: Policy) -> None:
-    ledger = Ledger(policy)
-    _take_probe("ssl", PLACES[0], Completed(0, line), 1, ledger)
-    assert [finding.check for finding in ledger.findings] == ["run.probe"]
+    recorder = Recorder(policy)
+    _take_probe("ssl", PLACES[0], Completed(0, line), 1, recorder)
+    assert [finding.check for finding in recorder.findings] == ["run.probe"]

@@ -18,7 +18,7 @@ from msgspec import structs
 
 from alpypy.core.errors import ArchiveError
 from alpypy.recipes.manifest import Manifest
-from alpypy.verify.findings import Finding, Ledger, Policy
+from alpypy.verify.findings import Finding, Policy, Recorder
 from alpypy.verify.run import Report
 from alpypy.verify.static import unpack
 from tests.manifests import MANIFEST, TARGET
@@ -64,9 +64,9 @@ def findings(archive: bytes, folder: Path) -> list[Finding]:
     """What is found in an archive."""
     path = folder / TARGET.tarball
     path.write_bytes(bz2.compress(archive))
-    ledger = Ledger(Policy((), (), ()))
-    unpack(path, folder / "scratch", ledger)
-    return ledger.findings
+    recorder = Recorder(Policy((), (), ()))
+    unpack(path, folder / "scratch", recorder)
+    return recorder.findings
 
 
 def more(*members: tarfile.TarInfo) -> Members:
@@ -187,7 +187,7 @@ ODD: dict[str, tuple[Callable[[], Members | bytes], str, str]] = {
     "long_executable": (
         lambda: with_field("executables", ["x" * 300]),
         "manifest.executables",
-        "is not there",
+        "is missing",
     ),
     "release_of_no_pypy": (
         lambda: with_field("target.release", "nonsense"),
@@ -235,8 +235,8 @@ def test_the_usual_content_has_only_the_findings_of_its_missing_program(tmp_path
 def test_a_folder_outside_is_never_the_one_to_check(name: str, tmp_path: Path) -> None:
     path = tmp_path / TARGET.tarball
     path.write_bytes(bz2.compress(tar([(member(name), b"")])))
-    ledger = Ledger(Policy((), (), ()))
-    assert unpack(path, tmp_path / "scratch", ledger) is None
+    recorder = Recorder(Policy((), (), ()))
+    assert unpack(path, tmp_path / "scratch", recorder) is None
 
 
 def test_a_report_can_be_printed_whatever_the_names_are(tmp_path: Path) -> None:
