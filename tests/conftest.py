@@ -39,12 +39,19 @@ def as_a_command_tells() -> None:
     told.configure()
 
 
+# One process runs all tests of such a group, and begins with it.
+GROUPS = (
+    "tests/container/",  # they share images, and each fills the machine
+    "tests/unit/proxy/",  # they wait for squid to end
+    "tests/unit/suites/test_suite_run.py",  # they wait for time limits
+)
+
+
 class Scheduling(LoadScopeScheduling):
-    """Each test goes to the process that is free. But one process runs all tests with containers:
-    they share images, and each fills the machine."""
+    """Each test goes to the process that is free, but for groups."""
 
     def _split_scope(self, nodeid: str) -> str:
-        return "containers" if nodeid.startswith("tests/container/") else nodeid
+        return next((group for group in GROUPS if nodeid.startswith(group)), nodeid)
 
 
 @pytest.hookimpl(optionalhook=True)
