@@ -39,6 +39,11 @@ def translation_title(recipe: Recipe) -> str:
     return " ".join(filter(None, ["translate", recipe.target.release, small]))
 
 
+def stage_name(stage: str, recipe: Recipe) -> str:
+    """What the times of ``package`` or ``verify`` are known by: a PyPy takes much longer."""
+    return f"{stage}_programs" if recipe.programs else stage
+
+
 class Estimates:
     """Expected seconds of stages.
 
@@ -51,7 +56,8 @@ class Estimates:
         self._records = list(project.store.records())
 
     def stage(self, name: str) -> float:
-        """Seconds of a stage other than a translation: ``bootstrap``, ``self_hosted``, ..."""
+        """Seconds of a stage other than a translation: ``bootstrap``, ``self_hosted``, and what
+        ``stage_name`` gives."""
         for record in reversed(self._records):
             if record.get("stage") == name:
                 return float(record["seconds"])

@@ -11,7 +11,7 @@ from typing import Any
 
 from alpypy.build import layout
 from alpypy.build.base_image import BaseImage
-from alpypy.build.estimates import Estimates
+from alpypy.build.estimates import Estimates, stage_name
 from alpypy.build.images import BuiltTarball, TranslatingImage
 from alpypy.build.stage import BuildStage
 from alpypy.build.translate import Translation
@@ -112,7 +112,7 @@ class Package:
 
     def expected(self, estimates: Estimates) -> float:
         """Seconds, as in the last run."""
-        return estimates.stage("package")
+        return estimates.stage(stage_name("package", self.recipe))
 
     def load(self) -> BuiltTarball | None:
         """The tarball, if it still has the recorded digest."""
@@ -138,7 +138,11 @@ class Package:
         digest = archive.write_tarball(folder, work / recipe.target.tarball)
         for name in ("tree", "build"):
             shutil.rmtree(work / name, ignore_errors=True)
-        return {"stage": "package", "file": recipe.target.tarball, "sha256": digest}
+        return {
+            "stage": stage_name("package", recipe),
+            "file": recipe.target.tarball,
+            "sha256": digest,
+        }
 
     def _manifest(self, image: TranslatingImage, phases: Sequence[Phase], folder: Path) -> Manifest:
         engine, recipe = self.workspace.engine, self.recipe

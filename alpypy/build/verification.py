@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from alpypy.build.base_image import BaseImage
-from alpypy.build.estimates import Estimates
+from alpypy.build.estimates import Estimates, stage_name
 from alpypy.build.package import Package
 from alpypy.build.stage import BuildStage
 from alpypy.core.store import key_of
@@ -48,7 +48,7 @@ class Verification:
 
     def expected(self, estimates: Estimates) -> float:
         """Seconds, as in the last run."""
-        return estimates.stage("verify")
+        return estimates.stage(stage_name("verify", self.package.recipe))
 
     def load(self) -> Report | None:
         """The report, if this tarball has passed these checks."""
@@ -67,4 +67,4 @@ class Verification:
         report = verify.verify(workspace, tarball.path, self.base.reference)
         if report.exit_code:
             raise Rejected(report)
-        return {"stage": "verify", "report": report.to_record()}
+        return {"stage": stage_name("verify", self.package.recipe), "report": report.to_record()}

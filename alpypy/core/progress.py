@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import re
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass
+from functools import partial
 from types import TracebackType
 from typing import Any, Self
 
@@ -143,6 +145,7 @@ class Progress:
         self._words = ""
         self._lock = threading.Lock()
         self._stop = threading.Event()
+        self._ends = contextlib.ExitStack()
         self._bar: Any = None
         self._thread = threading.Thread(target=self._tell, daemon=True)
         self._watch = Stopwatch()
@@ -151,6 +154,8 @@ class Progress:
         self._watch = Stopwatch()
         if log.show_bars():
             self._bar = self._make_bar()
+            self._ends.enter_context(log.through(partial(tqdm.write, file=sys.stderr)))
+            self._ends.callback(self._bar.close)
         self._thread.start()
         return self
 
@@ -162,8 +167,7 @@ class Progress:
     ) -> None:
         self._stop.set()
         self._thread.join()
-        if self._bar is not None:
-            self._bar.close()
+        self._ends.close()
 
     def add(self, amount: float) -> None:
         """So much more of the total is done."""

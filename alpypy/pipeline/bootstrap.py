@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -17,6 +19,7 @@ from alpypy.build.translate import Translation, default_jobs
 from alpypy.build.verification import Rejected
 from alpypy.core import archive
 from alpypy.core.errors import PackageError, TranslationError
+from alpypy.core.progress import Progress, clock, followed_by
 from alpypy.engine.workspace import Workspace
 from alpypy.pipeline.request import ResolvedBuild
 from alpypy.verify import receipt
@@ -82,12 +85,29 @@ class Builder:
             if isinstance(stage, Translation):
                 stage.prepare()
         try:
-            for stage in stages:
-                self._run(stage)
+            self._run_all(stages)
             report = self._run(self.plan[-1])
         except Rejected as rejected:
             return Outcome(self._tarball().path, rejected.report)
         return Outcome(self._publish(self._tarball(), report), report)
+
+    def _run_all(self, stages: Sequence[BuildStage]) -> None:
+        """Run stages in order; what is shown counts those that come after each."""
+        estimates = Estimates(self._workspace)
+        left = sum(stage.expected(estimates) for stage in stages)
+        if len(stages) > 1:
+            titles = ", ".join(stage.title for stage in stages)
+            self._workspace.say(f"{titles}: about {clock(left)} in all")
+        for stage in stages:
+            seconds = stage.expected(estimates)
+            left -= seconds
+            with followed_by(left), self._shown(stage, seconds):
+                self._run(stage)
+
+    def _shown(self, stage: BuildStage, seconds: float) -> AbstractContextManager[object]:
+        if isinstance(stage, Translation):  # shows its phases by itself
+            return nullcontext()
+        return Progress(stage.title, expected=seconds, say=self._workspace.say)
 
     def _run(self, stage: BuildStage) -> Any:
         store = self._workspace.store

@@ -29,7 +29,9 @@ def record(store: Store, name: str, translator: str, seconds: float) -> None:
     (store.folder(key) / "record.json").write_text(json.dumps(record), encoding="utf-8")
 
 
-@pytest.mark.parametrize("name", ["bootstrap", "self_hosted", "package", "verify"])
+@pytest.mark.parametrize(
+    "name", ["bootstrap", "self_hosted", "package", "verify", "package_programs", "verify_programs"]
+)
 def test_every_other_stage_has_a_time(name: str, tmp_path: Path) -> None:
     assert Estimates(project(ROOT, tmp_path)).stage(name) > 0
 

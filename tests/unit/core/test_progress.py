@@ -221,7 +221,10 @@ def test_on_a_terminal_there_is_a_bar(monkeypatch: pytest.MonkeyPatch) -> None:
         work.add(1)
         work.step("the first quarter")
         work._draw(3.0)
+        log.configure()
+        log.say("beside the bar")
     drawn = screen.getvalue()
+    assert "beside the bar\n" in drawn
     assert "x: " in drawn
     assert "the first quarter, about 0:09 left" in drawn
     assert said == []
