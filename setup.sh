@@ -1,72 +1,52 @@
 # shellcheck shell=sh
-# Read by quickstart and test: brings a machine to where `invoke` works. Says what it installs.
+# Read by quickstart, test and .ci/run: makes the virtual environment that alpypy runs in.
 
 setup_python() { # lock file
+    stamp=.venv/$1.sum
+    if [ -x .venv/bin/python ] && sha256sum --status --check "$stamp" 2>/dev/null; then return; fi
     python=${PYTHON:-python3}
     "$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || {
-        echo "setup: Python 3.11 or newer is needed; $("$python" --version) is there." \
+        echo "setup: alpypy needs Python 3.11 or newer, and this is $("$python" --version)." \
             "Set PYTHON to a newer one." >&2
         exit 1
     }
-    stamp=.venv/$1.sum
-    if [ -x .venv/bin/python ] && sha256sum --status --check "$stamp" 2>/dev/null; then return; fi
-    # One whose making was interrupted has a python and no pip.
+    # If making it was interrupted, it has a python and no pip.
     if ! .venv/bin/python -m pip --version >/dev/null 2>&1; then
         "$python" -c 'import ensurepip' 2>/dev/null || install_packages python3-venv
-        echo "setup: virtual environment in .venv"
-        "$python" -m venv --clear .venv
+        patiently "virtual environment in .venv" 10 "$python" -m venv --clear .venv
     fi
-    echo "setup: installing $1 into .venv"
-    .venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes \
-        --requirement "$1"
+    patiently "installing $1 into .venv" 20 .venv/bin/python -m pip install --quiet \
+        --disable-pip-version-check --require-hashes --requirement "$1"
     sha256sum "$1" >"$stamp"
 }
 
-# An engine that answers is used; one that is installed is started by alpypy for each run.
-setup_engine() {
-    needs engine || install_packages docker.io iptables
-}
-
-# Where Alpine's mirrors are out of reach, the kit takes their place.
-setup_kit() { # Alpine version
-    if needs kit "$1"; then return; fi
-    missing=""
-    command -v qemu-img >/dev/null || missing="$missing qemu-utils"
-    command -v debugfs >/dev/null || missing="$missing e2fsprogs"
-    # shellcheck disable=SC2086 # one word a package
-    [ -z "$missing" ] || install_packages $missing
-    echo "setup: Alpine's mirrors are out of reach; the kit for Alpine $1 takes their place"
-    .venv/bin/invoke kit --alpine "$1"
-}
-
-# 0: nothing is missing, 1: it is; an error has been printed and ends the script.
-needs() {
-    code=0
-    .venv/bin/python -m alpypy.cli.needs "$@" || code=$?
-    [ "$code" -le 1 ] || exit "$code"
-    return "$code"
-}
-
 install_packages() {
-    echo "setup: apt-get install $*"
     if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then
-        echo "setup: not done: it needs root and apt. Install these with your system's package" \
-            "manager, then run this again: $*" >&2
+        echo "setup: these packages are missing: $*. Installing them needs root and apt." \
+            "Install them with your system's package manager, then run this again." >&2
         exit 1
     fi
-    apt-get update -qq
-    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@" >/dev/null
+    patiently "apt-get update" 10 apt-get update -qq
+    DEBIAN_FRONTEND=noninteractive patiently "apt-get install $*" 30 \
+        apt-get install -y -qq --no-install-recommends "$@" >/dev/null
 }
 
-# The value of --alpine among the arguments of `invoke bootstrap`.
-alpine_of() {
-    found=3.23
-    while [ $# -gt 0 ]; do
-        case "$1" in
-        --alpine=*) found=${1#--alpine=} ;;
-        --alpine) found=${2:-$found} ;;
-        esac
-        shift
-    done
-    echo "$found"
+# Runs a command, and says every 15 seconds that it still runs.
+patiently() { # what it does, the seconds that it usually takes, command
+    "${python:-python3}" -c '
+import subprocess, sys, time
+what, usual, *command = sys.argv[1:]
+print(f"setup: {what}", file=sys.stderr, flush=True)
+started = time.monotonic()
+process = subprocess.Popen(command)
+while True:
+    try:
+        sys.exit(process.wait(timeout=15))
+    except subprocess.TimeoutExpired:
+        passed = f"{time.monotonic() - started:.0f} s so far, usually {usual} s"
+        print(f"setup: {what}: {passed}", file=sys.stderr, flush=True)
+    except KeyboardInterrupt:
+        process.wait()
+        sys.exit(130)
+' "$@"
 }

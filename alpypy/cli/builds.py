@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 from alpypy.cli import common
 from alpypy.cli.command import command
@@ -16,9 +16,10 @@ from alpypy.cli.options import ALPINE, ARCH, MIRROR, Option
 from alpypy.recipes.spec import Target
 
 if TYPE_CHECKING:
-    from alpypy.pipeline.bootstrap import Builder, PlannedStage
+    from alpypy.pipeline.bootstrap import Builder, Outcome, PlannedStage
     from alpypy.pipeline.request import BuildRequest
 
+_PYPY = Option("what to build: 3.11-7.3.22, or rpython-0.2.1 for the quickstart")
 _KEEP = Option("leave the working directory after a failure")
 _DIRECT = Option("translate with CPython in one pass, without a PyPy between")
 _WITH_PYPY = Option("tarball of a PyPy 2.7 for this Alpine, or its version")
@@ -26,7 +27,7 @@ _WITH_PYPY = Option("tarball of a PyPy 2.7 for this Alpine, or its version")
 
 @dataclass(frozen=True, kw_only=True)
 class _Build:
-    pypy: Annotated[str, Option("what to build: 3.11-7.3.22, or rpython-0.2.1 for the quickstart")]
+    pypy: Annotated[str, _PYPY]
     alpine: Annotated[str, ALPINE]
     arch: Annotated[str, ARCH] = "x86_64"
     release_version: Annotated[
@@ -84,6 +85,32 @@ class PlanOptions(_Build):
     with_pypy: Annotated[str | None, _WITH_PYPY] = None
 
 
+@dataclass(frozen=True, kw_only=True)
+class QuickstartOptions(BootstrapOptions):
+    """Options of ``quickstart``: those of ``bootstrap``, with a target for who gives none."""
+
+    pypy: Annotated[str, _PYPY] = "rpython-0.2.1"
+    alpine: Annotated[str, ALPINE] = "3.23"
+
+
+@command(QuickstartOptions)
+def quickstart(options: QuickstartOptions) -> None:
+    """Install what this machine lacks, then bootstrap: without options, a program in minutes."""
+    from alpypy.cli.machine import ready
+    from alpypy.core.progress import followed_by
+    from alpypy.pipeline.bootstrap import Builder, expected_seconds
+    from alpypy.pipeline.request import resolve
+
+    project = common.project(options.mirror)
+    build = resolve(project, options.request(keep=options.keep, direct=options.direct))
+    alpine = None if options.base_image or options.arch != "x86_64" else options.alpine
+    with contextlib.ExitStack() as stack:
+        with followed_by(expected_seconds(project, build)):
+            workspace = stack.enter_context(ready(project, alpine, build.downloads))
+        outcome = Builder(workspace, build).run()
+    _show(outcome)
+
+
 @command(BootstrapOptions)
 def bootstrap(options: BootstrapOptions) -> None:
     """Build, package and verify a PyPy for an Alpine, starting from nothing."""
@@ -121,6 +148,10 @@ def _builder(request: BuildRequest, mirrors: Sequence[str]) -> Iterator[Builder]
 def _carry_out(request: BuildRequest, mirrors: Sequence[str]) -> None:
     with _builder(request, mirrors) as builder:
         outcome = builder.run()
+    _show(outcome)
+
+
+def _show(outcome: Outcome) -> NoReturn:
     common.show(outcome.report.to_text())
     common.show(str(outcome.tarball))
     sys.exit(outcome.report.exit_code)

@@ -23,6 +23,7 @@ from alpypy.core import log
 from alpypy.core.errors import SpecError
 
 COMMANDS = (
+    builds.quickstart,
     builds.bootstrap,
     builds.build,
     builds.plan,

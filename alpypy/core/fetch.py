@@ -6,13 +6,16 @@ the file is used.
 
 from __future__ import annotations
 
+import contextlib
 import os
+import queue
 import re
 import subprocess
 import sys
 import tempfile
+import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,12 +25,13 @@ from filelock import FileLock
 
 from alpypy.core import log
 from alpypy.core.apt import repositories
-from alpypy.core.errors import DigestError, DownloadError
+from alpypy.core.errors import AlpypyError, DigestError, DownloadError
 from alpypy.core.files import disk, file_digest
 from alpypy.core.progress import Progress, Transfer
 from alpypy.core.redact import split_login, without_passwords
 from alpypy.core.source import Rootfs, Source
 
+_AT_ONCE = 4  # downloads in the background
 _ATTEMPTS = 4
 _PIECE = 1 << 16  # bytes; after a cut, an incomplete piece is fetched again
 _PAUSE = 0.5  # seconds, growing with each attempt
@@ -88,6 +92,33 @@ class Fetcher:
                     self._fetch_into(path, source, algorithm, wanted)
                 log.detail(f"{source.file_name} is {path}")
                 return path
+
+    @contextlib.contextmanager
+    def ahead(self, sources: Iterable[Source | Rootfs]) -> Iterator[None]:
+        """Meanwhile fetch, several at once, what is asked for later.
+
+        Nothing is raised: ``fetch`` will try again and say what is wrong.
+        """
+        left = queue.SimpleQueue[Source | Rootfs]()
+        for source in sources:
+            left.put(source)
+
+        def work() -> None:
+            with contextlib.suppress(queue.Empty):
+                while True:
+                    source = left.get_nowait()
+                    with contextlib.suppress(AlpypyError):
+                        self.fetch(source)
+
+        # Daemons: an interrupted command does not wait for them.
+        for _ in range(_AT_ONCE):
+            threading.Thread(target=work, daemon=True).start()
+        try:
+            yield
+        finally:
+            with contextlib.suppress(queue.Empty):
+                while True:
+                    left.get_nowait()
 
     def cached(self, source: Source | Rootfs) -> Path | None:
         """The verified file if it is in the cache; downloads nothing."""

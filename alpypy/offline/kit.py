@@ -19,6 +19,7 @@ from alpypy.core.errors import KitError, SpecError
 from alpypy.core.fetch import Fetcher
 from alpypy.core.files import file_digest
 from alpypy.core.program import typed
+from alpypy.core.source import Source
 from alpypy.core.unpack import unpack
 from alpypy.engine.docker import Engine
 from alpypy.engine.job import Job, Mount
@@ -59,6 +60,16 @@ def development_packages(root: Path) -> frozenset[str]:
     tools = {tool.name for tool in contents.tools}
     libraries = {name for one in contents.libraries for name in (one.name, f"{one.name}-dev")}
     return frozenset(tools | libraries | {kit_packages.OPENSSL})
+
+
+def sources(data: Path) -> tuple[Source, ...]:
+    """The files that making a kit takes, for who wants to have them early.
+
+    Args:
+        data: the folder with versions/.
+    """
+    contents = kit_packages.load_contents(data / "versions")
+    return (contents.wheel.source, *contents.sources)
 
 
 def prepare(
@@ -438,8 +449,13 @@ def _disk_tree(wheel: Path, disk: str, scratch: Path) -> Path:
     return tree
 
 
+def missing_packages() -> tuple[str, ...]:
+    """Debian's packages with programs that reading the wheel's disk needs and that are missing."""
+    return tuple(package for program, package in _NEEDS.items() if not shutil.which(program))
+
+
 def _require_programs() -> None:
-    missing = [package for program, package in _NEEDS.items() if not shutil.which(program)]
+    missing = missing_packages()
     if missing:
         raise KitError(
             f"reading the wheel's disk needs {' and '.join(missing)}",

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from alpypy.build.base_image import find_base
-from alpypy.build.estimates import Estimates
+from alpypy.build.estimates import Estimates, stage_name
 from alpypy.build.images import BuiltTarball
 from alpypy.build.package import Package
 from alpypy.build.plan import Ingredients, pending, plan
@@ -20,8 +20,10 @@ from alpypy.build.verification import Rejected
 from alpypy.core import archive
 from alpypy.core.errors import PackageError, TranslationError
 from alpypy.core.progress import Progress, clock, followed_by
+from alpypy.core.project import Project
 from alpypy.engine.workspace import Workspace
 from alpypy.pipeline.request import ResolvedBuild
+from alpypy.recipes.recipe import Recipe
 from alpypy.verify import receipt
 from alpypy.verify.run import Report
 
@@ -42,6 +44,25 @@ class PlannedStage:
     key: str
     done: bool
     seconds: float
+
+
+def expected_seconds(project: Project, build: ResolvedBuild) -> float:
+    """How long a build should take of which no stage is finished, before there is an engine."""
+    estimates = Estimates(project)
+    jobs = build.request.jobs or default_jobs()
+
+    def packaged(recipe: Recipe, translator: str) -> float:
+        phases = estimates.phases(recipe, translator, jobs)
+        return sum(phases.values()) + estimates.stage(stage_name("package", recipe))
+
+    seconds = estimates.stage(stage_name("verify", build.recipe))
+    if not build.given:
+        seconds += estimates.stage("bootstrap")
+    if build.small:
+        seconds += packaged(build.small, "cpython")
+    if build.small or build.given:
+        return seconds + estimates.stage("self_hosted") + packaged(build.recipe, "pypy")
+    return seconds + packaged(build.recipe, "cpython")
 
 
 class Builder:

@@ -11,6 +11,7 @@ from alpypy.core.errors import ArchiveError, SpecError
 from alpypy.core.files import file_digest
 from alpypy.core.program import typed
 from alpypy.core.project import Project
+from alpypy.core.source import Source
 from alpypy.recipes.local_source import OpenedSource, identify, open_source, refuse_unused
 from alpypy.recipes.manifest import Manifest
 from alpypy.recipes.recipe import Recipe, load_catalog
@@ -45,6 +46,18 @@ class ResolvedBuild:
     small: Recipe | None
     given: GivenPypy | None
     sources: Mapping[str, OpenedSource]
+
+    @property
+    def downloads(self) -> tuple[Source, ...]:
+        """The files that it fetches if nothing of it is finished yet."""
+        files = list[Source]()
+        for recipe in filter(None, (self.recipe, self.small)):
+            if self.sources[recipe.target.release].origin.url:
+                files.append(recipe.source)
+            files += recipe.requires
+        if not self.given:
+            files += (self.recipe.cpython, *self.recipe.cpython_wheels)
+        return tuple(files)
 
 
 def _refuse_with_pypy(request: BuildRequest) -> None:

@@ -31,7 +31,7 @@ def set_up(folder: Path) -> str:
         ["sh", "-euc", ". ./setup.sh; setup_python empty.lock"],
         cwd=folder,
         env={**os.environ, "PYTHON": sys.executable},
-        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
         text=True,
         check=True,
-    ).stdout
+    ).stderr

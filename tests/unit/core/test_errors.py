@@ -16,8 +16,8 @@ from pathlib import Path
 import docker
 import pytest
 
-from alpypy.cli import needs
 from alpypy.cli.ending import ended_well
+from alpypy.cli.machine import out_of_reach
 from alpypy.cli.program import Program
 from alpypy.core import errors
 from alpypy.core.errors import AlpypyError, ImageError
@@ -330,7 +330,7 @@ def test_a_proxy_that_is_no_address_is_a_mirror_out_of_reach(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("HTTPS_PROXY", "http://a..b")
-    assert needs.main(["kit", "3.23"]) == 1
+    assert out_of_reach("3.23")
 
 
 def test_colours_of_tools_are_not_in_a_message(ends: Ends) -> None:

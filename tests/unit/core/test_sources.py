@@ -99,6 +99,19 @@ def test_fetched_once_then_from_the_cache(site: Site, tmp_path: Path) -> None:
     assert len(site.asked) == 1
 
 
+def test_files_fetched_ahead_are_fetched_once(site: Site, tmp_path: Path) -> None:
+    sources = [site.source(f"file-{number}", b"%d" % number) for number in range(20)]
+    missing = Source(f"{site.address}/missing", "0" * 64)
+    fetcher = Fetcher(tmp_path)
+    with fetcher.ahead([missing, *sources]):
+        paths = [fetcher.fetch(source) for source in sources]
+    assert [path.read_bytes() for path in paths] == [b"%d" % number for number in range(20)]
+    asked = [path for path, _ in site.asked if path != "/missing"]
+    assert sorted(asked) == sorted(f"/file-{number}" for number in range(20))
+    with pytest.raises(DownloadError):
+        fetcher.fetch(missing)
+
+
 def test_what_is_in_the_cache_is_told_without_fetching(site: Site, tmp_path: Path) -> None:
     fetcher = Fetcher(tmp_path)
     source = site.source()
