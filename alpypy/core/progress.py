@@ -20,6 +20,7 @@ from alpypy.core import log
 
 INTERVAL = 15.0  # seconds between two lines: nobody waits 20 for one, also on a busy machine
 _ENOUGH = 0.1  # of the work: from there on its own speed tells how long the rest takes
+_ENOUGH_SECONDS = 5.0  # of finished work, to tell how fast the next goes
 _LATER: ContextVar[float] = ContextVar("seconds of what comes after the work", default=0.0)
 # RPython's own titles (rpython/translator/driver.py) and the names that alpypy shows.
 TITLES = {
@@ -200,10 +201,15 @@ class Progress:
         elif elapsed < self._expected:
             left, pace = self._expected - elapsed, 1.0
         else:
-            return f"longer than the usual {clock(self._expected)}" if self._expected else ""
+            return self._overdue(elapsed)
         if not self._later:
             return f"about {clock(left)} left"
         return f"about {clock(left)} left here, {clock(left + self._later * pace)} to the end"
+
+    def _overdue(self, elapsed: float) -> str:
+        after = f"about {clock(self._later * self._pace(elapsed))} after it" if self._later else ""
+        usual = f"longer than the expected {clock(self._expected)}" if self._expected else ""
+        return ", ".join(filter(None, (usual, after)))
 
     def _pace(self, seconds: float) -> float:
         """How many times as long as expected all takes here, if this work takes ``seconds``."""
@@ -229,6 +235,47 @@ class Progress:
         self._bar.n = self._fraction(elapsed) or min(by_time, 1.0)
         postfix = ", ".join(filter(None, (self._what(), self._left(elapsed))))
         self._bar.set_postfix_str(postfix, refresh=True)
+
+
+class Pace:
+    """How fast work goes here: how long it took, held against what was expected of it."""
+
+    def __init__(self) -> None:
+        self._expected = 0.0
+        self._taken = 0.0
+
+    def add(self, expected: float, taken: float) -> None:
+        """A piece of work is done."""
+        self._expected += expected
+        self._taken += taken
+
+    @property
+    def factor(self) -> float:
+        """How many times as long as expected work takes; 1 until there is enough to tell."""
+        if self._expected < _ENOUGH_SECONDS:
+            return 1.0
+        return min(max(self._taken / self._expected, 0.25), 8.0)
+
+
+_PACE = Pace()  # of this process: what it has done tells of the machine, and of what else runs
+
+
+class Agenda:
+    """Pieces of work one after another, each with the seconds that it should take."""
+
+    def __init__(self, seconds: Mapping[str, float], pace: Pace = _PACE) -> None:
+        self._left = dict(seconds)
+        self._pace = pace
+
+    @contextlib.contextmanager
+    def begin(self, name: str) -> Iterator[float]:
+        """The next piece, and its seconds at the pace of those before it; what is shown meanwhile
+        counts those that follow."""
+        expected, factor = self._left.pop(name), self._pace.factor
+        watch = Stopwatch()
+        with followed_by(factor * sum(self._left.values())):
+            yield factor * expected
+        self._pace.add(expected, watch.seconds)
 
 
 class Tally(Progress):

@@ -19,7 +19,7 @@ from alpypy.build.translate import Translation, default_jobs
 from alpypy.build.verification import Rejected
 from alpypy.core import archive
 from alpypy.core.errors import PackageError, TranslationError
-from alpypy.core.progress import Progress, clock, followed_by
+from alpypy.core.progress import Agenda, Progress, clock
 from alpypy.core.project import Project
 from alpypy.engine.workspace import Workspace
 from alpypy.pipeline.request import ResolvedBuild
@@ -115,14 +115,13 @@ class Builder:
     def _run_all(self, stages: Sequence[BuildStage]) -> None:
         """Run stages in order; what is shown counts those that come after each."""
         estimates = Estimates(self._workspace)
-        left = sum(stage.expected(estimates) for stage in stages)
+        seconds = {stage.key: stage.expected(estimates) for stage in stages}
         if len(stages) > 1:
             titles = ", ".join(stage.title for stage in stages)
-            self._workspace.say(f"{titles}: about {clock(left)} in all")
+            self._workspace.say(f"{titles}: about {clock(sum(seconds.values()))} in all")
+        agenda = Agenda(seconds)
         for stage in stages:
-            seconds = stage.expected(estimates)
-            left -= seconds
-            with followed_by(left), self._shown(stage, seconds):
+            with agenda.begin(stage.key) as expected, self._shown(stage, expected):
                 self._run(stage)
 
     def _shown(self, stage: BuildStage, seconds: float) -> AbstractContextManager[object]:

@@ -9,6 +9,7 @@ import itertools
 import queue
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import given
@@ -17,7 +18,9 @@ from hypothesis import strategies as st
 from alpypy.core import log, progress
 from alpypy.core.progress import (
     TITLES,
+    Agenda,
     Display,
+    Pace,
     Phase,
     Phases,
     Progress,
@@ -143,7 +146,7 @@ def test_the_time_left_is_what_was_expected_until_the_work_tells_better() -> Non
 
 
 def test_work_that_nobody_can_measure_says_when_it_takes_longer_than_usual() -> None:
-    assert Progress("x", expected=60.0).line(75.0) == "x: 1:15, longer than the usual 1:00"
+    assert Progress("x", expected=60.0).line(75.0) == "x: 1:15, longer than the expected 1:00"
     assert Progress("x").line(75.0) == "x: 1:15"
 
 
@@ -162,6 +165,38 @@ def test_what_comes_after_it_counts_at_the_pace_of_the_work(done: int, line: str
     work.add(done)
     assert work.line(20.0) == line
     assert "to the end" not in Progress("x", expected=60.0).line(20.0)
+
+
+def test_what_comes_after_overdue_work_counts_at_its_pace_too() -> None:
+    with followed_by(40.0):
+        work, other = Progress("x", expected=60.0), Progress("x")
+    assert work.line(90.0) == "x: 1:30, longer than the expected 1:00, about 1:00 after it"
+    assert other.line(90.0) == "x: 1:30, about 0:40 after it"
+
+
+def test_an_agenda_counts_what_follows_and_learns_how_fast_work_goes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(progress, "Stopwatch", lambda: SimpleNamespace(seconds=16.0))
+    agenda = Agenda({"a": 8.0, "b": 40.0, "c": 30.0}, Pace())
+    with agenda.begin("a") as expected:
+        assert expected == 8.0
+        line = Progress("a", expected=expected).line(2.0)
+        assert line == "a: 0:02, about 0:06 left here, 1:16 to the end"
+    # It took twice as long as expected, and so does what follows.
+    with agenda.begin("c") as expected:
+        assert expected == 60.0
+        line = Progress("c", expected=expected).line(0.0)
+        assert line == "c: 0:00, about 1:00 left here, 2:20 to the end"
+
+
+def test_a_piece_of_work_that_fails_tells_nothing_of_the_pace() -> None:
+    pace = Pace()
+    with pytest.raises(ValueError), Agenda({"a": 100.0}, pace).begin("a"):  # noqa: PT011
+        raise ValueError
+    assert pace.factor == 1.0
+    pace.add(5.0, 100.0)
+    assert pace.factor == 8.0
 
 
 def test_a_tally_counts_and_weighs() -> None:
