@@ -17,7 +17,7 @@ nox.options.sessions = ["lint", "types", "imports", "shell", "workflows", "chang
 
 # `sh` reads what has no suffix; the kit's script is part of what its image is called by.
 SCRIPTS = ["setup.sh", "quickstart", "test", ".ci/run"]
-KIT_SCRIPT = "dockerfiles/kit/build-libraries.sh"
+KIT_SCRIPT = "dockerfiles/kit/build-library.sh"
 
 
 def run(session: nox.Session, tool: str, *arguments: str) -> None:

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from alpypy.build.estimates import DurationData
+from alpypy.core.durations import DurationData
 from alpypy.core.fields import json_schema
 from alpypy.images.runtime import ImageSettings
 from alpypy.offline.packages import DataList, KitList, LibraryList

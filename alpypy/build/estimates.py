@@ -3,34 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Literal
 
-from packaging.specifiers import SpecifierSet
-
+from alpypy.core.durations import Seconds, read_durations
 from alpypy.core.errors import DataError
-from alpypy.core.fields import Record
 from alpypy.core.project import Project
-from alpypy.core.structs import read_toml
 from alpypy.recipes.recipe import Recipe
 from alpypy.recipes.spec import PypyVersion
-
-_Phases = Mapping[str, int | float]  # seconds by phase
-
-
-class TranslationTimes(Record, frozen=True):
-    """How long CPython or a PyPy takes to translate some languages."""
-
-    language: SpecifierSet
-    translator: Literal["cpython", "pypy"]
-    phases: _Phases
-
-
-class DurationData(Record, frozen=True):
-    """versions/durations.toml; the programs of ``rpython`` are those of versions/rpython.toml."""
-
-    stages: Mapping[str, int | float]
-    translations: tuple[TranslationTimes, ...]
-    rpython: Mapping[str, _Phases]
 
 
 def translation_title(recipe: Recipe) -> str:
@@ -52,7 +30,7 @@ class Estimates:
     """
 
     def __init__(self, project: Project) -> None:
-        self._data = read_toml(project.data / "versions/durations.toml", DurationData)
+        self._data = read_durations(project.data)
         self._records = list(project.store.records())
 
     def stage(self, name: str) -> float:
@@ -90,7 +68,7 @@ class Estimates:
                 return entry.phases
         raise _missing(f"no [[translations]] for {language} by {translator}")
 
-    def _program(self, name: str) -> _Phases:
+    def _program(self, name: str) -> Seconds:
         if name not in self._data.rpython:
             raise _missing(f"[rpython]: {name} is missing")
         return self._data.rpython[name]

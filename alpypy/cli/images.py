@@ -77,6 +77,5 @@ def kit(options: KitOptions) -> None:
     from alpypy.offline.kit import prepare
 
     with common.workspace(common.project(options.mirror)) as own:
-        chosen = options.base_image or None
-        made = prepare(own.engine, own.fetcher, own.data, options.alpine, chosen, own.say)
+        made = prepare(own, options.alpine, options.base_image or None)
     common.show(f"{made.reference} is ready, made on {made.base}")

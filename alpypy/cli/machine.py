@@ -27,6 +27,7 @@ from alpypy.engine.connection import engine_answers
 from alpypy.engine.private import nothing_to_start
 from alpypy.engine.workspace import Workspace
 from alpypy.offline import kit
+from alpypy.offline.wheel_disk import missing_packages
 
 ALPINE = "3.23"  # for the tests: the one that the kit can make out of nothing
 _ENGINE = ("docker.io", "iptables")
@@ -51,13 +52,13 @@ def ready(project: Project, alpine: str | None, needed: Sequence[Source]) -> Ite
             offline = alpine is not None and out_of_reach(alpine)
             early = (*needed, *(kit.sources(project.data) if offline else ()))
             stack.enter_context(project.fetcher.ahead(early))
-            install(*_ENGINE, *(kit.missing_packages() if offline else ()))
+            install(*_ENGINE, *(missing_packages() if offline else ()))
         own = stack.enter_context(common.workspace(project))
         if alpine is not None and _kit_missing(own, alpine):
             stack.enter_context(project.fetcher.ahead(needed))
-            install(*kit.missing_packages())
+            install(*missing_packages())
             own.say(f"Alpine's mirrors are out of reach: making the kit for Alpine {alpine}")
-            kit.prepare(own.engine, own.fetcher, own.data, alpine, None, own.say)
+            kit.prepare(own, alpine)
         yield own
 
 

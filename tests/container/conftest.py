@@ -11,7 +11,6 @@ import pytest
 from alpypy.build.base_image import find_base
 from alpypy.build.images import BootstrapImage
 from alpypy.core import folders
-from alpypy.core.fetch import Fetcher
 from alpypy.engine.connection import connect
 from alpypy.engine.docker import Engine
 from alpypy.engine.job import Job, Mount
@@ -53,7 +52,7 @@ def base_image(engine: Engine, cache: Path, alpine_version: str) -> str:
     """The kit's image; making it takes 2 to 4 minutes where the engine has none."""
     reference = kit.reference(alpine_version)
     if engine.image_id(reference) is None:
-        kit.prepare(engine, Fetcher(cache), ROOT, alpine_version, None, print)
+        kit.prepare(workspace(ROOT, engine, cache), alpine_version)
     return reference
 
 

@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 
 from alpypy.core.errors import ImageError, KitError, SpecError
-from alpypy.core.fetch import Fetcher
 from alpypy.core.files import file_digest
 from alpypy.engine.docker import Engine
 from alpypy.offline.kit import import_tarball, prepare, require_current
+from tests.workspaces import workspace
 
 pytestmark = pytest.mark.timeout(1200)
 ROOT = Path(__file__).parents[3]
@@ -88,9 +88,9 @@ def test_a_package_that_the_kit_lacks_is_an_error(build: Build) -> None:
 def test_the_second_time_there_is_nothing_to_do(
     engine: Engine, cache: Path, alpine_version: str
 ) -> None:
-    first = prepare(engine, Fetcher(cache), ROOT, alpine_version, None, print)
+    first = prepare(workspace(ROOT, engine, cache), alpine_version)
     made, said = engine.image_id(first.reference), list[str]()
-    assert prepare(engine, Fetcher(cache), ROOT, alpine_version, None, said.append) == first
+    assert prepare(workspace(ROOT, engine, cache, said.append), alpine_version) == first
     assert said == []
     assert engine.image_id(first.reference) == made
 
@@ -100,7 +100,7 @@ def test_a_base_of_another_alpine_is_an_error_before_any_work(
 ) -> None:
     said = list[str]()
     with pytest.raises(SpecError, match=rf"{base_image} is Alpine 3\.23"):
-        prepare(engine, Fetcher(cache), ROOT, "3.12", base_image, said.append)
+        prepare(workspace(ROOT, engine, cache, said.append), "3.12", base_image)
     assert said == []
 
 
@@ -164,7 +164,7 @@ def test_a_root_file_system_of_another_alpine_is_refused_and_not_kept(
     engine: Engine, cache: Path, rootfs: Path
 ) -> None:
     with pytest.raises(SpecError, match=rf"{rootfs} is Alpine 3\.14\.99, and Alpine 3\.12 "):
-        prepare(engine, Fetcher(cache), ROOT, "3.12", str(rootfs), print)
+        prepare(workspace(ROOT, engine, cache), "3.12", str(rootfs))
     assert engine.image_id(f"alpypy-base:{file_digest(rootfs)[:16]}") is None
     assert engine.image_id("alpine:3.12") is None
 
@@ -177,5 +177,5 @@ def test_a_file_that_is_no_root_file_system_is_an_error(engine: Engine, tmp_path
 
 def test_an_alpine_that_is_nowhere_is_an_error(engine: Engine, cache: Path) -> None:
     with pytest.raises(KitError) as caught:
-        prepare(engine, Fetcher(cache), ROOT, "3.1", None, print)
+        prepare(workspace(ROOT, engine, cache), "3.1")
     assert "--base-image" in caught.value.remedy

@@ -38,8 +38,8 @@ class Machine:
 
     def prepare(self) -> kit.Kit:
         """What ``invoke kit`` does."""
-        version = ALPINE.version
-        return kit.prepare(self.engine, self.fetcher, ROOT, version, self.base, self.said.append)
+        own = workspace(ROOT, self.engine, self.fetcher.cache, self.said.append)
+        return kit.prepare(own, ALPINE.version, self.base)
 
 
 @pytest.fixture(scope="module")

@@ -1,6 +1,7 @@
 #!/bin/sh
-# Runs in the kit's toolchain image: builds each library of /sources/<name>/ into /out/<name>/.
-# Only shared libraries: translation loads them, and Alpine's -dev packages hold no others.
+# Runs in the kit's toolchain image with the name of a library: builds /sources/<name>/ into
+# /out/<name>/. Only shared libraries: translation loads them, and Alpine's -dev packages hold no
+# others. With the name gcc it makes Debian's libgcc fit for musl.
 set -eu
 
 jobs=${JOBS:-1}
@@ -93,7 +94,7 @@ build_gdbm() {
 
 # Debian's libgcc asks glibc where an object's unwind table is. Answered with "not found" it walks
 # the loaded objects with dl_iterate_phdr, as it does on musl.
-complete_libgcc() {
+build_gcc() {
     folder=/usr/lib/gcc/x86_64-linux-gnu/12
     mkdir -p "/out/gcc$folder"
     cp "$folder/libgcc_eh.a" "/out/gcc$folder/"
@@ -102,22 +103,9 @@ complete_libgcc() {
     ar r "/out/gcc$folder/libgcc_eh.a" /tmp/find_object.o
 }
 
-# One library a process: `set -e` does not hold inside a condition.
-if [ $# = 1 ]; then
-    cd "$(mktemp -d)"
-    cp -a "/sources/$1/." .
-    "build_$1"
-    exit 0
-fi
-
-complete_libgcc
-for folder in /sources/*/; do
-    library=$(basename "$folder")
-    echo "== $library"
-    sh "$0" "$library" >"/out/$library.log" 2>&1 || {
-        tail -n 30 "/out/$library.log"
-        exit 1
-    }
-    find "/out/$library" \( -name '*.la' -o -name '*.a' -o -path '*/share/doc' -o -path '*/share/man' \
+cd "$(mktemp -d)"
+if [ -d "/sources/$1" ]; then cp -a "/sources/$1/." .; fi
+"build_$1"
+[ "$1" = gcc ] || # whose own static libraries stay
+    find "/out/$1" \( -name '*.la' -o -name '*.a' -o -path '*/share/doc' -o -path '*/share/man' \
         -o -path '*/share/info' -o -path '*/share/locale' \) -prune -exec rm -rf {} +
-done
