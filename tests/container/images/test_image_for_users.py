@@ -210,7 +210,7 @@ def test_real_pypys_are_among_the_tarballs() -> None:
 
 
 def project_of(tarball: Path, work: Path, engine: Engine) -> Project:
-    for name in ("versions", "patches", "dockerfiles/runtime"):
+    for name in ("versions", "patches", "dockerfiles"):
         shutil.copytree(ROOT / name, work / name)
     (work / "artifacts").mkdir()
     for path in (tarball, receipt.path_of(tarball)):

@@ -136,7 +136,7 @@ def project(
     tmp_path: Path,
 ) -> Project:
     """A project without a ledger."""
-    for name in ("versions", "patches", "dockerfiles/check"):
+    for name in ("versions", "patches", "dockerfiles"):
         shutil.copytree(ROOT / name, tmp_path / name)
     (tmp_path / "artifacts").mkdir()
     shutil.copy(tarball, tmp_path / "artifacts")
