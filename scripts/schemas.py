@@ -13,7 +13,7 @@ from typing import Any
 from alpypy.core.durations import DurationData
 from alpypy.core.fields import json_schema
 from alpypy.images.runtime import ImageSettings
-from alpypy.offline.packages import DataList, KitList, LibraryList
+from alpypy.offline.contents import DataList, KitList, LibraryList
 from alpypy.proxy.config import ProxySettings
 from alpypy.publish.index import ReleaseSettings
 from alpypy.recipes import data

@@ -17,7 +17,7 @@ from alpypy.core.unpack import unpack
 from alpypy.engine.container import Running
 from alpypy.engine.job import Job, Mount
 from alpypy.engine.workspace import Workspace
-from alpypy.offline.packages import Library
+from alpypy.offline.contents import Library
 
 GCC = "gcc"  # whose own library is finished with it
 _SCRIPT = "build-library.sh"

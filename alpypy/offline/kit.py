@@ -20,10 +20,10 @@ from alpypy.core.source import Source
 from alpypy.engine.docker import Engine
 from alpypy.engine.job import Job
 from alpypy.engine.workspace import Workspace
-from alpypy.offline import packages as kit_packages
 from alpypy.offline.compiling import Times
+from alpypy.offline.contents import Contents, load_contents
 from alpypy.offline.making import Making
-from alpypy.offline.packages import Contents
+from alpypy.offline.packages import OPENSSL
 from alpypy.offline.pins import Replacement, from_text, settle, taken, to_text
 from alpypy.offline.wheel_disk import import_wheel
 
@@ -54,10 +54,10 @@ def reference(alpine: str) -> str:
 
 def development_packages(root: Path) -> frozenset[str]:
     """Names of the packages that a kit has to build with (and those of the tools it needs)."""
-    contents = kit_packages.load_contents(root / "versions")
+    contents = load_contents(root / "versions")
     tools = {tool.name for tool in contents.tools}
     libraries = {name for one in contents.libraries for name in (one.name, f"{one.name}-dev")}
-    return frozenset(tools | libraries | {kit_packages.OPENSSL})
+    return frozenset(tools | libraries | {OPENSSL})
 
 
 def sources(data: Path) -> tuple[Source, ...]:
@@ -66,7 +66,7 @@ def sources(data: Path) -> tuple[Source, ...]:
     Args:
         data: the folder with versions/.
     """
-    contents = kit_packages.load_contents(data / "versions")
+    contents = load_contents(data / "versions")
     return (contents.wheel.source, *(pin.source for pin in contents.pins(())))
 
 
@@ -93,7 +93,7 @@ class _Preparation:
     def __init__(self, workspace: Workspace, alpine: str) -> None:
         self._workspace = workspace
         self._alpine = alpine
-        self._contents = kit_packages.load_contents(workspace.data / "versions")
+        self._contents = load_contents(workspace.data / "versions")
         self._libraries = read_durations(workspace.data).kit.libraries
         self._agenda = Agenda(_step_seconds(workspace))
 
@@ -217,7 +217,7 @@ def require_current(engine: Engine, root: Path, alpine: str) -> None:
     made = reference(alpine)
     # A kit that does not say what it was made on can be checked only against the usual base.
     base_id = engine.label(made, _BASE_LABEL) or engine.image_id(f"alpine:{alpine}") or ""
-    contents = kit_packages.load_contents(root / "versions")
+    contents = load_contents(root / "versions")
     has = replacements_in(engine, made)
     kit = _described(root, contents, made, base_id, base_id, has)
     if engine.label(made, _CONTENT_LABEL) != kit.content:

@@ -16,7 +16,8 @@ from alpypy.engine.workspace import Workspace
 from alpypy.offline import packages as kit_packages
 from alpypy.offline.apk import KEY_NAME, Package, write_index
 from alpypy.offline.compiling import GCC, Times, compile_libraries
-from alpypy.offline.packages import ARCH, Contents, Openssl, Tool
+from alpypy.offline.contents import Contents, Openssl, Tool
+from alpypy.offline.packages import ARCH
 
 
 class Making:

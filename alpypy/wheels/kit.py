@@ -25,7 +25,8 @@ from alpypy.engine.workspace import Workspace
 from alpypy.offline import kit
 from alpypy.offline import packages as kit_packages
 from alpypy.offline.apk import Package, write_index
-from alpypy.offline.packages import ARCH, Library
+from alpypy.offline.contents import RELEASE, Library, load_libraries
+from alpypy.offline.packages import ARCH
 from alpypy.offline.pins import Pin, Replacement, from_text, settle, taken, to_text
 from alpypy.wheels.images import DOCKERFILES, INSIDE, Python, inside, with_packages
 
@@ -42,7 +43,7 @@ class ExtraPackages:
     def __init__(self, workspace: Workspace, python: Python) -> None:
         self._workspace = workspace
         self._python = python
-        self._libraries = kit_packages.load_libraries(workspace.data / "versions" / FILE_NAME)
+        self._libraries = load_libraries(workspace.data / "versions" / FILE_NAME)
 
     def refuse_missing(self, packages: Sequence[str], what: str) -> None:
         """Raise SpecError if ``what`` needs build packages that the kit lacks.
@@ -111,7 +112,7 @@ class Replacements:
 
     def make(self, work: Path) -> Mapping[str, Any]:
         """Download the sources."""
-        pins = [Pin(library.source, kit_packages.RELEASE) for library in self.libraries]
+        pins = [Pin(library.source, RELEASE) for library in self.libraries]
         replacements = settle(self.workspace.fetcher, pins, self.workspace.say)
         return {"replacements": to_text(replacements)}
 

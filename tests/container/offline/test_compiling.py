@@ -10,7 +10,7 @@ from msgspec import structs
 from alpypy.core.errors import KitError
 from alpypy.engine.docker import Engine
 from alpypy.offline.compiling import Times, compile_libraries
-from alpypy.offline.packages import load_contents
+from alpypy.offline.contents import load_contents
 from tests.workspaces import workspace
 
 ROOT = Path(__file__).parents[3]

@@ -15,7 +15,7 @@ from alpypy.core.fetch import Fetcher
 from alpypy.engine.docker import Engine
 from alpypy.engine.job import Job
 from alpypy.offline import kit
-from alpypy.offline.packages import load_contents
+from alpypy.offline.contents import load_contents
 from alpypy.offline.pins import Pin
 from alpypy.recipes.data import Alpine
 from tests.debian import Repository

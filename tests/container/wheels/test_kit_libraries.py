@@ -8,7 +8,7 @@ import pytest
 
 from alpypy.core.fetch import Fetcher
 from alpypy.engine.docker import Engine
-from alpypy.offline.packages import load_libraries
+from alpypy.offline.contents import load_libraries
 from alpypy.wheels.images import Python
 from alpypy.wheels.kit import FILE_NAME, ExtraPackages
 from tests.debian import Repository

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from alpypy.core.source import Source
+from alpypy.offline.contents import load_contents
 from alpypy.offline.kit import Kit, _described
-from alpypy.offline.packages import load_contents
 from alpypy.offline.pins import Replacement
 
 ROOT = Path(__file__).parents[3]

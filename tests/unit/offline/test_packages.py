@@ -14,14 +14,8 @@ import pytest
 
 from alpypy.core.errors import DataError
 from alpypy.offline.apk import Package
-from alpypy.offline.packages import (
-    DebianFile,
-    Library,
-    Tool,
-    lay_out_tool,
-    load_contents,
-    write_library,
-)
+from alpypy.offline.contents import DebianFile, Library, Tool, load_contents
+from alpypy.offline.packages import lay_out_tool, write_library
 from tests.debian import Repository
 
 VERSIONS = Path(__file__).parents[3] / "versions"

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from alpypy.core.errors import DigestError, DownloadError
 from alpypy.core.fetch import Fetcher
 from alpypy.core.source import Source
-from alpypy.offline.packages import load_contents
+from alpypy.offline.contents import load_contents
 from alpypy.offline.pins import Pin, Replacement, from_text, settle, taken, to_text
 from tests.debian import Repository
 

