@@ -31,7 +31,7 @@ install_packages() {
         apt-get install -y -qq --no-install-recommends "$@" >/dev/null
 }
 
-# Runs a command, and says every 15 seconds that it still runs.
+# Runs a command, and says every 12 seconds that it still runs.
 patiently() { # what it does, the seconds that it usually takes, command
     "${python:-python3}" -c '
 import subprocess, sys, time
@@ -41,7 +41,7 @@ started = time.monotonic()
 process = subprocess.Popen(command)
 while True:
     try:
-        sys.exit(process.wait(timeout=15))
+        sys.exit(process.wait(timeout=12))
     except subprocess.TimeoutExpired:
         passed = f"{time.monotonic() - started:.0f} s so far, usually {usual} s"
         print(f"setup: {what}: {passed}", file=sys.stderr, flush=True)

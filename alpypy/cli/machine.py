@@ -51,8 +51,8 @@ def ready(project: Project, alpine: str | None, needed: Sequence[Source]) -> Ite
         if engine_missing():
             offline = alpine is not None and out_of_reach(alpine)
             early = (*needed, *(kit.sources(project.data) if offline else ()))
-            stack.enter_context(project.fetcher.ahead(early))
-            install(*_ENGINE, *(missing_packages() if offline else ()))
+            packages = (*_ENGINE, *(missing_packages() if offline else ()))
+            install(*packages, meanwhile=project.fetcher.ahead(early))
         own = stack.enter_context(common.workspace(project))
         if alpine is not None and _kit_missing(own, alpine):
             stack.enter_context(project.fetcher.ahead(needed))
@@ -89,8 +89,13 @@ def out_of_reach(alpine: str) -> bool:
         return True
 
 
-def install(*packages: str) -> None:
+def install(
+    *packages: str, meanwhile: contextlib.AbstractContextManager[None] | None = None
+) -> None:
     """Install packages of Debian, where this user may; elsewhere what needs them says so.
+
+    Args:
+        meanwhile: what goes on in the background while this waits for apt-get.
 
     Raises:
         EngineError: apt-get fails.
@@ -99,7 +104,8 @@ def install(*packages: str) -> None:
         return
     options = ("-y", "--no-install-recommends")
     _apt_get("update", seconds=_UPDATE_SECONDS)
-    _apt_get("install", *options, *packages, seconds=_INSTALL_SECONDS)
+    with meanwhile or contextlib.nullcontext():
+        _apt_get("install", *options, *packages, seconds=_INSTALL_SECONDS)
 
 
 def _apt_get(*words: str, seconds: float) -> None:

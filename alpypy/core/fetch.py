@@ -17,7 +17,6 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 
 import requests
@@ -74,6 +73,7 @@ class Fetcher:
     def __init__(self, cache: Path, mirrors: Sequence[str] = ()) -> None:
         self.cache = cache
         self._mirrors = tuple(mirror.rstrip("/") for mirror in mirrors)
+        self._told_by_apt: tuple[str, ...] = ()
 
     def fetch(self, source: Source | Rootfs) -> Path:
         """The verified file, from the cache or fetched into it.
@@ -164,13 +164,15 @@ class Fetcher:
             if source.pypi:
                 yield _from_pypi(source.pypi, source)
             if source.debian:
-                for root in self._debian_mirrors:
+                for root in self._debian_mirrors():
                     yield _from_url(f"{root}/{source.debian}")
 
-    @cached_property
     def _debian_mirrors(self) -> tuple[str, ...]:
-        """Those of apt, which takes half a second to tell."""
-        return tuple(dict.fromkeys(repository.address for repository in repositories()))
+        """Those of apt. It takes half a second to tell, and tells of none while it is updated."""
+        if not self._told_by_apt:
+            addresses = (repository.address for repository in repositories())
+            self._told_by_apt = tuple(dict.fromkeys(addresses))
+        return self._told_by_apt
 
 
 def fetch_unverified(url: str, path: Path) -> None:

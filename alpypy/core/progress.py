@@ -18,7 +18,7 @@ from tqdm import tqdm
 
 from alpypy.core import log
 
-INTERVAL = 15.0  # seconds between two lines: nobody waits 20 for one, also on a busy machine
+INTERVAL = 12.0  # seconds between two lines: with what is quick beside it, nobody waits 20 for one
 _ENOUGH = 0.1  # of the work: from there on its own speed tells how long the rest takes
 _ENOUGH_SECONDS = 5.0  # of finished work, to tell how fast the next goes
 _LATER: ContextVar[float] = ContextVar("seconds of what comes after the work", default=0.0)
@@ -122,7 +122,7 @@ def followed_by(seconds: float) -> Iterator[None]:
 
 
 class Progress:
-    """How far a piece of work is: a bar on a terminal; elsewhere a line every 15 seconds.
+    """How far a piece of work is: a bar on a terminal; elsewhere a line every 12 seconds.
 
     Threads may share it. ``expected`` is how many seconds the work should take, ``total`` how much
     work there is, in any unit; either is 0 where nobody knows. The time that is left is told from

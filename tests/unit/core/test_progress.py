@@ -219,7 +219,7 @@ def test_a_transfer_that_goes_on_does_not_count_what_it_had() -> None:
 
 @pytest.fixture
 def lines(monkeypatch: pytest.MonkeyPatch) -> queue.Queue[str]:
-    """What work says that starts now, as if 15 seconds passed at once."""
+    """What work says that starts now, as if the time between two lines were nothing."""
     monkeypatch.setattr(progress, "INTERVAL", 0.001)
     return queue.Queue()
 
