@@ -39,14 +39,16 @@ import os, sys, tempfile
 from pathlib import Path
 from alpypy.cli.ending import ended_well
 from alpypy.engine.connection import connect
-from alpypy.cli.needs import main
+from alpypy.cli.machine import engine_missing
 os.setgroups([])
 os.setgid(65534)
 os.setuid(65534)
-if sys.argv[1:]:
-    sys.exit(main(sys.argv[1:]))
-with ended_well(), tempfile.TemporaryDirectory() as cache, connect(Path(cache)):
-    pass
+with ended_well(), tempfile.TemporaryDirectory() as cache:
+    if sys.argv[1:] == ["set up"]:
+        engine_missing()
+    else:
+        with connect(Path(cache)):
+            pass
 """
 
 
@@ -201,7 +203,7 @@ def test_a_socket_that_the_user_may_not_use_is_said_to_be_that(
 @needs_root
 def test_setup_says_it_too_and_does_not_ask_for_another_engine(closed_socket: Path) -> None:
     folder = closed_socket.parent
-    done = as_stranger({"PATH": str(folder), "XDG_RUNTIME_DIR": str(folder)}, "engine")
+    done = as_stranger({"PATH": str(folder), "XDG_RUNTIME_DIR": str(folder)}, "set up")
     assert done.returncode == 8
     assert "permission denied" in done.stderr
 
