@@ -53,6 +53,7 @@ RUN = """\
 import sys
 from pathlib import Path
 from alpypy.cli.ending import ended_well
+from alpypy.core.folders import cache_folder
 from alpypy.core.log import say
 from alpypy.engine.connection import connect
 from alpypy.pipeline.bootstrap import Builder
@@ -64,7 +65,7 @@ base, release, alpine = sys.argv[3:]
 with ended_well():
     request = BuildRequest(Target(release, alpine), base_image=base)
     build = resolve(project(root, cache, say), request)
-    with connect(cache) as engine:
+    with connect(cache_folder()) as engine:  # the tests' own
         Builder(workspace(root, engine, cache, say), build).run()
 """
 
