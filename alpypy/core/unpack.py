@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import lzma
 import shutil
-import tarfile
 import tempfile
 import zipfile
 import zlib
@@ -14,6 +13,7 @@ from pathlib import Path
 
 from alpypy.core.errors import ArchiveError
 from alpypy.core.files import disk
+from alpypy.core.tar import tarfile
 
 _PIECE = 1 << 16  # bytes
 
@@ -66,7 +66,7 @@ def unpack_some(archive: Path, names: Sequence[str], folder: Path) -> None:
 def _extract(archive: Path, scratch: Path) -> None:
     guard = _Guard(archive)
     with _reading(archive), tarfile.open(archive) as tar:
-        tar.extractall(scratch, filter=guard)  # noqa: S202 - the guard refuses
+        tar.extractall(scratch, filter=guard)
         _read_rest(tar)
     guard.check_links()
 
@@ -182,6 +182,6 @@ def unpack_wheel(wheel: Path, folder: Path) -> None:
     """
     try:
         with zipfile.ZipFile(wheel) as archive:
-            archive.extractall(folder)  # noqa: S202 - zipfile keeps members inside
+            archive.extractall(folder)
     except (zipfile.BadZipFile, EOFError, zlib.error) as error:
         raise _bad(wheel, f"is truncated or damaged: {error}") from error

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import re
-import tarfile
 from collections.abc import Callable, Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any, Literal
@@ -17,6 +16,7 @@ from msgspec import Struct, to_builtins
 from alpypy.core.errors import ArchiveError, SpecError
 from alpypy.core.fields import FirstSchema, PackageName, Record, Sha256, Text
 from alpypy.core.structs import convert, read_json
+from alpypy.core.tar import tarfile
 from alpypy.recipes.spec import PypyVersion, Target
 
 FILE_NAME = "ALPYPY.json"

@@ -8,7 +8,6 @@ import hashlib
 import itertools
 import os
 import shutil
-import tarfile
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -16,6 +15,7 @@ from pathlib import Path, PurePosixPath
 from alpypy.core import elf
 from alpypy.core.elf import ElfFile, Stack
 from alpypy.core.errors import ArchiveError, ResourceError
+from alpypy.core.tar import tarfile
 from alpypy.recipes.manifest import BROKEN, FILE_NAME, Manifest
 from alpypy.verify.findings import Recorder
 
