@@ -18,9 +18,6 @@ from alpypy.core.source import Source
 from alpypy.core.structs import read_toml
 from alpypy.offline.pins import Pin
 
-RELEASE = "bookworm"  # the Debian release of what has no other
-_OLDER = {"libssl.so.1.1": "bullseye"}
-
 
 class DebianFile(Record, frozen=True):
     """A file of Debian's: its path below any mirror."""
@@ -66,15 +63,12 @@ class Library(DebianFile, frozen=True):
 
 
 class Openssl(DebianFile, frozen=True):
-    """Headers for the OpenSSL that an Alpine brings, known by the soname of its libssl."""
+    """Headers for the OpenSSL that an Alpine brings, known by the soname of its libssl;
+    ``release`` is the Debian release that has them, if not the kit's."""
 
     soname: str
     version: str
-
-    @property
-    def release(self) -> str:
-        """The Debian release that has them."""
-        return _OLDER.get(self.soname, RELEASE)
+    release: str | None = None
 
 
 class Data(DebianFile, frozen=True):
@@ -106,17 +100,23 @@ class Wheel(Record, frozen=True):
 
 
 class LibraryList(Record, frozen=True):
-    """versions/kit-wheels.toml."""
+    """versions/kit-wheels.toml. ``release`` is the Debian release of the files."""
 
+    release: str
     libraries: tuple[Library, ...]
 
 
 class KitList(LibraryList, frozen=True):
-    """versions/kit.toml."""
+    """versions/kit.toml.
+
+    ``openssl_parts`` are parts that an OpenSSL may be built without, each with a function that its
+    libcrypto then lacks.
+    """
 
     wheel: Wheel
     tools: tuple[Tool, ...]
     openssl: tuple[Openssl, ...]
+    openssl_parts: Mapping[str, str]
 
 
 class DataList(Record, frozen=True):
@@ -129,30 +129,28 @@ class DataList(Record, frozen=True):
 class Contents:
     """All of versions/kit.toml and versions/kit-data.toml."""
 
-    wheel: Wheel
-    tools: tuple[Tool, ...]
-    libraries: tuple[Library, ...]
-    openssl: tuple[Openssl, ...]
+    kit: KitList
     data: tuple[Data, ...]
 
     def pins(self, sonames: Container[str]) -> tuple[Pin, ...]:
         """Every file but the wheel, for an Alpine that brings the libraries ``sonames``."""
-        debs = (deb for tool in self.tools for deb in tool.debs)
-        headers = (one for one in self.openssl if one.soname in sonames)
+        debs = (deb for tool in self.kit.tools for deb in tool.debs)
+        headers = (one for one in self.kit.openssl if one.soname in sonames)
+        release = self.kit.release
         return (
-            *(Pin(file.source, RELEASE) for file in (*debs, *self.libraries, *self.data)),
-            *(Pin(one.source, one.release) for one in headers),
+            *(Pin(file.source, release) for file in (*debs, *self.kit.libraries, *self.data)),
+            *(Pin(one.source, one.release or release) for one in headers),
         )
 
     def taking(self, files: Mapping[str, Source]) -> Contents:
         """The same with other files in place of tested ones, which ``files`` knows by digest."""
-        return Contents(
-            wheel=self.wheel,
-            tools=tuple(tool.taking(files) for tool in self.tools),
-            libraries=tuple(library.taking(files) for library in self.libraries),
-            openssl=tuple(openssl.taking(files) for openssl in self.openssl),
-            data=tuple(data.taking(files) for data in self.data),
+        kit = structs.replace(
+            self.kit,
+            tools=tuple(tool.taking(files) for tool in self.kit.tools),
+            libraries=tuple(library.taking(files) for library in self.kit.libraries),
+            openssl=tuple(openssl.taking(files) for openssl in self.kit.openssl),
         )
+        return Contents(kit, tuple(data.taking(files) for data in self.data))
 
     def data_for(self, package: str) -> tuple[str, ...]:
         """Names of the data packages that a package needs."""
@@ -166,14 +164,13 @@ def load_contents(folder: Path) -> Contents:
         DataError: one is missing or not TOML, or an entry is not usable.
     """
     kit = read_toml(folder / "kit.toml", KitList)
-    data = read_toml(folder / "kit-data.toml", DataList).data
-    return Contents(kit.wheel, kit.tools, kit.libraries, kit.openssl, data)
+    return Contents(kit, read_toml(folder / "kit-data.toml", DataList).data)
 
 
-def load_libraries(path: Path) -> tuple[Library, ...]:
+def load_libraries(path: Path) -> LibraryList:
     """Libraries of another file than kit.toml, described as there.
 
     Raises:
         DataError: it is missing or not TOML, or an entry is not usable.
     """
-    return read_toml(path, LibraryList).libraries
+    return read_toml(path, LibraryList)

@@ -4,22 +4,26 @@ mirrors hold, so that the pipeline runs where Alpine's own mirrors are out of re
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from msgspec import to_builtins
+
 from alpypy.core import apkdb
+from alpypy.core.code import digest_of_code
 from alpypy.core.durations import read_durations
 from alpypy.core.errors import KitError, SpecError
 from alpypy.core.files import data_files, file_digest
 from alpypy.core.program import typed
 from alpypy.core.progress import Agenda, Progress
 from alpypy.core.source import Source
+from alpypy.core.store import key_of
 from alpypy.engine.docker import Engine
 from alpypy.engine.job import Job
 from alpypy.engine.workspace import Workspace
+from alpypy.offline import apk, making, packages
 from alpypy.offline.compiling import Times
 from alpypy.offline.contents import Contents, load_contents
 from alpypy.offline.making import Making
@@ -31,7 +35,8 @@ LABEL = "org.alpypy.kit"
 _CONTENT_LABEL = "org.alpypy.kit.content"
 _BASE_LABEL = "org.alpypy.kit.base"  # the ID of the image that the kit was made on
 _REPLACEMENTS_LABEL = "org.alpypy.kit.replacements"
-_REVISION = "3"  # part of the kit's identity: raise it when the code below makes other packages
+# The code that decides what is in the packages; a test says why the rest of it is left out.
+_CODE = tuple(Path(module.__file__ or "") for module in (apk, making, packages))
 
 
 @dataclass(frozen=True)
@@ -55,8 +60,8 @@ def reference(alpine: str) -> str:
 def development_packages(root: Path) -> frozenset[str]:
     """Names of the packages that a kit has to build with (and those of the tools it needs)."""
     contents = load_contents(root / "versions")
-    tools = {tool.name for tool in contents.tools}
-    libraries = {name for one in contents.libraries for name in (one.name, f"{one.name}-dev")}
+    tools = {tool.name for tool in contents.kit.tools}
+    libraries = {name for one in contents.kit.libraries for name in (one.name, f"{one.name}-dev")}
     return frozenset(tools | libraries | {OPENSSL})
 
 
@@ -67,7 +72,7 @@ def sources(data: Path) -> tuple[Source, ...]:
         data: the folder with versions/.
     """
     contents = load_contents(data / "versions")
-    return (contents.wheel.source, *(pin.source for pin in contents.pins(())))
+    return (contents.kit.wheel.source, *(pin.source for pin in contents.pins(())))
 
 
 def prepare(workspace: Workspace, alpine: str, base: str | None = None) -> Kit:
@@ -123,7 +128,7 @@ class _Preparation:
             # Much of it is waiting, so what is needed next is fetched meanwhile.
             early = fetcher.ahead(sources(self._workspace.data))
             with self._step("alpine", f"Alpine {self._alpine} out of a wheel"), early:
-                import_wheel(self._workspace, self._contents.wheel, self._alpine, base)
+                import_wheel(self._workspace, self._contents.kit.wheel, self._alpine, base)
         return base
 
     def _fetch(self, owned: Mapping[str, str]) -> tuple[Replacement, ...]:
@@ -261,26 +266,21 @@ def _described(
     base_id: str,
     replacements: Sequence[Replacement],
 ) -> Kit:
-    """What the kit is with these files in place of tested ones."""
-    data = {one.source.sha256 for one in contents.data}
-    identity = _identity(root, base_id, [one for one in replacements if one.pin not in data])
-    content = _content(root, identity, [one for one in replacements if one.pin in data])
+    """What the kit is with these files in place of tested ones.
+
+    Tested files and replacements count alike: if they are the same, so are the kits.
+    """
+    chosen = contents.taking(taken(replacements))
+    folder, lists = root / "dockerfiles/kit", to_builtins(chosen.kit)
+    del lists["wheel"]  # what it holds is in the base image
+    identity = key_of(
+        base=base_id,
+        code=digest_of_code(*_CODE),
+        files={str(path.relative_to(folder)): file_digest(path) for path in data_files(folder)},
+        lists=lists,
+    )
+    content = key_of(identity=identity, data=to_builtins(chosen.data))
     return Kit(made, base, base_id, identity, content, tuple(replacements))
-
-
-def _identity(root: Path, base_id: str, replacements: Sequence[Replacement]) -> str:
-    parts = [_REVISION, base_id, (root / "versions/kit.toml").read_text(encoding="utf-8")]
-    folder = root / "dockerfiles/kit"
-    for path in data_files(folder):
-        parts += [str(path.relative_to(folder)), path.read_text(encoding="utf-8")]
-    parts += [to_text(replacements)] if replacements else []
-    return hashlib.sha256("\0".join(parts).encode()).hexdigest()
-
-
-def _content(root: Path, identity: str, replacements: Sequence[Replacement]) -> str:
-    data = (root / "versions/kit-data.toml").read_text(encoding="utf-8")
-    parts = [identity, data, *([to_text(replacements)] if replacements else [])]
-    return hashlib.sha256("\0".join(parts).encode()).hexdigest()
 
 
 def _owned(engine: Engine, base: str) -> Mapping[str, str]:

@@ -42,13 +42,13 @@ class Making:
         self._base = base
         self._owned = owned
         self._scratch = scratch
-        self._trees = {tool.name: scratch / "tools" / tool.name for tool in contents.tools}
+        self._trees = {tool.name: scratch / "tools" / tool.name for tool in contents.kit.tools}
         self._tools: list[Package] = []
 
     def toolchain(self, reference: str) -> None:
         """Make the image that compiles the libraries."""
         with ThreadPoolExecutor(self._workspace.engine.usable_processors) as pool:
-            self._tools = list(pool.map(self._write_tool, self._contents.tools))
+            self._tools = list(pool.map(self._write_tool, self._contents.kit.tools))
         names = " ".join(self._trees)
         self._image(reference, self._tools, arguments={"PACKAGES": names})
 
@@ -60,7 +60,7 @@ class Making:
 
     def libraries(self, toolchain: str, times: Times) -> Path:
         """Compile the libraries; the folder with their trees."""
-        libraries = self._contents.libraries
+        libraries = self._contents.kit.libraries
         return compile_libraries(self._workspace, toolchain, libraries, times, self._scratch)
 
     def kit(self, built: Path, reference: str, labels: Mapping[str, str]) -> int:
@@ -76,7 +76,7 @@ class Making:
 
     def _finished_tools(self, built: Path) -> Iterator[Package]:
         """The tools, gcc with what it has compiled for itself."""
-        for tool, package in zip(self._contents.tools, self._tools, strict=True):
+        for tool, package in zip(self._contents.kit.tools, self._tools, strict=True):
             if tool.name == GCC:
                 shutil.copytree(built / GCC, self._trees[GCC], dirs_exist_ok=True)
                 yield kit_packages.write_tool(tool, self._trees[GCC], self._repository)
@@ -111,14 +111,14 @@ class Making:
     def _write_libraries(self, built: Path) -> list[Package]:
         fetch, repository, owned = self._workspace.fetcher.fetch, self._repository, self._owned
         packages: list[Package] = []
-        for library in self._contents.libraries:
+        for library in self._contents.kit.libraries:
             tree = built / library.name
             data = self._contents.data_for(library.runtime)
             packages += kit_packages.write_library(library, tree, repository, owned, data)
         for one in self._contents.data:
             place = self._scratch / "data" / one.name
             packages.append(kit_packages.write_data(one, fetch(one.source), place, repository))
-        for openssl in self._contents.openssl:
+        for openssl in self._contents.kit.openssl:
             if openssl.soname in owned:
                 packages.append(self._write_openssl(openssl))
         return packages
@@ -127,13 +127,14 @@ class Making:
         crypto = self._owned[openssl.soname.replace("libssl", "libcrypto")]
         library = self._scratch / "libcrypto"
         library.write_bytes(self._read(f"/{crypto}"))
+        exported, parts = elf.exported(library, crypto), self._contents.kit.openssl_parts
         return kit_packages.write_openssl(
             openssl,
             self._workspace.fetcher.fetch(openssl.source),
             self._scratch / "openssl",
             self._repository,
             self._owned,
-            elf.exported(library, crypto),
+            [part for part, function in parts.items() if function not in exported],
         )
 
     def _read(self, path: str) -> bytes:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import shutil
 import subprocess
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -21,15 +21,6 @@ ARCH = "x86_64"
 OPENSSL = "openssl-dev"  # the package with OpenSSL's headers
 _LOADER = "/lib/ld-musl-x86_64.so.1"
 _UNWANTED = ("usr/share", "etc", "usr/lib/pkgconfig", "usr/lib/x86_64-linux-gnu/pkgconfig")
-# Parts that an OpenSSL may be built without, and a function of libcrypto that tells.
-_OPENSSL_PARTS = {
-    "OPENSSL_NO_COMP": "COMP_CTX_new",
-    "OPENSSL_NO_EC2M": "EC_GROUP_new_curve_GF2m",
-    "OPENSSL_NO_IDEA": "IDEA_set_encrypt_key",
-    "OPENSSL_NO_MDC2": "MDC2_Init",
-    "OPENSSL_NO_RC5": "RC5_32_set_key",
-    "OPENSSL_NO_SEED": "SEED_set_key",
-}
 
 
 def lay_out_tool(tool: Tool, files: Callable[[Source], Path], overlays: Path, tree: Path) -> None:
@@ -114,12 +105,11 @@ def write_openssl(
     tree: Path,
     repository: Path,
     owned: Mapping[str, str],
-    symbols: frozenset[str],
+    lacking: Iterable[str],
 ) -> Package:
     """Pack Debian's headers of OpenSSL for the library that Alpine brings.
 
-    ``symbols`` are what that library exports: what it was built without, the headers must not
-    offer.
+    ``lacking`` are the parts that the library was built without, which the headers must not offer.
     """
     _unpack_deb(deb, tree)
     for name in ("usr/share", "usr/lib"):
@@ -128,9 +118,8 @@ def write_openssl(
     for path in special.iterdir():
         path.rename(tree / "usr/include/openssl" / path.name)
     shutil.rmtree(special.parent)
-    for flag, symbol in _OPENSSL_PARTS.items():
-        if symbol not in symbols:
-            _define(tree / "usr/include/openssl/opensslconf.h", flag)
+    for part in lacking:
+        _define(tree / "usr/include/openssl/opensslconf.h", part)
     names = (openssl.soname, openssl.soname.replace("libssl", "libcrypto"))
     _link_to_owned(tree, {name: owned[name] for name in names})
     info = PackageInfo(

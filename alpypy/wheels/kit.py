@@ -25,7 +25,7 @@ from alpypy.engine.workspace import Workspace
 from alpypy.offline import kit
 from alpypy.offline import packages as kit_packages
 from alpypy.offline.apk import Package, write_index
-from alpypy.offline.contents import RELEASE, Library, load_libraries
+from alpypy.offline.contents import Library, load_libraries
 from alpypy.offline.packages import ARCH
 from alpypy.offline.pins import Pin, Replacement, from_text, settle, taken, to_text
 from alpypy.wheels.images import DOCKERFILES, INSIDE, Python, inside, with_packages
@@ -43,7 +43,7 @@ class ExtraPackages:
     def __init__(self, workspace: Workspace, python: Python) -> None:
         self._workspace = workspace
         self._python = python
-        self._libraries = load_libraries(workspace.data / "versions" / FILE_NAME)
+        self._list = load_libraries(workspace.data / "versions" / FILE_NAME)
 
     def refuse_missing(self, packages: Sequence[str], what: str) -> None:
         """Raise SpecError if ``what`` needs build packages that the kit lacks.
@@ -52,7 +52,7 @@ class ExtraPackages:
         """
         if self._python.kit is None:
             return
-        extra = {name for library in self._libraries for name in _packages(library)}
+        extra = {name for library in self._list.libraries for name in _packages(library)}
         missing = sorted(set(packages) - kit.development_packages(self._workspace.data) - extra)
         if missing:
             raise SpecError(
@@ -69,10 +69,11 @@ class ExtraPackages:
             DownloadError, DigestError: a source could not be downloaded; see ``pins.settle``.
         """
         wanted = set(packages)
-        tested = tuple(library for library in self._libraries if _packages(library) & wanted)
+        tested = tuple(one for one in self._list.libraries if _packages(one) & wanted)
         if self._python.kit is None or not tested:
             return None
-        store, search = self._workspace.store, Replacements(self._workspace, tested)
+        store = self._workspace.store
+        search = Replacements(self._workspace, self._list.release, tested)
         for replacements in ((), search.load() or ()):
             folder = self._stage(tested, replacements).load()
             if folder is not None:
@@ -95,6 +96,7 @@ class Replacements:
     """
 
     workspace: Workspace
+    release: str
     libraries: tuple[Library, ...]
 
     title: ClassVar[str] = "the sources of the kit's libraries for wheels"
@@ -112,7 +114,7 @@ class Replacements:
 
     def make(self, work: Path) -> Mapping[str, Any]:
         """Download the sources."""
-        pins = [Pin(library.source, RELEASE) for library in self.libraries]
+        pins = [Pin(library.source, self.release) for library in self.libraries]
         replacements = settle(self.workspace.fetcher, pins, self.workspace.say)
         return {"replacements": to_text(replacements)}
 

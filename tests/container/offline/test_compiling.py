@@ -28,7 +28,7 @@ def test_a_library_that_does_not_compile_is_named_and_ends_the_others(
     folder = tmp_path / "dockerfiles/kit"
     folder.mkdir(parents=True)
     (folder / "build-library.sh").write_text(SCRIPT)
-    [library, *_] = load_contents(ROOT / "versions").libraries
+    [library, *_] = load_contents(ROOT / "versions").kit.libraries
     libraries = [structs.replace(library, name=name) for name in ("slow", "broken")]
     times = Times({"broken": 2.0, "slow": 1.0}, 3.0)
     scratch = tmp_path / "scratch"

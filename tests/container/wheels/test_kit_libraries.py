@@ -20,7 +20,7 @@ pytestmark = pytest.mark.timeout(1200)
 @pytest.fixture(scope="module")
 def source(cache: Path) -> bytes:
     """The tested source of libyaml, from this machine's own mirrors."""
-    libraries = load_libraries(ROOT / "versions" / FILE_NAME)
+    libraries = load_libraries(ROOT / "versions" / FILE_NAME).libraries
     yaml = next(library for library in libraries if library.name == "yaml")
     return Fetcher(cache).fetch(yaml.source).read_bytes()
 

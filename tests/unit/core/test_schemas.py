@@ -15,20 +15,14 @@ from scripts.schemas import FOLDER, KINDS, ROOT, texts
 
 FILES = sorted((*(ROOT / "versions").glob("*.toml"), *(ROOT / "ledger").glob("*.toml")))
 MARK = "#:schema "
-# The texts of these are part of what a kit is called by, so that they have no such line.
-BY_RULE = {"kit.toml", "kit-data.toml"}
 Change = Callable[[dict[str, Any]], object]
 
 
 def schema_of(file: Path) -> Path:
     """The schema that an editor finds for a file."""
     first = file.read_text(encoding="utf-8").partition("\n")[0]
-    if file.name not in BY_RULE:
-        assert first.startswith(MARK), f"{file.name} does not begin with {MARK}"
-        return file.parent / first.removeprefix(MARK)
-    rules = tomllib.loads((ROOT / ".taplo.toml").read_text(encoding="utf-8"))["rule"]
-    paths = {name: rule["schema"]["path"] for rule in rules for name in rule["include"]}
-    return ROOT / str(paths[f"versions/{file.name}"])
+    assert first.startswith(MARK), f"{file.name} does not begin with {MARK}"
+    return file.parent / first.removeprefix(MARK)
 
 
 def complaints(file: Path, values: object) -> list[str]:

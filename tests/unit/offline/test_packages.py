@@ -30,15 +30,15 @@ LIBRARY = Library(
 
 def test_the_kit_s_list_loads_and_every_file_is_pinned() -> None:
     contents = load_contents(VERSIONS)
-    pins = contents.pins([one.soname for one in contents.openssl])
-    sources = [contents.wheel.source, *(pin.source for pin in pins)]
+    pins = contents.pins([one.soname for one in contents.kit.openssl])
+    sources = [contents.kit.wheel.source, *(pin.source for pin in pins)]
     assert len(sources) > 40
     assert all(re.fullmatch(r"[0-9a-f]{64}", source.sha256) for source in sources)
     assert all(source.pypi or source.debian for source in sources)
-    names = [tool.name for tool in contents.tools]
+    names = [tool.name for tool in contents.kit.tools]
     assert {"gcc", "binutils", "make", "musl-dev"} <= set(names)
-    assert all(set(tool.depends) <= set(names) for tool in contents.tools)
-    needing = {library.runtime for library in contents.libraries}
+    assert all(set(tool.depends) <= set(names) for tool in contents.kit.tools)
+    needing = {library.runtime for library in contents.kit.libraries}
     assert {one.needed_by for one in contents.data} <= needing
 
 

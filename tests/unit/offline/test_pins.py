@@ -219,7 +219,7 @@ def test_every_file_of_the_kit_is_a_pin_of_a_known_release() -> None:
         pin.package for pin in pins
     }
     assert [pin.source.sha256 for pin in pins if pin.package == "libssl-dev"] == [
-        one.sha256 for one in contents.openssl
+        one.sha256 for one in contents.kit.openssl
     ]
     one = contents.pins(("libssl.so.3",))
     assert len(one) == len(pins) - 1
