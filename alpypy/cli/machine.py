@@ -19,7 +19,7 @@ from alpypy.cli import common
 from alpypy.cli.ending import ended_well
 from alpypy.core import log
 from alpypy.core.errors import EngineError
-from alpypy.core.progress import Progress
+from alpypy.core.progress import Progress, followed_by
 from alpypy.core.project import Project
 from alpypy.core.source import Source
 from alpypy.engine.address import default_sockets, refusal
@@ -52,7 +52,8 @@ def ready(project: Project, alpine: str | None, needed: Sequence[Source]) -> Ite
             offline = alpine is not None and out_of_reach(alpine)
             early = (*needed, *(kit.sources(project.data) if offline else ()))
             packages = (*_ENGINE, *(missing_packages() if offline else ()))
-            install(*packages, meanwhile=project.fetcher.ahead(early))
+            with followed_by(kit.expected_seconds(project.data) if offline else 0.0):
+                install(*packages, meanwhile=project.fetcher.ahead(early))
         own = stack.enter_context(common.workspace(project))
         if alpine is not None and _kit_missing(own, alpine):
             stack.enter_context(project.fetcher.ahead(needed))

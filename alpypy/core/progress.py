@@ -19,7 +19,9 @@ from tqdm import tqdm
 from alpypy.core import log
 
 INTERVAL = 12.0  # seconds between two lines: with what is quick beside it, nobody waits 20 for one
-_ENOUGH = 0.1  # of the work: from there on its own speed tells how long the rest takes
+# Parts of the work, from which on its own speed tells how long the rest takes: several things at
+# once count only when they are finished, and tell late.
+_ENOUGH, _ENOUGH_AT_ONCE = 0.1, 0.5
 _ENOUGH_SECONDS = 5.0  # of finished work, to tell how fast the next goes
 _LATER: ContextVar[float] = ContextVar("seconds of what comes after the work", default=0.0)
 # RPython's own titles (rpython/translator/driver.py) and the names that alpypy shows.
@@ -142,6 +144,7 @@ class Progress:
         self._expected = expected
         self._later = _LATER.get()
         self._say = say
+        self._enough = _ENOUGH
         self._done = 0.0
         self._words = ""
         self._lock = threading.Lock()
@@ -196,7 +199,7 @@ class Progress:
 
     def _left(self, elapsed: float) -> str:
         fraction = self._fraction(elapsed)
-        if fraction >= _ENOUGH and elapsed:
+        if fraction >= self._enough and elapsed:
             left, pace = elapsed * (1 - fraction) / fraction, self._pace(elapsed / fraction)
         elif elapsed < self._expected:
             left, pace = self._expected - elapsed, 1.0
@@ -292,6 +295,7 @@ class Tally(Progress):
         super().__init__(title, total=sum(weights.values()), expected=expected, say=say)
         self._weights = weights
         self._number = 0
+        self._enough = _ENOUGH_AT_ONCE if expected else _ENOUGH
 
     def finish(self, name: str, words: str = "") -> None:
         """One more is done; ``words`` say what came of it."""

@@ -4,6 +4,7 @@ mirrors hold, so that the pipeline runs where Alpine's own mirrors are out of re
 from __future__ import annotations
 
 import contextlib
+import os
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -100,7 +101,7 @@ class _Preparation:
         self._alpine = alpine
         self._contents = load_contents(workspace.data / "versions")
         self._libraries = read_durations(workspace.data).kit.libraries
-        self._agenda = Agenda(_step_seconds(workspace))
+        self._agenda = Agenda(_step_seconds(workspace.data, workspace.engine.usable_processors))
 
     def run(self, base: str) -> Kit:
         engine, made = self._workspace.engine, reference(self._alpine)
@@ -164,10 +165,17 @@ class _Preparation:
             yield
 
 
-def _step_seconds(workspace: Workspace) -> Mapping[str, float]:
-    """What each step should take here."""
-    times = read_durations(workspace.data).kit
-    processors = workspace.engine.usable_processors
+def expected_seconds(data: Path) -> float:
+    """How long a kit takes to make on this machine's processors.
+
+    Args:
+        data: the folder with versions/.
+    """
+    return sum(_step_seconds(data, len(os.sched_getaffinity(0))).values())
+
+
+def _step_seconds(data: Path, processors: int) -> Mapping[str, float]:
+    times = read_durations(data).kit
     together = max(sum(times.libraries.values()) / processors, *times.libraries.values())
     return {**times.steps, "libraries": together}
 

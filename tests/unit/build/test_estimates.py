@@ -86,7 +86,7 @@ def test_the_small_translation_is_told_from_the_whole_one(tmp_path: Path) -> Non
 @pytest.mark.parametrize(
     ("old", "new", "says"),
     [
-        ("[stages]", "[stages", "line 7"),
+        ("[stages]", "[stages", "line "),
         ("package = 90", 'package = "x"', "[stages]: package is 'x'"),
         ("package = 90", "", "[stages]: package is missing"),
         ("[stages]", "[stage]", "stage is unknown"),

@@ -202,9 +202,12 @@ def test_a_piece_of_work_that_fails_tells_nothing_of_the_pace() -> None:
 def test_a_tally_counts_and_weighs() -> None:
     tally = Tally("libraries", {"a": 3.0, "b": 1.0}, expected=8.0)
     tally.finish("b")
-    assert tally.line(4.0) == "libraries: 0:04, 1 of 2, last b, about 0:12 left"
+    assert tally.line(4.0) == "libraries: 0:04, 1 of 2, last b, about 0:04 left"  # as expected
     tally.finish("a", "a in 5 s")
     assert tally.line(9.0) == "libraries: 0:09, 2 of 2, last a in 5 s, about 0:00 left"
+    tests = Tally("tests", {"a": 1.0, "b": 1.0, "c": 1.0, "d": 1.0})
+    tests.finish("c")
+    assert tests.line(4.0) == "tests: 0:04, 1 of 4, last c, about 0:12 left"
 
 
 def test_a_transfer_that_goes_on_does_not_count_what_it_had() -> None:
