@@ -35,6 +35,7 @@ _LOGIN = (
     " GitHub Actions it is ${{ github.token }} with `permissions: contents: write`"
 )
 _AGAIN = "alpypy sends nothing twice"
+_RETRY = f"check the connection and HTTPS_PROXY, then publish again: {_AGAIN}"
 _REMEDIES = {
     401: f"the token is wrong or has expired: {_LOGIN}",
     403: f"gh's token may not do this: {_LOGIN}",
@@ -187,7 +188,9 @@ class GithubRepository:
                 return self._same(there, sha256)
             if there:
                 self.delete(there)
-        raise _unanswered(f"{path.name} did not arrive in {len(_PAUSES) + 1} attempts: {last}")
+        raise UnansweredError(
+            f"{path.name} did not arrive in {len(_PAUSES) + 1} attempts: {last}", remedy=_RETRY
+        )
 
     def _same(self, asset: Asset, sha256: str) -> Asset:
         if (digest := self.digest(asset)) != sha256:
@@ -274,10 +277,7 @@ def overtaken(name: str) -> ReleaseError:
 
 
 def _unanswered(what: str) -> ReleaseError:
-    return UnansweredError(
-        f"GitHub does not answer as it should: {what}",
-        remedy=f"check the connection and HTTPS_PROXY, then publish again: {_AGAIN}",
-    )
+    return UnansweredError(f"GitHub does not answer as it should: {what}", remedy=_RETRY)
 
 
 def _decoded(answer: bytes, kind: type[T]) -> T:
