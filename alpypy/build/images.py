@@ -12,6 +12,8 @@ from typing import Any, ClassVar, Literal, Protocol
 from alpypy.build.base_image import BaseImage
 from alpypy.build.estimates import Estimates
 from alpypy.build.stage import BuildStage, build_steps, texts
+from alpypy.core.archive import copy_verified
+from alpypy.core.errors import ImageError
 from alpypy.core.files import copy_data
 from alpypy.core.store import key_of
 from alpypy.engine.docker import Engine
@@ -215,7 +217,7 @@ class SelfHostedImage:
         name = tarball.path.name.removesuffix(".tar.bz2")
         workspace.say(f"self-hosted image: Alpine, build packages, {name}")
         context = _context(self._dockerfiles, work)
-        shutil.copy(tarball.path, context / "pypy.tar.bz2")
+        copy_verified(tarball.path, context / "pypy.tar.bz2", tarball.sha256)
         image = workspace.engine.build(
             context,
             tag=self.recipe.target.build_tag(),
@@ -230,6 +232,21 @@ class SelfHostedImage:
     @property
     def _dockerfiles(self) -> Path:
         return self.workspace.data / "dockerfiles/self-hosted"
+
+
+def require_image(stage: TranslatingStage) -> TranslatingImage:
+    """The image of a stage that has run.
+
+    Raises:
+        ImageError: the engine no longer has it.
+    """
+    image = stage.load()
+    if image is None:
+        raise ImageError(
+            f"the {stage.title} is no longer in the engine",
+            remedy="run the command again: it builds that image again",
+        )
+    return image
 
 
 def built(engine: Engine, key: str) -> str | None:

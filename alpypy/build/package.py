@@ -9,19 +9,22 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from msgspec import to_builtins
+
 from alpypy.build import layout
 from alpypy.build.base_image import BaseImage
 from alpypy.build.estimates import Estimates, stage_name
-from alpypy.build.images import BuiltTarball, TranslatingImage
+from alpypy.build.images import BuiltTarball, TranslatingImage, require_image
 from alpypy.build.stage import BuildStage
 from alpypy.build.translate import Translation
 from alpypy.core import apkdb, archive, elf
 from alpypy.core.apkdb import Installed
+from alpypy.core.code import digest_of_code
 from alpypy.core.elf import ElfFile
 from alpypy.core.errors import PackageError
 from alpypy.core.files import file_digest
 from alpypy.core.progress import Phase
-from alpypy.core.store import digest_of_files, key_of
+from alpypy.core.store import key_of
 from alpypy.engine.docker import Engine
 from alpypy.engine.job import Job
 from alpypy.engine.workspace import Workspace
@@ -33,6 +36,7 @@ from alpypy.recipes.manifest import (
     KitReplacement,
     Manifest,
     Need,
+    Origin,
     PhaseCost,
     ProgramCheck,
 )
@@ -43,15 +47,17 @@ _CODE = [Path(module.__file__ or "") for module in (layout, apkdb, archive, elf,
 _CODE.append(Path(__file__))
 
 
-def package_key(data: Path, recipe: Recipe, translation_key: str) -> str:
+def package_key(data: Path, recipe: Recipe, translation_key: str, origin: Origin) -> str:
     """A digest of everything that a tarball is made from, and of the code that makes it.
 
     Args:
         data: the folder with dockerfiles/.
+        origin: where the source came from, which stands in the metadata.
     """
     script = (data / "dockerfiles/package/build.py").read_text(encoding="utf-8")
     return key_of(
-        code=digest_of_files(*_CODE),
+        code=digest_of_code(*_CODE),
+        origin=to_builtins(origin),
         translation=translation_key,
         script=script,
         patches=[patch.digest for patch in recipe.patches],
@@ -98,7 +104,8 @@ class Package:
     @cached_property
     def key(self) -> str:
         """Covers the translation, all patches, the name, and the code that packages."""
-        return package_key(self.workspace.data, self.recipe, self.translation.key)
+        origin = self.translation.source.origin
+        return package_key(self.workspace.data, self.recipe, self.translation.key, origin)
 
     @property
     def identity(self) -> str:
@@ -127,8 +134,8 @@ class Package:
     def make(self, work: Path) -> Mapping[str, Any]:
         """Build PyPy's cffi modules, lay out the release, describe it, pack it."""
         recipe, workspace = self.recipe, self.workspace
-        translated, image = self.translation.load(), self.translation.image.load()
-        if translated is None or image is None:
+        translated, image = self.translation.load(), require_image(self.translation.image)
+        if translated is None:
             raise AssertionError("a tree must be translated before it is packaged")
         workspace.say(f"package {recipe.target.folder}")
         folder = layout.lay_out(workspace, recipe, translated, image.id, work)

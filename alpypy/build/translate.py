@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from alpypy.build.estimates import Estimates, translation_title
-from alpypy.build.images import TranslatingStage
+from alpypy.build.images import TranslatingStage, require_image
 from alpypy.build.stage import BuildStage
 from alpypy.core.errors import ResourceError, TranslationError
 from alpypy.core.progress import Display, Phase, Phases, Stopwatch, stamped
@@ -238,9 +238,7 @@ class _Run:
 
     def _jobs(self) -> Iterator[tuple[str, Job]]:
         """The commands, with the names of their programs; a PyPy's name is empty."""
-        recipe, jobs, image = self._stage.recipe, self._stage.jobs, self._stage.image.load()
-        if image is None:
-            raise AssertionError("the image must be built before it translates")
+        recipe, jobs, image = self._stage.recipe, self._stage.jobs, require_image(self._stage.image)
         if not recipe.programs:
             yield "", pypy_job(recipe, image.id, self._work, jobs)
         for program in recipe.programs:

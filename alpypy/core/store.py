@@ -123,7 +123,8 @@ class Store:
 
     def _make(self, stage: Stage[object], *, keep: bool) -> None:
         work, folder = self.work_folder(stage.key), self.folder(stage.key)
-        _clear(folder)  # a file that cannot be removed must fail before the work
+        if self.record(stage.key) is None:
+            _clear(folder)  # a file that cannot be removed must fail before the work
         shutil.rmtree(work, ignore_errors=True)
         work.mkdir()
         started = time.monotonic()
@@ -132,6 +133,7 @@ class Store:
             seconds = round(time.monotonic() - started, 1)
             whole = {"title": stage.title, "seconds": seconds, **record}
             (work / _RECORD).write_text(json.dumps(whole, indent=2) + "\n", encoding="utf-8")
+            _clear(folder)
             work.rename(folder)
         except BaseException:
             if not keep:

@@ -32,6 +32,7 @@ from alpypy.engine.private import private_engine
 # What the SDK and the libraries below it raise.
 ENGINE_FAILURES = (DockerException, requests.RequestException, urllib3.exceptions.HTTPError)
 _ENDED = ("exited", "dead")
+_LEASE_PREFIX = "run-"
 
 
 def engine_error(error: Exception) -> EngineError:
@@ -67,7 +68,7 @@ def connect(cache: Path) -> Iterator[Engine]:
             client = open_client(stack.enter_context(private_engine(cache / "engine")))
         stack.callback(client.close)
         lease = stack.enter_context(_lease(cache / "leases"))
-        _sweep(client)
+        _sweep(client, cache / "leases")
         yield Engine(client, lease)
 
 
@@ -120,27 +121,33 @@ def _cause(error: BaseException) -> str:
 @contextlib.contextmanager
 def _lease(folder: Path) -> Iterator[Path]:
     folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile(dir=folder, prefix="run-") as lease:
+    with tempfile.NamedTemporaryFile(dir=folder, prefix=_LEASE_PREFIX) as lease:
         os.chmod(lease.name, 0o644)
         fcntl.flock(lease, fcntl.LOCK_EX)
         yield Path(lease.name)
 
 
-def _sweep(client: docker.DockerClient) -> None:
+def _sweep(client: docker.DockerClient, leases: Path) -> None:
     """Remove the containers that killed runs left behind.
 
-    A lease that is not here may be on another machine, or in a container, that uses the same
-    engine. Of those containers only the ended ones are removed: the others end with their owner.
+    A lease that is not in the folder ``leases`` may be on another machine, in a container, or in
+    another cache that uses the same engine. Of those containers only the ended ones are removed:
+    the others end with their owner. A container has the labels of its image too, which may name
+    any file: only files of the folder are opened or removed.
     """
     left = set[Path]()
     for container in client.containers.list(
         all=True, filters={"label": LEASE_LABEL}, ignore_removed=True
     ):
         lease = Path(container.labels[LEASE_LABEL])
-        if not _held(lease) and (lease.exists() or container.status in _ENDED):
+        own = lease.parent == leases and lease.name.startswith(_LEASE_PREFIX)
+        if own and _held(lease):
+            continue
+        if (own and lease.exists()) or (not os.path.exists(lease) and container.status in _ENDED):
             with contextlib.suppress(APIError, NotFound):
                 container.remove(force=True)
-            left.add(lease)
+            if own:
+                left.add(lease)
     for lease in left:
         lease.unlink(missing_ok=True)
 

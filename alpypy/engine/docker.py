@@ -26,7 +26,6 @@ from docker.models.images import Image
 
 from alpypy.core import log
 from alpypy.core.errors import EngineError, ImageError
-from alpypy.core.locks import one_at_a_time
 from alpypy.core.redact import without_passwords
 from alpypy.engine.container import Running, container_options
 from alpypy.engine.job import Completed, Job, proxy_environment
@@ -225,12 +224,6 @@ class Engine:
         except APIError as error:
             if error.status_code != _CONFLICT:
                 raise
-
-    @contextlib.contextmanager
-    def building(self, name: str) -> Iterator[None]:
-        """Among runs with the same cache, let one build the image with this name; others wait."""
-        with one_at_a_time(self._lease.parent / f"{name[:24]}.lock", "image"):
-            yield
 
     def pull(self, reference: str) -> str | None:
         """Pull an image from its registry; None when the registry cannot be reached."""

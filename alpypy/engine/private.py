@@ -140,6 +140,6 @@ def _running(folder: Path) -> int | None:
     try:
         pid = int((folder / "pid").read_text())
         command = Path(f"/proc/{pid}/cmdline").read_bytes()
-    except (FileNotFoundError, ProcessLookupError):
+    except (FileNotFoundError, ProcessLookupError, ValueError):  # the last: a file half written
         return None
     return pid if os.fsencode(folder) in command else None

@@ -17,11 +17,4 @@ class Workspace(Project):
     @classmethod
     def of(cls, project: Project, engine: Engine) -> Workspace:
         """The workspace of a project."""
-        return cls(
-            project.data,
-            project.artifacts,
-            project.cache,
-            project.fetcher,
-            project.say,
-            engine,
-        )
+        return cls(**vars(project), engine=engine)

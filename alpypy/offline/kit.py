@@ -17,6 +17,7 @@ from alpypy.core.code import digest_of_code
 from alpypy.core.durations import read_durations
 from alpypy.core.errors import KitError, SpecError
 from alpypy.core.files import data_files, file_digest
+from alpypy.core.locks import one_at_a_time
 from alpypy.core.program import typed
 from alpypy.core.progress import Agenda, Progress
 from alpypy.core.source import Source
@@ -89,7 +90,9 @@ def prepare(workspace: Workspace, alpine: str, base: str | None = None) -> Kit:
         SpecError: the base image is another Alpine.
         DownloadError, DigestError: a file could not be fetched; see ``pins.settle``.
     """
-    with workspace.engine.building(f"kit-{alpine}"):
+    folder = workspace.cache / "kits"
+    folder.mkdir(parents=True, exist_ok=True)
+    with one_at_a_time(folder / f"alpine{alpine}.lock", f"the kit for Alpine {alpine}"):
         return _Preparation(workspace, alpine).run(base or f"alpine:{alpine}")
 
 

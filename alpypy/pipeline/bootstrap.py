@@ -18,7 +18,7 @@ from alpypy.build.stage import BuildStage
 from alpypy.build.translate import Translation, default_jobs
 from alpypy.build.verification import Rejected
 from alpypy.core import archive
-from alpypy.core.errors import PackageError, TranslationError
+from alpypy.core.errors import PackageError, PatchError, TranslationError
 from alpypy.core.progress import Agenda, Progress, clock
 from alpypy.core.project import Project
 from alpypy.engine.workspace import Workspace
@@ -133,7 +133,7 @@ class Builder:
         store = self._workspace.store
         try:
             return store.run(stage, keep=self._keep)
-        except (TranslationError, PackageError) as error:
+        except (TranslationError, PackageError, PatchError) as error:
             where = f"its working folder is {store.work_folder(stage.key)}"
             hint = where if self._keep else "--keep leaves its working folder"
             error.remedy += f"; {hint}"

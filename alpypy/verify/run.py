@@ -15,10 +15,11 @@ from typing import Any
 from msgspec import to_builtins
 
 from alpypy.core import apkdb, elf, fields, structs, system
+from alpypy.core.code import digest_of_code
 from alpypy.core.errors import ArchiveError
 from alpypy.core.fields import Date, Record, Sha256, Text
-from alpypy.core.files import file_digest
-from alpypy.core.store import digest_of_files
+from alpypy.core.files import data_files, file_digest
+from alpypy.core.store import digest_of_files, key_of
 from alpypy.engine.docker import Engine
 from alpypy.engine.workspace import Workspace
 from alpypy.recipes import manifest
@@ -149,10 +150,10 @@ def digest_of_checks(data: Path) -> str:
     """
     readers = (fields, structs, apkdb, elf, system, manifest)
     modules = (*readers, findings, fixtures, probes, static)
-    inside = [path for path in (data / CONTEXT).rglob("*") if path.suffix in (".py", ".sh", "")]
-    policy = data / "versions" / FILE_NAME
-    files = [__file__, *(module.__file__ for module in modules), policy, *inside]
-    return digest_of_files(*(Path(file) for file in files if file and Path(file).is_file()))
+    code = digest_of_code(Path(__file__), *(Path(module.__file__ or "") for module in modules))
+    return key_of(
+        code=code, files=digest_of_files(data / "versions" / FILE_NAME, *data_files(data / CONTEXT))
+    )
 
 
 def _printable(text: str) -> str:

@@ -7,7 +7,6 @@ import os
 import signal
 import subprocess
 import sys
-import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator
@@ -188,26 +187,6 @@ def test_an_image_is_found_by_its_id_when_another_run_takes_its_name(
     assert engine.image_id(tag) == other.id
     assert engine.run(Job(made, ["cat", "/mine"])).output == f"{tag}\n"
     engine.remove_image(made)
-
-
-@pytest.mark.usefixtures("as_a_command_tells")
-def test_one_run_builds_while_another_waits(
-    engine: Engine, capsys: pytest.CaptureFixture[str]
-) -> None:
-    name, done = uuid.uuid4().hex, list[str]()
-
-    def second() -> None:
-        with engine.building(name):
-            done.append("second")
-
-    waiting = threading.Thread(target=second)
-    with engine.building(name):
-        waiting.start()
-        waiting.join(timeout=0.5)
-        done.append("first")
-    waiting.join()
-    assert done == ["first", "second"]
-    assert "another run" in capsys.readouterr().err
 
 
 def test_an_image_in_use_is_not_removed_and_that_is_no_error(

@@ -9,21 +9,25 @@ fails means: the code now does something else. Then the key must change too (add
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import asdict
 from pathlib import Path
 
 import pytest
 
+from alpypy.build import package
 from alpypy.build.base_image import BaseImage
 from alpypy.build.images import BootstrapImage, BuiltTarball, GivenPypy, SelfHostedImage
 from alpypy.build.translate import program_job, pypy_job, translation_key
 from alpypy.core.source import Source
-from alpypy.core.store import digest_of_files, key_of
+from alpypy.core.store import key_of
 from alpypy.engine.job import Job
 from alpypy.recipes.data import Alpine, RpythonProgram
+from alpypy.recipes.manifest import Origin
 from alpypy.recipes.recipe import Recipe
 from alpypy.recipes.spec import Target
-from tests.workspaces import without_engine
+from alpypy.verify.run import digest_of_checks
+from tests.workspaces import ROOT, without_engine
 
 PROGRAM = RpythonProgram("p", "goal.py", ("--opt=2",), "p-c", (), ())
 BASE = BaseImage("base:1", "sha256:1", "identity", kit=True)
@@ -106,11 +110,30 @@ def test_an_image(name: str, key: str, does: str, tmp_path: Path) -> None:
     assert short(key_of(arguments=stage.arguments)) == does
 
 
-def test_the_code_that_packages_is_in_its_key(tmp_path: Path) -> None:
-    files = [tmp_path / "a.py", tmp_path / "b.py"]
-    for file in files:
-        file.write_text("1")
-    before = digest_of_files(*files)
-    files[1].write_text("2")
-    assert digest_of_files(*files) != before
-    assert digest_of_files(*reversed(files)) == digest_of_files(*files)
+def test_the_code_that_packages_is_in_its_key(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "dockerfiles/package").mkdir(parents=True)
+    (tmp_path / "dockerfiles/package/build.py").write_text("")
+    code = tmp_path / "code.py"
+    monkeypatch.setattr(package, "_CODE", [code])
+    keys = []
+    for text in ("A = 1\n", "A = 1  # said\n", "A = 2\n"):
+        code.write_text(text)
+        keys.append(package.package_key(tmp_path, recipe(), "key", Origin("a" * 64, True)))
+    assert keys[0] == keys[1] != keys[2]
+
+
+def test_where_the_source_came_from_is_in_the_key_of_a_package(tmp_path: Path) -> None:
+    origins = (Origin("a" * 64, True, url="https://x/y"), Origin("a" * 64, True, path="y"))
+    keys = [package.package_key(ROOT, recipe(), "key", origin) for origin in origins]
+    assert keys[0] != keys[1]
+
+
+def test_a_changed_probe_changes_the_digest_of_the_checks(tmp_path: Path) -> None:
+    for name in ("versions", "dockerfiles"):
+        shutil.copytree(ROOT / name, tmp_path / name)
+    before = digest_of_checks(tmp_path)
+    probe = tmp_path / "dockerfiles/verify/probes/probe_ssl.py"
+    probe.write_text(probe.read_text() + "# changed\n")
+    assert digest_of_checks(tmp_path) != before

@@ -89,6 +89,16 @@ def test_a_finished_stage_is_not_made_again_unless_it_is_wanted(tmp_path: Path) 
     assert sorted(path.name for path in store.folder(KEY).iterdir()) == ["made", "record.json"]
 
 
+def test_a_finished_stage_outlives_a_failure_to_make_it_again(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    store.run(Writing(store, KEY, "good"))
+    record = store.record(KEY)
+    with pytest.raises(ZeroDivisionError):
+        store.run(Writing(store, KEY, "other", first=lambda: 1 / 0), again=True)
+    assert store.record(KEY) == record
+    assert store.run(Writing(store, KEY)) == "good"
+
+
 @pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt])
 @pytest.mark.parametrize("keep", [False, True])
 def test_a_failure_leaves_at_most_the_working_folder(
