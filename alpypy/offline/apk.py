@@ -25,7 +25,7 @@ KEY_NAME = "alpypy-kit.rsa.pub"
 
 
 @dataclass(frozen=True)
-class PackageInfo:
+class ApkPackageInfo:
     """What a package says of itself; dependencies may be names or ``so:`` names."""
 
     name: str
@@ -38,16 +38,16 @@ class PackageInfo:
 
 
 @dataclass(frozen=True)
-class Package:
+class ApkPackage:
     """A written package and what the index says of it."""
 
-    info: PackageInfo
+    info: ApkPackageInfo
     path: Path
     identity: str
     installed_size: int
 
 
-def write_package(info: PackageInfo, tree: Path, repository: Path) -> Package:
+def write_package(info: ApkPackageInfo, tree: Path, repository: Path) -> ApkPackage:
     """Pack ``tree`` (its paths are those on Alpine) into ``repository``/<arch>/."""
     data, installed_size = _data_segment(tree)
     control = _control_segment(info, installed_size, hashlib.sha256(data).hexdigest())
@@ -55,11 +55,11 @@ def write_package(info: PackageInfo, tree: Path, repository: Path) -> Package:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(control + data)
     identity = base64.b64encode(hashlib.sha1(control, usedforsecurity=False).digest()).decode()
-    return Package(info, path, f"Q1{identity}", installed_size)
+    return ApkPackage(info, path, f"Q1{identity}", installed_size)
 
 
 def write_index(
-    packages: Sequence[Package], repository: Path, arch: str, key_name: str = KEY_NAME
+    packages: Sequence[ApkPackage], repository: Path, arch: str, key_name: str = KEY_NAME
 ) -> bytes:
     """Write the signed index and give the public key (PEM) that apk needs in /etc/apk/keys, in a
     file of that name: the signature says it.
@@ -79,7 +79,7 @@ def write_index(
     )
 
 
-def _control_segment(info: PackageInfo, size: int, data_hash: str) -> bytes:
+def _control_segment(info: ApkPackageInfo, size: int, data_hash: str) -> bytes:
     fields = [
         ("pkgname", info.name),
         ("pkgver", info.version),
@@ -123,7 +123,7 @@ def _add_file(archive: tarfile.TarFile, member: tarfile.TarInfo, path: Path) -> 
     return len(content)
 
 
-def _index_entry(package: Package) -> str:
+def _index_entry(package: ApkPackage) -> str:
     info = package.info
     fields: Mapping[str, str] = {
         "C": package.identity,

@@ -83,7 +83,7 @@ class Data(DebianFile, frozen=True):
     keep: Mapping[str, str]
 
 
-class Wheel(Record, frozen=True):
+class AlpineWheel(Record, frozen=True):
     """The PyPI wheel with a disk of Alpine in it; ``world`` is what stays on it."""
 
     alpine: str
@@ -113,7 +113,7 @@ class KitList(LibraryList, frozen=True):
     libcrypto then lacks.
     """
 
-    wheel: Wheel
+    wheel: AlpineWheel
     tools: tuple[Tool, ...]
     openssl: tuple[Openssl, ...]
     openssl_parts: Mapping[str, str]

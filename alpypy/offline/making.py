@@ -14,7 +14,7 @@ from alpypy.core.errors import KitError
 from alpypy.engine.job import Job, Mount
 from alpypy.engine.workspace import Workspace
 from alpypy.offline import packages as kit_packages
-from alpypy.offline.apk import KEY_NAME, Package, write_index
+from alpypy.offline.apk import KEY_NAME, ApkPackage, write_index
 from alpypy.offline.compiling import GCC, Times, compile_libraries
 from alpypy.offline.contents import Contents, Openssl, Tool
 from alpypy.offline.packages import ARCH
@@ -43,7 +43,7 @@ class Making:
         self._owned = owned
         self._scratch = scratch
         self._trees = {tool.name: scratch / "tools" / tool.name for tool in contents.kit.tools}
-        self._tools: list[Package] = []
+        self._tools: list[ApkPackage] = []
 
     def toolchain(self, reference: str) -> None:
         """Make the image that compiles the libraries."""
@@ -52,7 +52,7 @@ class Making:
         names = " ".join(self._trees)
         self._image(reference, self._tools, arguments={"PACKAGES": names})
 
-    def _write_tool(self, tool: Tool) -> Package:
+    def _write_tool(self, tool: Tool) -> ApkPackage:
         fetch, overlays = self._workspace.fetcher.fetch, self._dockerfiles / "overlay"
         tree = self._trees[tool.name]
         kit_packages.lay_out_tool(tool, fetch, overlays, tree)
@@ -74,7 +74,7 @@ class Making:
         """Where packages are before they are copied into images."""
         return self._scratch / "packages"
 
-    def _finished_tools(self, built: Path) -> Iterator[Package]:
+    def _finished_tools(self, built: Path) -> Iterator[ApkPackage]:
         """The tools, gcc with what it has compiled for itself."""
         for tool, package in zip(self._contents.kit.tools, self._tools, strict=True):
             if tool.name == GCC:
@@ -86,7 +86,7 @@ class Making:
     def _image(
         self,
         reference: str,
-        packages: Sequence[Package],
+        packages: Sequence[ApkPackage],
         *,
         labels: Mapping[str, str] | None = None,
         arguments: Mapping[str, str] | None = None,
@@ -108,9 +108,9 @@ class Making:
                 network=False,
             )
 
-    def _write_libraries(self, built: Path) -> list[Package]:
+    def _write_libraries(self, built: Path) -> list[ApkPackage]:
         fetch, repository, owned = self._workspace.fetcher.fetch, self._repository, self._owned
-        packages: list[Package] = []
+        packages: list[ApkPackage] = []
         for library in self._contents.kit.libraries:
             tree = built / library.name
             data = self._contents.data_for(library.runtime)
@@ -123,7 +123,7 @@ class Making:
                 packages.append(self._write_openssl(openssl))
         return packages
 
-    def _write_openssl(self, openssl: Openssl) -> Package:
+    def _write_openssl(self, openssl: Openssl) -> ApkPackage:
         crypto = self._owned[openssl.soname.replace("libssl", "libcrypto")]
         library = self._scratch / "libcrypto"
         library.write_bytes(self._read(f"/{crypto}"))

@@ -14,7 +14,7 @@ from pathlib import Path
 from alpypy.core import elf
 from alpypy.core.errors import KitError
 from alpypy.core.source import Source
-from alpypy.offline.apk import Package, PackageInfo, write_package
+from alpypy.offline.apk import ApkPackage, ApkPackageInfo, write_package
 from alpypy.offline.contents import Data, Library, Openssl, Tool
 
 ARCH = "x86_64"
@@ -44,22 +44,22 @@ def lay_out_tool(tool: Tool, files: Callable[[Source], Path], overlays: Path, tr
         _link(tree / "usr/bin/tclsh", "tclsh8.6")
 
 
-def write_tool(tool: Tool, tree: Path, repository: Path) -> Package:
+def write_tool(tool: Tool, tree: Path, repository: Path) -> ApkPackage:
     """Pack a tool's tree."""
-    info = PackageInfo(
+    info = ApkPackageInfo(
         tool.name, tool.version, tool.description, tool.license, ARCH, depends=tool.depends
     )
     return write_package(info, tree, repository)
 
 
-def write_data(data: Data, deb: Path, tree: Path, repository: Path) -> Package:
+def write_data(data: Data, deb: Path, tree: Path, repository: Path) -> ApkPackage:
     """Pack the folders of a Debian package that a data package keeps."""
     whole = tree.with_name(f"{tree.name}.deb")
     _unpack_deb(deb, whole)
     for place, target in data.keep.items():
         (tree / target).parent.mkdir(parents=True, exist_ok=True)
         (whole / place).rename(tree / target)
-    info = PackageInfo(data.name, data.version, data.description, data.license, ARCH)
+    info = ApkPackageInfo(data.name, data.version, data.description, data.license, ARCH)
     return write_package(info, tree, repository)
 
 
@@ -69,7 +69,7 @@ def write_library(
     repository: Path,
     owned: Mapping[str, str],
     data: Sequence[str],
-) -> list[Package]:
+) -> list[ApkPackage]:
     """Pack a built library as Alpine does: shared objects, programs and headers apart.
 
     ``owned`` has the sonames that the base image brings and where: of those only headers and the
@@ -78,7 +78,7 @@ def write_library(
     """
     runtime, programs = _split(tree)
     mine = {elf.read(path, path.name).provides: path for path in _objects(runtime)}
-    info = PackageInfo(
+    info = ApkPackageInfo(
         library.name,
         library.version,
         library.description,
@@ -106,7 +106,7 @@ def write_openssl(
     repository: Path,
     owned: Mapping[str, str],
     lacking: Iterable[str],
-) -> Package:
+) -> ApkPackage:
     """Pack Debian's headers of OpenSSL for the library that Alpine brings.
 
     ``lacking`` are the parts that the library was built without, which the headers must not offer.
@@ -122,7 +122,7 @@ def write_openssl(
         _define(tree / "usr/include/openssl/opensslconf.h", part)
     names = (openssl.soname, openssl.soname.replace("libssl", "libcrypto"))
     _link_to_owned(tree, {name: owned[name] for name in names})
-    info = PackageInfo(
+    info = ApkPackageInfo(
         OPENSSL,
         openssl.version,
         "headers of OpenSSL, for Alpine's own library",

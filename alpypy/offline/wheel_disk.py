@@ -15,12 +15,12 @@ from alpypy.core.program import typed
 from alpypy.engine.docker import Engine
 from alpypy.engine.job import Job, Mount
 from alpypy.engine.workspace import Workspace
-from alpypy.offline.contents import Wheel
+from alpypy.offline.contents import AlpineWheel
 
 _NEEDS = {"qemu-img": "qemu-utils", "debugfs": "e2fsprogs"}
 
 
-def import_wheel(workspace: Workspace, wheel: Wheel, alpine: str, base: str) -> None:
+def import_wheel(workspace: Workspace, wheel: AlpineWheel, alpine: str, base: str) -> None:
     """Make the image ``base`` of the Alpine that a wheel of PyPI holds.
 
     Raises:

@@ -149,7 +149,7 @@ class Manifest(Record, frozen=True, tag_field="schema", tag=1):
         Raises:
             ValueError: a field is missing, unknown or invalid, or contradicts others.
         """
-        head = convert(values, _Head)
+        head = convert(values, _ManifestHead)
         names = head.target
         version = None if names.version == names.release else names.version
         try:
@@ -202,7 +202,7 @@ class _Names(Record, frozen=True):
     arch: Text
 
 
-class _Head(Struct, frozen=True):
+class _ManifestHead(Struct, frozen=True):
     """The fields that are read first."""
 
     schema: FirstSchema

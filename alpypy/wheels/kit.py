@@ -24,7 +24,7 @@ from alpypy.engine.job import Job, Mount
 from alpypy.engine.workspace import Workspace
 from alpypy.offline import kit
 from alpypy.offline import packages as kit_packages
-from alpypy.offline.apk import Package, write_index
+from alpypy.offline.apk import ApkPackage, write_index
 from alpypy.offline.contents import Library, load_libraries
 from alpypy.offline.packages import ARCH
 from alpypy.offline.pins import Pin, Replacement, from_text, settle, taken, to_text
@@ -165,7 +165,7 @@ class KitLibraries:
         return {}
 
     def _write(self, built: Path, folder: Path) -> None:
-        packages = list[Package]()
+        packages = list[ApkPackage]()
         for library in self.libraries:
             tree = built / library.name
             packages += kit_packages.write_library(library, tree, folder, {}, _needs(tree))

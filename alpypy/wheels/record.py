@@ -61,7 +61,7 @@ class WheelRecord(Record, frozen=True):
     tested: SmokeTest
 
 
-class _Head(Struct, frozen=True):
+class _RecordHead(Struct, frozen=True):
     """The version of the record's format, read before the rest."""
 
     schema: FirstSchema
@@ -136,7 +136,7 @@ def read(wheel: Path) -> WheelRecord | None:
     path = record_path(wheel)
     try:
         values = read_json(path.read_bytes())
-        convert(values, _Head)
+        convert(values, _RecordHead)
         del values["schema"]
         record = convert(values, WheelRecord)
     except FileNotFoundError:

@@ -16,10 +16,10 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
-from alpypy.offline.apk import KEY_NAME, Package, PackageInfo, write_index, write_package
+from alpypy.offline.apk import KEY_NAME, ApkPackage, ApkPackageInfo, write_index, write_package
 
 ARCH = "x86_64"
-INFO = PackageInfo(
+INFO = ApkPackageInfo(
     "zlib",
     "1.2.13-r0",
     "compression",
@@ -45,7 +45,7 @@ def tree(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def package(tree: Path, tmp_path: Path) -> Package:
+def package(tree: Path, tmp_path: Path) -> ApkPackage:
     """A written package."""
     return write_package(INFO, tree, tmp_path / "repository")
 
@@ -68,7 +68,7 @@ def files(member: bytes) -> dict[str, bytes]:
         return {one.name: tar.extractfile(one).read() for one in tar if one.isreg()}  # type: ignore[union-attr]
 
 
-def test_a_package_is_two_segments(package: Package) -> None:
+def test_a_package_is_two_segments(package: ApkPackage) -> None:
     assert package.path.name == "zlib-1.2.13-r0.apk"
     assert package.path.parent.name == ARCH
     control, data = members(package.path.read_bytes())
@@ -80,7 +80,7 @@ def test_a_package_is_two_segments(package: Package) -> None:
         assert "usr/lib/libz.so.1" in tar.getnames()
 
 
-def test_pkginfo_says_what_the_package_is(package: Package) -> None:
+def test_pkginfo_says_what_the_package_is(package: ApkPackage) -> None:
     control, data = members(package.path.read_bytes())
     lines = files(control)[".PKGINFO"].decode().splitlines()
     fields = [tuple(line.split(" = ", 1)) for line in lines]
@@ -98,7 +98,7 @@ def test_pkginfo_says_what_the_package_is(package: Package) -> None:
     ]
 
 
-def test_every_file_has_its_checksum_and_belongs_to_root(package: Package) -> None:
+def test_every_file_has_its_checksum_and_belongs_to_root(package: ApkPackage) -> None:
     _, data = members(package.path.read_bytes())
     with tarfile.open(fileobj=io.BytesIO(gzip.decompress(data))) as tar:
         found = {one.name: one for one in tar}
@@ -119,7 +119,9 @@ def test_every_file_has_its_checksum_and_belongs_to_root(package: Package) -> No
     assert found["usr/bin/two"].mode & 0o777 == 0o755
 
 
-def test_the_same_tree_gives_the_same_package(package: Package, tree: Path, tmp_path: Path) -> None:
+def test_the_same_tree_gives_the_same_package(
+    package: ApkPackage, tree: Path, tmp_path: Path
+) -> None:
     os.utime(tree / "usr/bin/one", (1, 1))
     again = write_package(INFO, tree, tmp_path / "other")
     assert again.path.read_bytes() == package.path.read_bytes()
@@ -127,7 +129,7 @@ def test_the_same_tree_gives_the_same_package(package: Package, tree: Path, tmp_
 
 
 def test_the_index_names_each_package_by_its_control_segment(
-    package: Package, tmp_path: Path
+    package: ApkPackage, tmp_path: Path
 ) -> None:
     write_index([package], tmp_path / "repository", ARCH)
     _, index = members((package.path.parent / "APKINDEX.tar.gz").read_bytes())
@@ -143,7 +145,7 @@ def test_the_index_names_each_package_by_its_control_segment(
     assert fields["p"].split() == list(INFO.provides)
 
 
-def test_the_index_is_signed(package: Package, tmp_path: Path) -> None:
+def test_the_index_is_signed(package: ApkPackage, tmp_path: Path) -> None:
     pem = write_index([package], tmp_path / "repository", ARCH)
     signature, index = members((package.path.parent / "APKINDEX.tar.gz").read_bytes())
     [(name, signed)] = files(signature).items()
@@ -155,9 +157,9 @@ def test_the_index_is_signed(package: Package, tmp_path: Path) -> None:
         key.verify(signed, index + b"\0", padding.PKCS1v15(), hashes.SHA1())
 
 
-def test_entries_of_the_index_are_apart(package: Package, tree: Path, tmp_path: Path) -> None:
+def test_entries_of_the_index_are_apart(package: ApkPackage, tree: Path, tmp_path: Path) -> None:
     other = write_package(
-        PackageInfo("bzip2", "1-r0", "d", "BSD", ARCH), tree, tmp_path / "repository"
+        ApkPackageInfo("bzip2", "1-r0", "d", "BSD", ARCH), tree, tmp_path / "repository"
     )
     write_index([package, other], tmp_path / "repository", ARCH)
     _, index = members((package.path.parent / "APKINDEX.tar.gz").read_bytes())

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from alpypy.core.errors import DataError
-from alpypy.offline.apk import Package
+from alpypy.offline.apk import ApkPackage
 from alpypy.offline.contents import DebianFile, Library, Tool, load_contents
 from alpypy.offline.packages import lay_out_tool, write_library
 from tests.debian import Repository
@@ -133,7 +133,7 @@ def tree(tmp_path: Path) -> Path:
     return folder
 
 
-def paths(package: Package) -> dict[str, str]:
+def paths(package: ApkPackage) -> dict[str, str]:
     """The files and links of a package, with what links point to."""
     with tarfile.open(fileobj=io.BytesIO(gzip.decompress(package.path.read_bytes()))) as tar:
         return {one.name: one.linkname for one in tar if not one.isdir() and one.name != ".PKGINFO"}
