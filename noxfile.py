@@ -1,8 +1,9 @@
 """The habits of this project, by name: `nox --list` shows them, `nox` runs the quick checks.
 
 All of them use the environment in .venv, with the versions of requirements-dev.lock.
-`.ci/run`, .github/workflows and .pre-commit-config.yaml run these sessions and no commands of
-their own, so that all of them check the same.
+`.ci/run`, .github/workflows and .pre-commit-config.yaml run the checks as these sessions, so that
+all of them check the same. `.ci/run` and the workflows call `./test` and `./quickstart` themselves,
+as the sessions unit, containers and quickstart do.
 """
 
 from __future__ import annotations

@@ -66,7 +66,8 @@ class KitOptions:
 
     alpine: Annotated[str, ALPINE] = "3.23"
     base_image: Annotated[
-        str | None, Option("an Alpine image in the engine (default alpine:<version>)")
+        str | None,
+        Option("an Alpine image, or a root file system's tarball (default alpine:<version>)"),
     ] = None
     mirror: Annotated[tuple[str, ...], MIRROR] = ()
 

@@ -12,7 +12,8 @@ from alpypy.core.errors import SpecError
 _PACKAGE = Path(__file__).resolve().parents[1]
 _INSTALLED = _PACKAGE / "data"  # in a wheel; a checkout has the same folders at its top
 CHECKOUT = None if _INSTALLED.is_dir() else _PACKAGE.parent
-# versions/, patches/, dockerfiles/ and templates/ are below it; all other code takes it from here.
+# Below it are dockerfiles/, ledger/, patches/, templates/ and versions/. All other code takes it
+# from here.
 ROOT = CHECKOUT or _INSTALLED
 
 

@@ -68,7 +68,7 @@ def development_packages(root: Path) -> frozenset[str]:
 
 
 def sources(data: Path) -> tuple[Source, ...]:
-    """The files that making a kit takes on the wheel's Alpine, for who wants to have them early.
+    """Files to fetch early: all for a kit on the wheel's Alpine, but OpenSSL's headers.
 
     Args:
         data: the folder with versions/.

@@ -111,7 +111,7 @@ def from_text(text: str) -> tuple[Replacement, ...]:
 
 
 def _missing(fetcher: Fetcher, pins: Iterable[Pin]) -> DownloadError | None:
-    """Fetch the files; why the first of them could not be that is nowhere."""
+    """Fetch the files: the error of the first that no mirror has; None if all are there."""
     for pin in pins:
         try:
             fetcher.fetch(pin.source)
