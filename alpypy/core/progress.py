@@ -38,7 +38,6 @@ TITLES = {
 }
 START = "start"
 _TITLE = re.compile(r"^\[translation(?::info)?\] (?P<title>.+?)\.\.\.\s*$")
-_ELAPSED = re.compile(r"^ *(?P<seconds>\d+\.\d) (?P<text>.*)$")
 _PEAK = 1 << 20
 
 
@@ -95,17 +94,6 @@ class Phases:
 def stamped(text: str, elapsed: float) -> str:
     """A line as it stands in a log file: seconds since the start, then the text."""
     return f"{elapsed:9.1f} {text}\n"
-
-
-def read_log(text: str) -> tuple[Phase, ...]:
-    """The phases of a log file that alpypy wrote."""
-    phases, elapsed = Phases(), 0.0
-    for line in text.splitlines():
-        match = _ELAPSED.match(line)
-        if match:
-            elapsed = float(match["seconds"])
-            phases.line(match["text"], elapsed)
-    return phases.end(elapsed)
 
 
 def clock(seconds: float) -> str:

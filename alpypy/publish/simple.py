@@ -18,7 +18,6 @@ from alpypy.publish.index import ReleasedWheel, ReleaseIndex
 
 FOLDER = "simple"
 JSON_NAME = "index.v1_json"
-JSON_TYPE = "application/vnd.pypi.simple.v1+json"
 _META = {"api-version": "1.1"}
 
 

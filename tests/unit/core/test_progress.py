@@ -7,6 +7,7 @@ from __future__ import annotations
 import io
 import itertools
 import queue
+import re
 import sys
 from pathlib import Path
 from types import SimpleNamespace
@@ -28,7 +29,6 @@ from alpypy.core.progress import (
     Transfer,
     clock,
     followed_by,
-    read_log,
     stamped,
 )
 
@@ -38,6 +38,18 @@ LOGS = {
 }
 PHASES = ["start", "annotate", "rtype", "jit", "backendopt", "stackcheck", "database", "source"]
 PHASES += ["compile"]
+_ELAPSED = re.compile(r"^ *(?P<seconds>\d+\.\d) (?P<text>.*)$")
+
+
+def read_log(text: str) -> tuple[Phase, ...]:
+    """The phases of a log file that alpypy wrote."""
+    phases, elapsed = Phases(), 0.0
+    for line in text.splitlines():
+        match = _ELAPSED.match(line)
+        if match:
+            elapsed = float(match["seconds"])
+            phases.line(match["text"], elapsed)
+    return phases.end(elapsed)
 
 
 def phases_of(name: str) -> list[str]:

@@ -37,6 +37,7 @@ from tests.manifests import MANIFEST
 from tests.releases import manifest_of, rpython, tarball, verified, wheel, with_record
 
 OLD = manifest_of(Target("3.6-7.0.0", "3.9"))
+JSON_TYPE = "application/vnd.pypi.simple.v1+json"
 MUSL = "pp311-pypy311_pp73-musllinux_1_2_x86_64"
 
 
@@ -297,12 +298,12 @@ class Choosing(Static):
 
     def do_GET(self) -> None:
         path = Path(self.translate_path(self.path)) / simple.JSON_NAME
-        if simple.JSON_TYPE not in self.headers["Accept"] or not path.is_file():
+        if JSON_TYPE not in self.headers["Accept"] or not path.is_file():
             super().do_GET()
             return
         self.given.append(self.path)
         self.send_response(200)
-        self.send_header("Content-Type", simple.JSON_TYPE)
+        self.send_header("Content-Type", JSON_TYPE)
         self.send_header("Content-Length", str(path.stat().st_size))
         self.end_headers()
         self.wfile.write(path.read_bytes())
