@@ -71,7 +71,7 @@ def find_endpoint(engine: Engine, port: int) -> Endpoint:
             with socket.create_connection((bridge.address, port)), probe.accept()[0] as accepted:
                 own = str(accepted.getpeername()[0])
     except OSError as error:
-        reason = os.strerror(error.errno or 0)
+        reason = error.strerror or error
         raise ProxyError(
             f"squid cannot listen at port {port} of {bridge.address}: {reason}",
             remedy="end the program that listens there, or choose another --port; the engine must"
