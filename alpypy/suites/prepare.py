@@ -138,7 +138,7 @@ def build_images(
             tag=f"alpypy-check:{manifest.target.folder}-{kind}",
             arguments={"BASE": base.reference, "PACKAGES": " ".join(packages)},
             labels={},
-            network=True,
+            network=not base.kit,
         )
 
     clean = manifest.runtime_packages
