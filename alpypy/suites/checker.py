@@ -106,9 +106,10 @@ class Checker:
         alpine, arch = recipe.alpine, target.arch
         base = find_base(workspace, alpine, arch, base_image)
         tree = prepare.unpacked(self._store, path)
-        runner = self._container(workspace, recipe, base, tree, extra)
+        prepared = self._prepare(workspace, recipe, base, tree, extra)
         common = {"tarball": tree.sha256, "base": base.identity}
         environment = self._environment(recipe)
+        runner = ContainerRunner(workspace, prepared, self._limits, environment)
         inputs = ResultInputs(common, extra.digest, recipe.build_packages, environment)
         run = self._run(runner, extra.source, inputs)
         facts = {**run.interpreter, **_tarball_facts(path, tree, base), **self._facts()}
@@ -164,19 +165,18 @@ class Checker:
             key_of(source=opened.digest, wheels=[wheel.sha256 for wheel in wheels]),
         )
 
-    def _container(
+    def _prepare(
         self,
         workspace: Workspace,
         recipe: Recipe,
         base: BaseImage,
         tree: UnpackedPypy,
         extra: ExtraSuite,
-    ) -> ContainerRunner:
+    ) -> PreparedPypy:
         images = prepare.build_images(workspace, base, recipe, tree.manifest)
         compiled = CompiledLibrary(workspace, self._store, images.clean, tree, extra.wheels)
         self._store.run(compiled)
-        prepared = PreparedPypy(tree, images, extra)
-        return ContainerRunner(workspace, prepared, self._limits, self._environment(recipe))
+        return PreparedPypy(tree, images, extra)
 
     def _environment(self, recipe: Recipe) -> Mapping[str, str]:
         return self._settings.environment(PypyVersion.parse(recipe.target.release).language)

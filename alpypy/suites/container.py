@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
@@ -58,12 +57,15 @@ class ContainerRunner(Runner):
     def attempt(self, module: TestModule, skip: Sequence[str]) -> Attempt:
         """Run a module once, without the tests ``skip``."""
         request = self.request(module, skip, DriverPaths(_RECORD, _SOURCE, WHEELS))
-        with tempfile.NamedTemporaryFile("w+", prefix="alpypy-check-", encoding="utf-8") as record:
-            os.chmod(record.name, 0o666)  # noqa: S103 - the container has another user
+        # The container has another user; on this machine the folder lets nobody else to the file.
+        with tempfile.TemporaryDirectory(prefix="alpypy-check-") as folder:
+            record = Path(folder) / "record"
+            record.touch()
+            record.chmod(0o666)
             job = Job(
                 self._images.compiler if module.compiler else self._images.clean,
                 [self._executable, _DRIVER, request],
-                mounts=[*self._mounts, Mount(Path(record.name), _RECORD, writable=True)],
+                mounts=[*self._mounts, Mount(record, _RECORD, writable=True)],
                 environment=self._environment,
                 user=_USER,
                 workdir=_HOME,
@@ -76,7 +78,8 @@ class ContainerRunner(Runner):
                 output = tail(running.lines())
                 code = running.wait()
             seconds = round(time.monotonic() - started, 1)
-            return Attempt(code, seconds, tuple(record.read().splitlines()), output, tuple(skip))
+            lines = record.read_text(encoding="utf-8").splitlines()
+            return Attempt(code, seconds, tuple(lines), output, tuple(skip))
 
     @property
     def _environment(self) -> Mapping[str, str]:
