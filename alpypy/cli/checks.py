@@ -16,9 +16,10 @@ from alpypy.core.folders import ROOT
 from alpypy.recipes.spec import Target, alpine_of, arch_of
 
 if TYPE_CHECKING:
+    from alpypy.core.project import Project
     from alpypy.suites.checker import Checker
 
-_BASE_IMAGE = Option("the clean Alpine to check it in")
+_BASE_IMAGE = Option("the clean Alpine to check it in: an image, or a root file system's tarball")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,31 +85,33 @@ class CheckOptions:
 @command(CheckOptions)
 def check(options: CheckOptions) -> None:
     """Run a PyPy's own test suites in a clean Alpine; exit code 1 when the ledger differs."""
+    project = common.project()
     if options.reference:
+        from alpypy.build.translate import default_jobs
+
         _refuse_beside_reference(options)
-        checked = _checker(options).reference(options.reference)
+        checked = _checker(options, project, default_jobs()).reference(options.reference)
     else:
         target = _target(options)
-        with common.workspace(common.project()) as workspace:
-            checked = _checker(options).tarball(
-                workspace, target, sources=options.source, base_image=options.base_image or None
-            )
+        with common.workspace(project) as workspace:
+            checker = _checker(options, project, workspace.engine.usable_processors)
+            base = options.base_image or None
+            checked = checker.tarball(workspace, target, sources=options.source, base_image=base)
     common.show(checked.report.to_text())
     common.show(f"{checked.document}\n{checked.page}")
     sys.exit(checked.report.exit_code)
 
 
-def _checker(options: CheckOptions) -> Checker:
-    from alpypy.build.translate import default_jobs
+def _checker(options: CheckOptions, project: Project, processors: int) -> Checker:
     from alpypy.suites.checker import Checker, Scope
 
     scope = Scope(
         tests=tuple(filter(None, options.tests.split(","))),
-        jobs=options.jobs or default_jobs(),
+        jobs=options.jobs or processors,
         timeout=options.timeout,
         against=options.against,
     )
-    return Checker(common.project(), scope)
+    return Checker(project, scope)
 
 
 def _refuse_beside_reference(options: CheckOptions) -> None:

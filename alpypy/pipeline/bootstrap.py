@@ -73,7 +73,7 @@ class Builder:
         self._keep = build.request.keep
         recipe = build.recipe
         base = find_base(workspace, recipe.alpine, recipe.target.arch, build.request.base_image)
-        jobs = build.request.jobs or min(default_jobs(), workspace.engine.processors)
+        jobs = build.request.jobs or workspace.engine.usable_processors
         parts = Ingredients(recipe, build.small, build.given, build.sources, base, jobs)
         self.plan = plan(workspace, parts)
 

@@ -6,7 +6,6 @@ identity is part of every key, so a change to them would make every translation 
 
 from __future__ import annotations
 
-import os
 import shutil
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -180,7 +179,7 @@ class KitLibraries:
             inside(self.workspace),
         ]
         self.workspace.say(f"compiling {', '.join(names)} for the kit, once")
-        jobs = {"JOBS": str(len(os.sched_getaffinity(0)))}
+        jobs = {"JOBS": str(self.workspace.engine.usable_processors)}
         command = ["sh", f"{INSIDE}/kit-libraries.sh", *names]
         done = self.workspace.engine.run(Job(image, command, mounts, jobs, timeout=_TIMEOUT))
         if done.exit_code:
