@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from alpypy.core.errors import WheelError
+from alpypy.core.redact import without_passwords
 from alpypy.engine.job import Mount, proxy_environment
 from alpypy.wheels.requirements import index_folder, local_path, with_absolute_path
 
@@ -54,6 +56,9 @@ def from_host(scratch: Path, bundled: Mapping[str, str]) -> PipSettings:
 
     Args:
         bundled: settings to add (``find-links``), for the container alone.
+
+    Raises:
+        WheelError: pip cannot read its own settings.
     """
     sections = {name: _with_absolute_paths(values) for name, values in _configuration()}
     certificate = _certificate(sections)
@@ -84,6 +89,11 @@ def _configuration() -> Iterator[tuple[str, dict[str, str]]]:
     # Else a setting `user = true` would make pip list the user's file only.
     environment = {**os.environ, "PIP_USER": "0"}
     done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
+    if done.returncode:
+        raise WheelError(
+            f"pip's settings could not be read: {without_passwords(done.stderr.strip())}",
+            remedy="correct pip's configuration: python -m pip config list",
+        )
     sections: dict[str, dict[str, str]] = {}
     for line in done.stdout.splitlines():
         match = _LINE.fullmatch(line)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from alpypy.core.errors import WheelError
 from alpypy.wheels.settings import PipSettings, from_host
 
 SECRET = "hunter2"
@@ -50,6 +51,14 @@ def test_the_file_of_a_person(tmp_path: Path, pip: Path) -> None:
     assert "user" not in conf["global"]
     assert settings.environment["PIP_CONFIG_FILE"] == "/tmp/pip.conf"
     assert settings.network == "bridge"
+
+
+def test_settings_that_pip_cannot_read(tmp_path: Path, pip: Path) -> None:
+    pip.write_text(f"index-url = https://user:{SECRET}@index.example/simple\n")
+    with pytest.raises(WheelError, match="pip's settings could not be read: ") as caught:
+        taken(tmp_path)
+    assert "pip.conf" in caught.value.what
+    assert SECRET not in str(caught.value)
 
 
 def test_a_password_is_in_private_files_and_nowhere_else(tmp_path: Path, pip: Path) -> None:
