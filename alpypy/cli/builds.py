@@ -53,7 +53,7 @@ class _Build:
         return BuildRequest(
             target=Target(self.pypy, self.alpine, self.arch, version),
             sources=self.source,
-            base_image=self.base_image or None,
+            base_image=self.base_image,
             with_pypy=with_pypy,
             direct=direct,
             keep=keep,

@@ -95,8 +95,9 @@ def check(options: CheckOptions) -> None:
         target = _target(options)
         with common.workspace(project) as workspace:
             checker = _checker(options, project, workspace.engine.usable_processors)
-            base = options.base_image or None
-            checked = checker.tarball(workspace, target, sources=options.source, base_image=base)
+            checked = checker.tarball(
+                workspace, target, sources=options.source, base_image=options.base_image
+            )
     common.show(checked.report.to_text())
     common.show(f"{checked.document}\n{checked.page}")
     sys.exit(checked.report.exit_code)
@@ -132,5 +133,5 @@ def _target(options: CheckOptions) -> Target:
             remedy="name a tarball with --pypy 3.11-7.3.22 --alpine 3.23, or an interpreter of this"
             " machine with --reference /usr/bin/pypy3",
         )
-    version = options.release_version or None
-    return Target(options.pypy, options.alpine, options.arch or "x86_64", version)
+    arch = options.arch or "x86_64"
+    return Target(options.pypy, options.alpine, arch, options.release_version)

@@ -47,10 +47,10 @@ def image(options: ImageOptions) -> None:
     from alpypy.engine import registry
     from alpypy.images.runtime import ImageRequest, make, resolve
 
-    version = options.release_version or None
-    target = Target(options.pypy, options.alpine, options.arch, version)
-    base = options.base_image or None
-    request = ImageRequest(target, options.repository, options.dev, base, options.fresh)
+    target = Target(options.pypy, options.alpine, options.arch, options.release_version)
+    request = ImageRequest(
+        target, options.repository, options.dev, options.base_image, options.fresh
+    )
     project = common.project()
     plan = resolve(project, request)
     with common.workspace(project) as workspace:
@@ -78,5 +78,5 @@ def kit(options: KitOptions) -> None:
     from alpypy.offline.kit import prepare
 
     with common.workspace(common.project(options.mirror)) as own:
-        made = prepare(own, options.alpine, options.base_image or None)
+        made = prepare(own, options.alpine, options.base_image)
     common.show(f"{made.reference} is ready, made on {made.base}")

@@ -65,13 +65,11 @@ class _Declared:
         if self.type in (tuple[str, ...], tuple[Path, ...]):
             return tuple(map(Path, typed) if self.type == tuple[Path, ...] else typed)
         if self.type in (Path, Path | None):
-            return Path(typed) if typed else self.default
+            return Path(typed)
         return self._number(typed) if self.type == int | None else typed
 
-    def _number(self, text: str) -> int | None:
+    def _number(self, text: str) -> int:
         least, most = self.option.least, self.option.most
-        if not text:
-            return None
         if re.fullmatch(r"[0-9]{1,9}", text, re.ASCII) and least <= int(text) <= most:
             return int(text)
         raise SpecError(
@@ -104,11 +102,13 @@ def read(command: str, options: type[_Options], typed: Mapping[str, Any]) -> _Op
 
     Args:
         command: its name, for messages.
-        typed: by field, what Invoke has read; None for what was not typed.
+        typed: by field, what Invoke has read; None for what was not typed. An empty value counts as
+            not typed.
 
     Raises:
         SpecError: an option is missing, or a value is no number where one is needed.
     """
+    typed = {field: None if value == "" else value for field, value in typed.items()}
     declared = tuple(_declared(options))
     missing = [one for one in declared if one.default is MISSING and typed[one.field] is None]
     if missing:

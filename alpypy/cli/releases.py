@@ -39,7 +39,7 @@ def release(options: ReleaseOptions) -> None:
     from alpypy.publish.release import gather
 
     folder = options.out or _release_folder()
-    url = release_url(options.url or "", load_settings(ROOT))
+    url = release_url(options.url, load_settings(ROOT))
     index = gather(artifacts_folder(), folder, url, say)
     common.show(f"{folder}: {len(index.tarballs)} PyPys, {len(index.wheels)} wheels")
 
@@ -116,7 +116,7 @@ def default_url(settings: ReleaseSettings) -> str:
     return settings.url
 
 
-def release_url(url: str, settings: ReleaseSettings) -> str | None:
+def release_url(url: str | None, settings: ReleaseSettings) -> str | None:
     """The address that stands in a release's page: the one that is given, else the settings'.
 
     Raises:

@@ -48,13 +48,12 @@ class WheelsOptions:
         """Which wheels are wanted, for which interpreter."""
         from alpypy.wheels.request import Request, read_interpreter, read_wanted
 
-        version = self.release_version or None
         return Request(
             wanted=read_wanted(self.requirements),
-            interpreter=read_interpreter(self.python, self.alpine, self.arch, version),
+            interpreter=read_interpreter(self.python, self.alpine, self.arch, self.release_version),
             out=self.out or artifacts_folder() / "wheels",
             bundle=self.bundle,
-            tls=data.require_tls(self.tls or None),
+            tls=data.require_tls(self.tls),
             image=self.image,
         )
 

@@ -74,6 +74,7 @@ def test_options_of_its_own(task: str, options: set[str]) -> None:
     [
         ([], "bootstrap needs --pypy and --alpine"),
         (["--alpine", "3.9"], "bootstrap needs --pypy"),
+        (["--pypy", "3.6-7.0.0", "--alpine", ""], "bootstrap needs --alpine"),
         (["--pypy", "3.6-7.0.0"], "bootstrap needs --alpine"),
         ([*BOTH, "--jobs", "abc"], "--jobs is 'abc'"),
         ([*BOTH, "--jobs=-3"], "--jobs is '-3'"),
@@ -93,6 +94,10 @@ def test_build_needs_a_pypy(capsys: pytest.CaptureFixture[str], restored: None) 
     assert "build needs --with-pypy\n  --with-pypy: tarball of a PyPy" in refusal(
         capsys, "build", *BOTH
     )
+
+
+def test_an_empty_path_is_none(capsys: pytest.CaptureFixture[str], restored: None) -> None:
+    assert "verify needs TARBALL" in refusal(capsys, "verify", "")
 
 
 @pytest.mark.parametrize(

@@ -255,9 +255,9 @@ def test_the_address_of_the_settings_is_taken_where_none_is_given() -> None:
 
 def test_a_release_is_served_where_the_settings_say_unless_it_is_told() -> None:
     settings = ReleaseSettings("https://pypy.example.org/alpine/", "pypy")
-    assert release_url("", settings) == "https://pypy.example.org/alpine"
+    assert release_url(None, settings) == "https://pypy.example.org/alpine"
     assert release_url("http://127.0.0.1:80", settings) == "http://127.0.0.1:80"
-    assert release_url("", ReleaseSettings("", "pypy")) is None
+    assert release_url(None, ReleaseSettings("", "pypy")) is None
     with pytest.raises(SpecError, match="cannot be the address of a release"):
         release_url("pypy.example.org", settings)
 
