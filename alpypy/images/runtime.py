@@ -21,12 +21,12 @@ from alpypy.core.archive import copy_verified
 from alpypy.core.errors import ArchiveError
 from alpypy.core.fields import Reason, Record, text
 from alpypy.core.files import copy_data, data_files
-from alpypy.core.program import typed
 from alpypy.core.project import Project
 from alpypy.core.store import key_of
 from alpypy.core.structs import read_toml
 from alpypy.engine.workspace import Workspace
 from alpypy.offline import kit as kits
+from alpypy.recipes.artifacts import require_tarball
 from alpypy.recipes.manifest import Manifest
 from alpypy.recipes.recipe import Recipe, load_catalog
 from alpypy.recipes.spec import RUNTIME_REPOSITORY, PypyVersion, Target
@@ -135,13 +135,7 @@ def resolve(project: Project, request: ImageRequest) -> ImagePlan:
     recipe = load_catalog(project.data).recipe(target)
     PypyVersion.parse(target.release)
     reference = target.runtime_tag(request.repository, dev=request.dev)
-    tarball = project.artifacts / target.tarball
-    if not tarball.is_file():
-        build = typed("bootstrap", pypy=target.release, alpine=target.alpine)
-        raise ArchiveError(
-            f"artifacts/{tarball.name} does not exist",
-            remedy=f"build it: {build}",
-        )
+    tarball = require_tarball(project.artifacts, target)
     report = receipt.require(tarball)
     manifest = Manifest.of_tarball(tarball)
     if manifest.target != target:

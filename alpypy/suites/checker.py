@@ -9,12 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from alpypy.build.base_image import BaseImage, find_base
-from alpypy.core.errors import ArchiveError
 from alpypy.core.files import data_files, file_digest, whole_file
-from alpypy.core.program import typed
 from alpypy.core.project import Project
 from alpypy.core.store import Store, key_of
 from alpypy.engine.workspace import Workspace
+from alpypy.recipes.artifacts import require_tarball
 from alpypy.recipes.local_source import identify, open_source, refuse_unused
 from alpypy.recipes.recipe import Recipe, load_catalog
 from alpypy.recipes.spec import PypyVersion, Target
@@ -99,7 +98,7 @@ class Checker:
             DataError: a file in versions/ or ledger/ is not usable.
             ImageError, CheckError: the image could not be built; the PyPy does not run.
         """
-        path = self._tarball(target)
+        path = require_tarball(self._project.artifacts, target)
         entries = load_ledger(self._project.data, target.release)
         recipe = load_catalog(self._project.data).recipe(target)
         extra = self._extra(recipe, sources)
@@ -139,16 +138,6 @@ class Checker:
     @property
     def _driver(self) -> Path:
         return self._project.data / CONTEXT / "drive.py"
-
-    def _tarball(self, target: Target) -> Path:
-        path = self._project.artifacts / target.tarball
-        if path.is_file():
-            return path
-        build = typed("bootstrap", pypy=target.release, alpine=target.alpine)
-        raise ArchiveError(
-            f"artifacts/{path.name} does not exist",
-            remedy=f"build it: {build}",
-        )
 
     def _extra(self, recipe: Recipe, sources: Sequence[Path]) -> ExtraSuite:
         """What PyPy's own tests need, if the user gave a source."""

@@ -17,17 +17,17 @@ from typing import Any
 from alpypy.build.base_image import find_base
 from alpypy.build.images import KEY_LABEL, built
 from alpypy.core import apkdb, elf
-from alpypy.core.errors import ArchiveError, ImageError, SpecError, WheelError
+from alpypy.core.errors import ImageError, SpecError, WheelError
 from alpypy.core.files import file_digest
-from alpypy.core.program import typed
 from alpypy.core.store import key_of
 from alpypy.core.system import System, read_system
 from alpypy.engine.job import Job, Mount
 from alpypy.engine.workspace import Workspace
 from alpypy.offline import kit
+from alpypy.recipes.artifacts import require_tarball
 from alpypy.recipes.data import Alpine
 from alpypy.recipes.manifest import Manifest
-from alpypy.recipes.spec import PypyVersion, alpine_of
+from alpypy.recipes.spec import PypyVersion
 from alpypy.verify import receipt
 from alpypy.wheels.pip import newer_pip
 from alpypy.wheels.request import Interpreter
@@ -148,7 +148,7 @@ def python_of(workspace: Workspace, alpine: Alpine, interpreter: Interpreter) ->
 
 
 def _pypy(workspace: Workspace, alpine: Alpine, interpreter: Interpreter) -> Python:
-    tarball = _tarball(workspace.artifacts, interpreter)
+    tarball = require_tarball(workspace.artifacts, interpreter.target)
     receipt.require(tarball)
     manifest = Manifest.of_tarball(tarball)
     if manifest.target != interpreter.target or manifest.kind != "pypy":
@@ -176,24 +176,6 @@ def _newer_pip(workspace: Workspace, interpreter: Interpreter) -> Mapping[str, P
     """A folder for the image with a newer pip; empty if the PyPy's own is new enough."""
     source = newer_pip(workspace.data, PypyVersion.parse(interpreter.version))
     return {f"pip/{source.file_name}": workspace.fetcher.fetch(source)} if source else {"pip": None}
-
-
-def _tarball(artifacts: Path, interpreter: Interpreter) -> Path:
-    path = artifacts / interpreter.target.tarball
-    if path.is_file():
-        return path
-    target = interpreter.target
-    others = sorted(artifacts.glob(f"pypy-{target.version}-alpine*.tar.bz2"))
-    alpines = ", ".join(alpine_of(other.name) for other in others)
-    available = f"; there is one for Alpine {alpines}" if others else ""
-    packaged = target.release_version and f" --release-version {target.release_version}"
-    build = typed("bootstrap", pypy=target.release, alpine=target.alpine)
-    raise ArchiveError(
-        f"artifacts/{path.name} does not exist{available}",
-        remedy=f"build it: {build}"
-        + (packaged or "")
-        + (", or choose that Alpine with --alpine" if others else ""),
-    )
 
 
 def _cpython(workspace: Workspace, interpreter: Interpreter) -> Python:
