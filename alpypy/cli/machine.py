@@ -21,6 +21,7 @@ from alpypy.core import log
 from alpypy.core.errors import EngineError
 from alpypy.core.progress import Progress, followed_by
 from alpypy.core.project import Project
+from alpypy.core.redact import without_passwords
 from alpypy.core.source import Source
 from alpypy.engine.address import default_sockets, refusal
 from alpypy.engine.connection import engine_answers
@@ -117,7 +118,8 @@ def _apt_get(*words: str, seconds: float) -> None:
     with Progress(title, expected=seconds):
         done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
     if done.returncode:
-        tail = "\n".join(f"    {line}" for line in done.stderr.strip().splitlines()[-10:])
+        said = without_passwords(done.stderr.strip())
+        tail = "\n".join(f"    {line}" for line in said.splitlines()[-10:])
         raise EngineError(
             f"{title} failed:\n{tail}",
             remedy="correct what it says, or install the packages by hand; then run this again",

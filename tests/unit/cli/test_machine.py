@@ -22,7 +22,7 @@ def apt_get(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     asked = tmp_path / "asked"
     program.write_text(
         f'#!/bin/sh\necho "$DEBIAN_FRONTEND: $*" >>{asked}\n'
-        'case "$*" in *broken*) echo "E: broken packages" >&2; exit 100 ;; esac\n'
+        'case "$*" in *broken*) echo "E: broken http://me:hush@mirror/x" >&2; exit 100 ;; esac\n'
     )
     program.chmod(0o755)
     monkeypatch.setenv("PATH", f"{program.parent}:{os.environ['PATH']}")
@@ -42,7 +42,7 @@ def test_packages_are_installed_by_what_stands_for_apt_get(apt_get: Path) -> Non
 def test_what_stands_for_apt_get_and_fails_is_quoted(apt_get: Path) -> None:
     with pytest.raises(EngineError) as caught:
         machine.install("broken")
-    assert caught.value.what == "apt-get install broken failed:\n    E: broken packages"
+    assert caught.value.what == "apt-get install broken failed:\n    E: broken http://mirror/x"
 
 
 def test_nothing_is_installed_when_nothing_is_missing(apt_get: Path) -> None:
