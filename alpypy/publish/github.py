@@ -18,9 +18,12 @@ from urllib.parse import quote
 import msgspec
 
 from alpypy.core.errors import ReleaseError, SpecError
+from alpypy.core.redact import without_passwords
 from alpypy.publish.index import never_replaced
 
 _PAUSES = (2.0, 4.0, 6.0)  # seconds between attempts
+_SECONDS = 120.0  # that an answer may take, and the time of the bytes that are sent or received
+_SLOWEST = 50_000  # bytes in a second
 _NOT_LOGGED_IN = 4  # gh's exit code: https://cli.github.com/manual/gh_help_exit-codes
 # No questions, and nothing but the answer: https://cli.github.com/manual/gh_help_environment
 _QUIET = {
@@ -65,6 +68,7 @@ class Asset(msgspec.Struct, frozen=True):
     name: str
     state: str
     digest: str | None = None
+    size: int = 0
 
     @property
     def whole(self) -> bool:
@@ -158,7 +162,9 @@ class GithubRepository:
     def content(self, asset: Asset) -> bytes:
         """The bytes of a file."""
         return self._ask(
-            f"releases/assets/{asset.id}", "--header", "Accept: application/octet-stream"
+            f"releases/assets/{asset.id}",
+            *("--header", "Accept: application/octet-stream"),
+            size=asset.size,
         )
 
     def digest(self, asset: Asset) -> str:
@@ -199,38 +205,30 @@ class GithubRepository:
 
     def _upload(self, release: GithubRelease, path: Path, sha256: str) -> Asset:
         address = f"{release.upload_url.partition('{')[0]}?name={quote(path.name)}"
+        size = path.stat().st_size
         kind = ("--header", "Content-Type: application/octet-stream")
-        answer = self._run(address, "--method", "POST", *kind, "--input", str(path))
+        answer = self._run(address, "--method", "POST", *kind, "--input", str(path), size=size)
         asset = _decoded(answer, Asset)
         if asset.sha256 not in (None, sha256):
             self.delete(asset)
             raise _unanswered(f"{path.name} arrived with SHA-256 {asset.sha256}, not {sha256}")
         return asset
 
-    def _ask(self, path: str, *options: str, body: str = "") -> bytes:
+    def _ask(self, path: str, *options: str, body: str = "", size: int = 0) -> bytes:
         """GitHub's answer to a request that may be repeated."""
         for pause in _PAUSES:
             try:
-                return self._ask_once(path, *options, body=body)
+                return self._ask_once(path, *options, body=body, size=size)
             except UnansweredError:
                 time.sleep(pause)
-        return self._ask_once(path, *options, body=body)
+        return self._ask_once(path, *options, body=body, size=size)
 
-    def _ask_once(self, path: str, *options: str, body: str = "") -> bytes:
-        return self._run(f"repos/{self._name}/{path}", *options, body=body)
+    def _ask_once(self, path: str, *options: str, body: str = "", size: int = 0) -> bytes:
+        return self._run(f"repos/{self._name}/{path}", *options, body=body, size=size)
 
-    def _run(self, address: str, *options: str, body: str = "") -> bytes:
-        command = ["gh", "api", *options, address]
-        environment = {**os.environ, **_QUIET}
-        try:
-            done = subprocess.run(
-                command, input=body.encode(), env=environment, capture_output=True, check=False
-            )
-        except FileNotFoundError as error:
-            raise SpecError(
-                "gh is not installed, and alpypy publishes to GitHub with it",
-                remedy=f"install it as https://cli.github.com says, then {_LOGIN}",
-            ) from error
+    def _run(self, address: str, *options: str, body: str = "", size: int = 0) -> bytes:
+        """What gh answers; ``size`` is that of a file which is sent or received, in bytes."""
+        done = _gh(*options, address, body=body, seconds=_SECONDS + size / _SLOWEST)
         if done.returncode:
             raise self._error(done)
         return done.stdout
@@ -239,7 +237,8 @@ class GithubRepository:
         """What gh says, and what to do about it."""
         if done.returncode == _NOT_LOGGED_IN:
             return SpecError("gh is not logged in to GitHub", remedy=_LOGIN)
-        said = " ".join(done.stderr.decode(errors="replace").split()).removeprefix("gh: ")[:300]
+        said = " ".join(done.stderr.decode(errors="replace").split()).removeprefix("gh: ")
+        said = without_passwords(said)[:300]
         answered = re.search(r"\(HTTP (\d{3})\)", said)
         status = int(answered[1]) if answered else 0
         if not 300 <= status < 500:
@@ -253,6 +252,27 @@ class GithubRepository:
         refused.missing = status == 404
         refused.name_taken = any(complaint.code == "already_exists" for complaint in complaints)
         return refused
+
+
+def _gh(*words: str, body: str, seconds: float) -> subprocess.CompletedProcess[bytes]:
+    command = ["gh", "api", *words]
+    environment = {**os.environ, **_QUIET}
+    try:
+        return subprocess.run(
+            command,
+            input=body.encode(),
+            env=environment,
+            capture_output=True,
+            check=False,
+            timeout=seconds,
+        )
+    except FileNotFoundError as error:
+        raise SpecError(
+            "gh is not installed, and alpypy publishes to GitHub with it",
+            remedy=f"install it as https://cli.github.com says, then {_LOGIN}",
+        ) from error
+    except subprocess.TimeoutExpired as error:
+        raise _unanswered(f"no answer in {seconds:.0f} s") from error
 
 
 def _complaints(answer: bytes) -> tuple[_Complaint, ...]:

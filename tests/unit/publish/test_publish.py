@@ -597,6 +597,27 @@ def test_nobody_answers(monkeypatch: pytest.MonkeyPatch) -> None:
         to_github()
 
 
+def test_a_password_in_what_gh_says_is_not_shown(hub: Hub) -> None:
+    hub.refusals[407] = '{"message": "refused by http://user:hush@proxy.example/"}'
+    hub.trouble["GET pypy"] = [407]
+    with pytest.raises(ReleaseError, match=r"refused by http://proxy\.example/"):
+        to_github()
+
+
+def test_what_stands_for_gh_and_never_ends_is_stopped_and_run_again(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    program = tmp_path / "bin/gh"
+    program.parent.mkdir()
+    program.write_text(f"#!/bin/sh\necho run >>{tmp_path}/runs\nexec sleep 1000\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{program.parent}{os.pathsep}{os.environ['PATH']}")
+    monkeypatch.setattr(github, "_SECONDS", 1.0)
+    with pytest.raises(ReleaseError, match="no answer in 1 s"):
+        to_github()
+    assert (tmp_path / "runs").read_text() == "run\n" * 4
+
+
 @pytest.mark.parametrize(
     ("status", "text"),
     [(200, '{"message": "Welcome to the hotel"}'), (200, '{"id": 1}'), (200, '{"id": "x"}')],
