@@ -33,6 +33,12 @@ _ARCH = "amd64"
 _TARGETS = {"deb": "Packages", "deb-src": "Sources"}
 _COMMANDS = {"deb": ("download",), "deb-src": ("source", "--only-source", "--download-only")}
 _LINE = re.compile(r"'(?P<address>[^']+)' \S+ \d+ SHA256:(?P<sha256>[0-9a-f]{64})")
+# What apt says of a package, or a source, that it does not have.
+_UNKNOWN = re.compile(
+    r"^E: (Unable to locate package|Unable to find a source package|.* has no candidate$"
+    r"|.* has no installation candidate$)",
+    re.MULTILINE,
+)
 # In place of settings of the machine that run programs, prefer versions or allow what is unsigned.
 _SETTINGS = """\
 #clear APT::Update;
@@ -88,7 +94,7 @@ class Index:
     ) -> None:
         self._release = release
         self._kind = kind
-        self._roots = tuple(split_login(mirror.address)[0] for mirror in mirrors)
+        self._roots = tuple(unquote(split_login(mirror.address)[0]) for mirror in mirrors)
         sources = "\n".join(map(self._stanza, mirrors))
         self._folder = cache / "apt" / hashlib.sha256(sources.encode()).hexdigest()[:16]
         with disk(cache):
@@ -99,8 +105,17 @@ class Index:
         """The files of a package's newest version: its .deb, or those of a source package.
 
         There are none when the release does not have the package.
+
+        Raises:
+            DownloadError: apt fails for another reason.
         """
         done = self._apt(*_COMMANDS[self._kind], "--print-uris", package)
+        if done.returncode and not _UNKNOWN.search(done.stderr):
+            raise DownloadError(
+                f"apt cannot look up {package}:\n{without_passwords(done.stderr.strip())}",
+                remedy="correct what apt says; or pass --mirror with a folder that holds the tested"
+                " files",
+            )
         lines = (_LINE.match(line) for line in done.stdout.splitlines())
         return tuple(self._file(line) for line in lines if line)
 

@@ -53,6 +53,36 @@ def test_the_files_of_a_source_package(repository: Repository, tmp_path: Path) -
     assert len(files) == 3
 
 
+def test_a_source_that_the_release_does_not_have(repository: Repository, tmp_path: Path) -> None:
+    repository.source("zlib", "1.2.13.dfsg-1", b"source")
+    repository.publish()
+    assert opened(tmp_path, "deb-src").files("gcc-12") == ()
+
+
+def test_an_apt_that_fails_is_not_taken_for_one_without_the_package(
+    repository: Repository, tmp_path: Path
+) -> None:
+    repository.publish()
+    index = opened(tmp_path)
+    [sources] = (tmp_path / "cache").rglob("debian.sources")
+    sources.write_text("Types: nonsense\n")
+    with pytest.raises(DownloadError, match="apt cannot look up make"):
+        index.files("make")
+
+
+def test_a_mirror_with_a_quoted_address(
+    repository: Repository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    address = f"{repository.site.address}/deb%2Bian"
+    monkeypatch.setenv("APT_CONFIG", str(repository.settings(address=address)))
+    pin = repository.deb("make", "4.3-4")
+    repository.publish()
+    for path, content in tuple(repository.site.files.items()):
+        for folder in ("/deb%2Bian/", "/deb%2bian/", "/deb+ian/"):  # as apt writes it
+            repository.site.files[path.replace("/debian/", folder, 1)] = content
+    assert opened(tmp_path).files("make") == (pin,)
+
+
 def test_the_newest_of_the_release_s_suites(
     repository: Repository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
