@@ -56,7 +56,7 @@ def ready(project: Project, alpine: str | None, needed: Sequence[Source]) -> Ite
             with followed_by(kit.expected_seconds(project.data) if offline else 0.0):
                 install(*packages, meanwhile=project.fetcher.ahead(early))
         own = stack.enter_context(common.workspace(project))
-        if alpine is not None and _kit_missing(own, alpine):
+        if alpine is not None and _needs_kit(own, alpine):
             stack.enter_context(project.fetcher.ahead(needed))
             install(*missing_packages())
             own.say(f"Alpine's mirrors are out of reach: making the kit for Alpine {alpine}")
@@ -64,8 +64,11 @@ def ready(project: Project, alpine: str | None, needed: Sequence[Source]) -> Ite
         yield own
 
 
-def _kit_missing(own: Workspace, alpine: str) -> bool:
-    return own.engine.image_id(kit.reference(alpine)) is None and out_of_reach(alpine)
+def _needs_kit(own: Workspace, alpine: str) -> bool:
+    """Whether the kit has to be made; one that another version of alpypy made is made again."""
+    if own.engine.image_id(kit.reference(alpine)):
+        return not kit.is_current(own.engine, own.data, alpine)
+    return out_of_reach(alpine)
 
 
 def engine_missing() -> bool:

@@ -230,17 +230,22 @@ def require_current(engine: Engine, root: Path, alpine: str) -> None:
     Raises:
         KitError: it is not what ``prepare`` makes on the same base.
     """
+    if not is_current(engine, root, alpine):
+        raise KitError(
+            f"{reference(alpine)} in the engine was made by another version of alpypy",
+            remedy=f"make it again: {typed('kit', alpine=alpine)}   (or remove that image)",
+        )
+
+
+def is_current(engine: Engine, root: Path, alpine: str) -> bool:
+    """Whether the engine's kit is what ``prepare`` makes on the same base."""
     made = reference(alpine)
     # A kit that does not say what it was made on can be checked only against the usual base.
     base_id = engine.label(made, _BASE_LABEL) or engine.image_id(f"alpine:{alpine}") or ""
     contents = load_contents(root / "versions")
-    has = replacements_in(engine, made)
-    kit = _described(root, contents, made, base_id, base_id, has)
-    if engine.label(made, _CONTENT_LABEL) != kit.content:
-        raise KitError(
-            f"{made} in the engine was made by another version of alpypy",
-            remedy=f"make it anew: {typed('kit', alpine=alpine)}   (or remove that image)",
-        )
+    replacements = replacements_in(engine, made)
+    kit = _described(root, contents, made, base_id, base_id, replacements)
+    return engine.label(made, _CONTENT_LABEL) == kit.content
 
 
 def made_on(engine: Engine, alpine: str) -> str:

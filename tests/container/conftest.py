@@ -49,11 +49,8 @@ def alpine_version() -> str:
 
 @pytest.fixture(scope="session")
 def base_image(engine: Engine, cache: Path, alpine_version: str) -> str:
-    """The kit's image; making it takes 2 to 4 minutes where the engine has none."""
-    reference = kit.reference(alpine_version)
-    if engine.image_id(reference) is None:
-        kit.prepare(workspace(ROOT, engine, cache), alpine_version)
-    return reference
+    """The kit's image; making it takes a minute or two where the engine has none."""
+    return kit.prepare(workspace(ROOT, engine, cache), alpine_version).reference
 
 
 @pytest.fixture(scope="session")
