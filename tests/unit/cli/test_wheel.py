@@ -76,12 +76,9 @@ def test_the_wheel_has_all_data_and_nothing_else(wheel: Path) -> None:
 
 def test_every_folder_of_data_that_the_code_reads_is_in_the_wheel(wheel: Path) -> None:
     code = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "alpypy").rglob("*.py"))
-    folders = {path.name for path in ROOT.iterdir() if path.is_dir()} - {
-        "alpypy",
-        "artifacts",
-        "docs",
-    }
-    named = {name for name in folders if re.search(rf'"{name}[/"]', code)} - {"tests"}
+    folders = {path.name for path in ROOT.glob("[!.]*") if path.is_dir()}
+    others = {"alpypy", "artifacts", "docs", "tests"}
+    named = {name for name in folders - others if re.search(rf'"{name}[/"]', code)}
     assert named == set(DATA)
     assert {name.split("/")[2] for name in names(wheel) if "/data/" in name} == set(DATA)
 
