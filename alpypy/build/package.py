@@ -15,6 +15,7 @@ from alpypy.build import layout
 from alpypy.build.base_image import BaseImage
 from alpypy.build.estimates import Estimates, stage_name
 from alpypy.build.images import BuiltTarball, TranslatingImage, require_image
+from alpypy.build.phases import Phase
 from alpypy.build.stage import BuildStage
 from alpypy.build.translate import Translation
 from alpypy.core import apkdb, archive, elf
@@ -23,7 +24,6 @@ from alpypy.core.code import digest_of_code
 from alpypy.core.elf import ElfFile
 from alpypy.core.errors import PackageError
 from alpypy.core.files import file_digest
-from alpypy.core.progress import Phase
 from alpypy.core.store import key_of
 from alpypy.engine.docker import Engine
 from alpypy.engine.job import Job

@@ -15,9 +15,10 @@ from typing import IO, Any
 
 from alpypy.build.estimates import Estimates, translation_title
 from alpypy.build.images import TranslatingStage, require_image
+from alpypy.build.phases import Display, Phase, Phases, stamped
 from alpypy.build.stage import BuildStage
 from alpypy.core.errors import ResourceError, TranslationError
-from alpypy.core.progress import Display, Phase, Phases, Stopwatch, stamped
+from alpypy.core.progress import Stopwatch
 from alpypy.core.store import key_of
 from alpypy.core.unpack import unpack_wheel
 from alpypy.engine.container import Running

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from alpypy.build.estimates import Estimates, translation_title
+from alpypy.build.phases import TITLES
 from alpypy.core.errors import DataError
-from alpypy.core.progress import TITLES
 from alpypy.core.store import Store, key_of
 from alpypy.recipes.recipe import load_catalog
 from alpypy.recipes.spec import Target

@@ -1,15 +1,10 @@
-"""Logs of real translations: those in fixtures/ keep every line that changes the phase and a sample
-of the rest, each with its time in seconds as alpypy wrote it.
-"""
+"""What is shown of work: how far it is, and how long the rest should take."""
 
 from __future__ import annotations
 
 import io
-import itertools
 import queue
-import re
 import sys
-from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -17,133 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from alpypy.core import log, progress
-from alpypy.core.progress import (
-    TITLES,
-    Agenda,
-    Display,
-    Pace,
-    Phase,
-    Phases,
-    Progress,
-    Tally,
-    Transfer,
-    clock,
-    followed_by,
-    stamped,
-)
-
-LOGS = {
-    path.stem: path.read_text(encoding="utf-8")
-    for path in (Path(__file__).parents[2] / "fixtures").glob("translate-*.log")
-}
-PHASES = ["start", "annotate", "rtype", "jit", "backendopt", "stackcheck", "database", "source"]
-PHASES += ["compile"]
-_ELAPSED = re.compile(r"^ *(?P<seconds>\d+\.\d) (?P<text>.*)$")
-
-
-def read_log(text: str) -> tuple[Phase, ...]:
-    """The phases of a log file that alpypy wrote."""
-    phases, elapsed = Phases(), 0.0
-    for line in text.splitlines():
-        match = _ELAPSED.match(line)
-        if match:
-            elapsed = float(match["seconds"])
-            phases.line(match["text"], elapsed)
-    return phases.end(elapsed)
-
-
-def phases_of(name: str) -> list[str]:
-    """What a recording goes through: of RPython's own, that of pystone, which has no JIT."""
-    return [phase for phase in PHASES if phase != "jit" or "rpython" not in name]
-
-
-def test_there_is_a_recording() -> None:
-    assert LOGS
-    assert all(len(text) <= 60_000 for text in LOGS.values())
-
-
-@pytest.mark.parametrize("name", LOGS)
-def test_a_recorded_log_has_every_phase_in_its_order(name: str) -> None:
-    names = [phase.name for phase in read_log(LOGS[name])]
-    assert names[: len(phases_of(name))] == phases_of(name)
-    assert set(names) <= {"start", *TITLES.values()}
-    assert len(set(names)) == len(names)
-
-
-@pytest.mark.parametrize("name", LOGS)
-def test_the_phases_of_a_recorded_log_last_as_long_as_it_says(name: str) -> None:
-    lines = LOGS[name].splitlines()
-    starts = {
-        TITLES[title]: float(line[:9])
-        for line in lines
-        for title in TITLES
-        if line[10:].removeprefix("[translation:info] ").rstrip() == f"{title}..."
-    }
-    times = [0.0, *starts.values(), float(lines[-1][:9])]
-    expected = [end - start for start, end in itertools.pairwise(times)]
-    assert [phase.seconds for phase in read_log(LOGS[name])] == pytest.approx(expected, abs=0.06)
-
-
-@pytest.mark.parametrize("name", LOGS)
-def test_what_is_written_while_translating_is_what_is_read_later(name: str) -> None:
-    phases, again, elapsed = Phases(), "", 0.0
-    for line in LOGS[name].splitlines():
-        elapsed, text = float(line[:9]), line[10:]
-        phases.line(text, elapsed)
-        again += stamped(text, elapsed)
-    assert again == LOGS[name]
-    assert phases.end(elapsed) == read_log(LOGS[name])
-
-
-@pytest.mark.parametrize("name", LOGS)
-def test_a_log_cut_in_the_middle_ends_in_the_phase_it_had_reached(name: str) -> None:
-    text = LOGS[name]
-    cut = read_log(text[: text.index("[translation:info] lltype back-end optimisations...")])
-    names = phases_of(name)
-    reached = names.index("backendopt")
-    assert [phase.name for phase in cut] == names[:reached]
-    assert cut[:-1] == read_log(text)[: reached - 1]
-
-
-@given(st.text())
-def test_no_other_line_changes_the_phase(text: str) -> None:
-    phases = Phases()
-    phases.line(text, 1.0)
-    assert phases.current == "start"
-    assert phases.end(1.0) == (Phase("start", 1.0, 0),)
-
-
-@pytest.mark.parametrize(
-    "line",
-    [
-        "[translation:info] Annotating&simplifying...",
-        "[translation] Annotating&simplifying... ",
-    ],
-)
-def test_a_title_is_known_with_and_without_its_level(line: str) -> None:
-    phases = Phases()
-    phases.line(line, 2.0)
-    assert phases.current == "annotate"
-
-
-def test_memory_is_the_peak_of_each_phase() -> None:
-    phases = Phases()
-    for size in (100, 300, 200):
-        phases.memory(size << 20)
-    phases.line("[translation:info] RTyping...", 10.0)
-    phases.memory(50 << 20)
-    assert phases.end(15.0) == (Phase("start", 10.0, 300), Phase("rtype", 5.0, 50))
-
-
-def test_a_translation_tells_its_phase_and_what_is_left() -> None:
-    phases = Phases()
-    display = Display("translate x", phases, {"start": 60.0, "rtype": 240.0})
-    assert display.line(0.0) == "translate x: 0:00, start, about 5:00 left"
-    assert display.line(45.0) == "translate x: 0:45, start, about 4:15 left"
-    # A phase that takes longer than expected counts for no more.
-    assert display.line(120.0) == "translate x: 2:00, start, about 8:00 left"
-    phases.line("[translation:info] RTyping...", 120.0)
-    assert display.line(240.0) == "translate x: 4:00, rtype, about 2:40 left"
+from alpypy.core.progress import Agenda, Pace, Progress, Tally, Transfer, clock, followed_by
 
 
 def test_the_time_left_is_what_was_expected_until_the_work_tells_better() -> None:
