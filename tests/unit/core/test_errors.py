@@ -234,12 +234,7 @@ MISTAKES: dict[str, tuple[str, int, tuple[str, ...]]] = {
     "empty_pypy_for_build": (
         "build --pypy 3.6-7.0.0 --alpine 3.9 --with-pypy=",
         2,
-        ("--with-pypy is empty", "2.7"),
-    ),
-    "empty_pypy_for_plan": (
-        "plan --pypy 3.6-7.0.0 --alpine 3.9 --with-pypy=",
-        2,
-        ("--with-pypy is empty", "2.7"),
+        ("build needs --with-pypy", "2.7"),
     ),
     "two_translators": (
         "plan --pypy 3.6-7.0.0 --alpine 3.9 --direct --with-pypy 2.7-7.3.19",
