@@ -202,7 +202,7 @@ class SelfHostedImage:
 
     def load(self) -> TranslatingImage | None:
         """The image of this key, if the engine has it and its label names the PyPy inside."""
-        image = built(self.workspace.engine, self.key)
+        image = built(self.workspace.engine, self.key, _TRANSLATOR_LABEL)
         if image is None:
             return None
         label = self.workspace.engine.label(image, _TRANSLATOR_LABEL) or ""
@@ -249,9 +249,13 @@ def require_image(stage: TranslatingStage) -> TranslatingImage:
     return image
 
 
-def built(engine: Engine, key: str) -> str | None:
-    """The ID of the image that was built with this key, if the engine still has it."""
-    return engine.first_labelled(KEY_LABEL, key)
+def built(engine: Engine, key: str, *labels: str) -> str | None:
+    """The ID of the image that was built with this key, if the engine still has it.
+
+    Args:
+        labels: the names of the other labels that it was built with.
+    """
+    return engine.first_labelled(f"{KEY_LABEL}={key}", *labels)
 
 
 def _context(dockerfiles: Path, folder: Path) -> Path:

@@ -128,13 +128,17 @@ class Engine:
         repository, _, tag = reference.rpartition(":")
         self.client.images.get(image).tag(repository, tag)
 
-    def first_labelled(self, label: str, value: str) -> str | None:
-        """ID of the image that was built with a label, if the engine still has it.
+    def first_labelled(self, *labels: str) -> str | None:
+        """ID of the image that was built with all these labels, if the engine still has it.
 
-        Images that users make from it inherit the label, but have more layers or are younger. The
-        search includes images without a name: they may still be the base of another.
+        Images that users make from it inherit the labels, but have more layers or are younger. The
+        search includes images without a name: they may still be the base of another. An engine
+        without BuildKit also leaves an image for each label that it sets, so name them all.
+
+        Args:
+            labels: each as ``name=value``, or as ``name`` for any value.
         """
-        images = self.client.images.list(all=True, filters={"label": f"{label}={value}"})
+        images = self.client.images.list(all=True, filters={"label": list(labels)})
         first = min(images, key=_age, default=None)
         return str(first.id) if first else None
 

@@ -174,7 +174,7 @@ def test_an_image_gets_what_the_recipe_says_and_is_found_by_its_key(
     made = first.workspace.store.run(first)
     assert made.id == engine.image_id(recipe.target.bootstrap_tag())
     assert engine.label(made.id, KEY_LABEL) == first.key
-    assert engine.first_labelled(KEY_LABEL, first.key[:-1]) is None
+    assert engine.first_labelled(f"{KEY_LABEL}={first.key[:-1]}") is None
     assert any(line.startswith("  Step ") for line in said)
     said.clear()
     again = stage(said.append)

@@ -201,6 +201,18 @@ def test_an_image_in_use_is_not_removed_and_that_is_no_error(
     assert engine.image_id(tag) is None
 
 
+def test_an_image_with_several_labels_is_found_by_all_of_them(
+    engine: Engine, base_image: str, tag: str, tmp_path: Path
+) -> None:
+    """The classic builder leaves an image behind for each label that it sets."""
+    (tmp_path / "Dockerfile").write_text(f"FROM {base_image}\n")
+    labels = {"org.alpypy.test.first": tag, "org.alpypy.test.second": "yes"}
+    made = engine.build(tmp_path, tag=tag, arguments={}, labels=labels, network=False)
+    first = engine.first_labelled(f"org.alpypy.test.first={tag}", "org.alpypy.test.second")
+    assert first == made
+    assert engine.first_labelled(f"org.alpypy.test.first={tag}", "org.alpypy.test.third") is None
+
+
 # Runs a container that never ends by itself, as a task does.
 OWNER = """\
 import sys
