@@ -56,10 +56,11 @@ def test_every_alpine_from_3_9_to_3_23_is_there_with_a_root_file_system() -> Non
 
 def test_every_language_is_there_and_sources_are_named_after_their_release() -> None:
     languages = {PypyVersion.parse(name).language for name in CATALOG.pypys}
-    assert languages == {"2.7", *(f"3.{minor}" for minor in range(5, 12))}
+    assert languages == {"2.7", *(f"3.{minor}" for minor in range(5, 13))}
     for name, source in CATALOG.pypys.items():
         language, release = name.split("-")
-        assert source.file_name == f"pypy{language}-v{release}-src.tar.bz2"
+        suffix = "bz2" if release.startswith("7.") else "gz"
+        assert source.file_name == f"pypy{language}-v{release}-src.tar.{suffix}"
 
 
 def test_no_two_files_share_a_digest() -> None:
@@ -141,9 +142,9 @@ def test_every_pair_is_a_recipe() -> None:
     ("release", "near"),
     [
         ("3.6-7.3.4", ["3.6-7.3.2", "3.6-7.3.3", "3.7-7.3.2", "3.7-7.3.3"]),
-        ("3.11-7.3.21", ["3.11-7.3.19", "3.11-7.3.20", "3.11-7.3.22"]),
+        ("3.11-7.4.0", ["3.11-7.3.22", "3.11-7.3.23", "3.11-8.0.0", "3.12-8.0.0"]),
         ("2.6-7.0.0", ["2.7-7.0.0", "2.7-7.1.0"]),
-        ("3.12-7.3.22", ["3.11-7.3.20", "3.11-7.3.22"]),
+        ("3.12-7.3.22", ["3.11-7.3.23", "3.11-8.0.0", "3.12-8.0.0"]),
     ],
 )
 def test_unknown_release_names_its_neighbours(release: str, near: list[str]) -> None:
@@ -257,14 +258,14 @@ def test_a_quickstart_needs_neither_tls_nor_translator(name: str) -> None:
 def test_adding_a_release_is_adding_an_entry(root: Path) -> None:
     path = root / "versions" / "pypy.toml"
     entry = f"""
-["3.11-7.3.23"]
-url = "https://downloads.python.org/pypy/pypy3.11-v7.3.23-src.tar.bz2"
+["3.12-8.0.9"]
+url = "https://downloads.python.org/pypy/pypy3.12-v8.0.9-src.tar.gz"
 sha256 = "{"0123456789abcdef" * 4}"
 """
     path.write_text(entry + path.read_text(encoding="utf-8"), encoding="utf-8")
     catalog = load_catalog(root)
-    assert list(catalog.pypys)[-1] == "3.11-7.3.23"
-    assert catalog.recipe(Target("3.11-7.3.23", "3.23")).tls == "openssl"
+    assert list(catalog.pypys)[-1] == "3.12-8.0.9"
+    assert catalog.recipe(Target("3.12-8.0.9", "3.23")).tls == "openssl"
 
 
 def test_an_alpine_without_rootfs_is_a_recipe_without_it(root: Path) -> None:
