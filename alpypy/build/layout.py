@@ -31,6 +31,9 @@ def lay_out(
         _lay_out_programs(workspace, recipe, translated, image, folder)
         return folder
     _patched_tree(recipe, translated, work)
+    (work / "wheels").mkdir()
+    for wheel in recipe.packaging:
+        shutil.copy(workspace.fetcher.fetch(wheel), work / "wheels")
     completed = workspace.engine.run(_package_job(workspace, recipe, image, work))
     log = workspace.logs / f"package-{folder.name}-{translated.key[:8]}.log"
     log.write_text(completed.output, encoding="utf-8")

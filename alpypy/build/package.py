@@ -61,6 +61,7 @@ def package_key(data: Path, recipe: Recipe, translation_key: str, origin: Origin
         translation=translation_key,
         script=script,
         patches=[patch.digest for patch in recipe.patches],
+        wheels=[wheel.sha256 for wheel in recipe.packaging],
         name=recipe.target.folder,
         programs=[(program.name, program.checks, _texts(program)) for program in recipe.programs],
     )
@@ -143,7 +144,7 @@ class Package:
         document = self._manifest(image, translated.phases, folder)
         (folder / manifest.FILE_NAME).write_text(document.to_json(), encoding="utf-8")
         digest = archive.write_tarball(folder, work / recipe.target.tarball)
-        for name in ("tree", "build"):
+        for name in ("tree", "build", "wheels"):
             shutil.rmtree(work / name, ignore_errors=True)
         return {
             "stage": stage_name("package", recipe),

@@ -119,7 +119,7 @@ class Translation:
         if not self.workspace.store.being_made(self.key):  # else this run only waits for it
             check_resources(self.recipe, self.workspace.cache)
         self.source.fetch()
-        for wheel in self.recipe.requires:
+        for wheel in (*self.recipe.requires, *self.recipe.packaging):
             self.workspace.fetcher.fetch(wheel)
 
     def make(self, work: Path) -> Mapping[str, Any]:

@@ -54,7 +54,7 @@ class ResolvedBuild:
         for recipe in filter(None, (self.recipe, self.small)):
             if self.sources[recipe.target.release].origin.url:
                 files.append(recipe.source)
-            files += recipe.requires
+            files += (*recipe.requires, *recipe.packaging)
         if not self.given:
             files += (self.recipe.cpython, *self.recipe.cpython_wheels)
         return tuple(files)

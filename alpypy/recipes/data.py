@@ -180,6 +180,13 @@ class ResourceNeed(Record, frozen=True):
     disk_mib: int
 
 
+class PackagingWheel(Source, frozen=True, kw_only=True):
+    """A wheel that PyPy's package.py installs first, for a range of languages."""
+
+    language: SpecifierSet
+    why: Reason
+
+
 class TranslationData(Record, frozen=True):
     """versions/translation.toml."""
 
@@ -188,6 +195,7 @@ class TranslationData(Record, frozen=True):
     cflags: tuple[Flag, ...]
     ldflags: tuple[Flag, ...]
     needs: tuple[ResourceNeed, ...]
+    packaging: tuple[PackagingWheel, ...]
 
 
 AlpineData = dict[_AlpineName, AlpineEntry]

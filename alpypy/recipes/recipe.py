@@ -48,7 +48,8 @@ class Recipe:
     ``translator`` names the PyPy that translates the target, None when CPython itself does.
     ``environment`` is for the translation, and its CFLAGS for the build of CPython too.
     ``programs`` and ``requires`` are empty for a PyPy, ``goal`` is empty for RPython programs,
-    which bring their own. ``tls`` is None where no TLS library is needed.
+    which bring their own. ``tls`` is None where no TLS library is needed. ``packaging`` are the
+    wheels that PyPy's package.py installs.
     """
 
     target: Target
@@ -69,6 +70,7 @@ class Recipe:
     disk_mib: int
     requires: tuple[Source, ...] = ()
     programs: tuple[RpythonProgram, ...] = ()
+    packaging: tuple[Source, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -182,6 +184,9 @@ class Catalog:
             environment=self._environment(target, alpine),
             memory_mib=need.memory_mib,
             disk_mib=need.disk_mib,
+            packaging=tuple(
+                wheel for wheel in self.translation.packaging if language in wheel.language
+            ),
         )
 
     def _quickstart_recipe(self, target: Target, alpine: Alpine) -> Recipe:

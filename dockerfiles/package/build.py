@@ -5,6 +5,7 @@ it lays out is what counts; its archive is not reproducible.
 """
 from __future__ import print_function
 
+import glob
 import os
 import runpy
 import subprocess
@@ -12,6 +13,7 @@ import sys
 import types
 
 TREE = "/work/tree"
+WHEELS = "/work/wheels"
 PACKAGE = os.path.join(TREE, "pypy/tool/release/package.py")
 # Nothing is fetched and linked in: an Alpine package is updated, a copy inside PyPy is not.
 WANTED = [
@@ -29,6 +31,17 @@ def remove_stale(folder):
         for name in names:
             if name.endswith((".so", ".o", "_cffi.c", ".pyc")):
                 os.unlink(os.path.join(place, name))
+
+
+def offer_wheels():
+    """Let package.py's `pip install` take the wheels that are here; there is no network.
+
+    From Python 3.12 on it installs setuptools, because there is no distutils any more.
+    """
+    [pypy] = glob.glob(os.path.join(TREE, "pypy/goal/pypy3.*-c"))
+    subprocess.check_call([pypy, "-m", "ensurepip"])
+    os.environ["PIP_NO_INDEX"] = "1"
+    os.environ["PIP_FIND_LINKS"] = WHEELS
 
 
 def run_package(arguments):
@@ -54,6 +67,8 @@ def main(name, *more):
     known = set(text.replace("[", " ").replace("]", " ").replace(",", " ").split())
     options = list(more) + [option for option in WANTED if option in known]
     os.makedirs("/work/build")
+    if os.listdir(WHEELS):
+        offer_wheels()
     options += ["--archive-name=" + name, "--builddir=/work/build"]
     print("package.py", " ".join(options))
     sys.stdout.flush()
