@@ -1,6 +1,6 @@
 """Run by the PyPy in its image, as an ordinary user, while that is built: is it fit for use?
 
-Python 2.7 and 3.5 to 3.11. What was left out of the image must not be missed by what is in it.
+Python 2.7 and 3.5 to 3.12. What was left out of the image must not be missed by what is in it.
 """
 
 from __future__ import print_function
@@ -10,6 +10,7 @@ import json
 import os
 import platform
 import subprocess
+import sys
 
 FOLDER = "/opt/pypy"
 MODULES = (
@@ -17,7 +18,6 @@ MODULES = (
     "ctypes.util",
     "curses",
     "decimal",
-    "distutils.core",
     "email.mime.text",
     "ensurepip",
     "hashlib",
@@ -32,6 +32,7 @@ MODULES = (
     "zlib",
 )
 MODULES_3 = ("asyncio", "concurrent.futures", "http.server", "lzma", "unittest.mock", "venv")
+MODULES_BEFORE_3_12 = ("distutils.core",)
 MODULES_PYPY = ("cffi", "greenlet", "readline")  # CPython has them elsewhere, or not
 SETTINGS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "settings.json")
 
@@ -78,6 +79,8 @@ def check_terminal():
 
 def check_modules(language):
     names = MODULES + (MODULES_3 if language[0] == "3" else ())
+    if sys.version_info < (3, 12):
+        names += MODULES_BEFORE_3_12
     if platform.python_implementation() == "PyPy":
         names += MODULES_PYPY
     for name in names:

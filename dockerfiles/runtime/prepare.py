@@ -1,6 +1,6 @@
 """Run by the PyPy itself while its image is built: install pip, leave out what nobody runs.
 
-Python 2.7 and 3.5 to 3.11. Its one argument is PyPy's folder.
+Python 2.7 and 3.5 to 3.12. Its one argument is PyPy's folder.
 """
 
 from __future__ import print_function

@@ -1,6 +1,6 @@
 """What all probes share: each check runs in a process of its own, and one JSON document comes out.
 
-Runs under the PyPy that is being verified: Python 2.7 and 3.5 to 3.11.
+Runs under the PyPy that is being verified: Python 2.7 and 3.5 to 3.12.
 """
 
 from __future__ import print_function
