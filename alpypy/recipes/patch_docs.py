@@ -8,7 +8,7 @@ import textwrap
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from alpypy.recipes.patches import Patch, ranges, topics
+from alpypy.recipes.patches import ISSUE, Patch, ranges, topics
 
 PAGE = Path("docs", "patches.md")
 _WIDTH = 120
@@ -18,6 +18,19 @@ _INTRODUCTION = (
     " patch is for which release, and checks the patches against the sources on your machine."
     " [Adding a release](adding-a-release.md#a-patch) says how to write a patch."
 )
+_PARTS = (
+    (
+        "musl",
+        "Patches for musl",
+        "What PyPy needs on Alpine, and faults that show there.",
+    ),
+    (
+        "erratum",
+        "Errata",
+        "Faults of a release, on every system, that PyPy has fixed since, and that users met within"
+        " days. `--no-errata` builds a PyPy without these patches.",
+    ),
+)
 # What Markdown reads as markup. An underscore inside a word is not markup.
 _MARKUP = re.compile(r"(?<!\w)_|_(?!\w)|[*<`\[\]|\\]")
 _COMMIT = re.compile(r"\b[0-9a-f]{11,40}\b")
@@ -26,8 +39,21 @@ _COMMIT = re.compile(r"\b[0-9a-f]{11,40}\b")
 def table(patches: Sequence[Patch], known: Sequence[str]) -> Iterator[str]:
     """A list of the patch files with a letter each, then these letters by release and topic.
 
-    The digits of a topic's number stand below each other; 80 columns are enough for 33 topics.
+    The patches for musl come first, with all releases; then the errata, with those that have some.
     """
+    errata = [patch for patch in patches if patch.kind == "erratum"]
+    yield from _table([patch for patch in patches if patch.kind == "musl"], known, known)
+    if errata:
+        faulty = {release for patch in errata for release in patch.releases}
+        yield ""
+        yield "Errata: faults of these releases that PyPy has fixed since"
+        yield from _table(errata, known, [release for release in known if release in faulty])
+
+
+def _table(
+    patches: Sequence[Patch], known: Sequence[str], releases: Sequence[str]
+) -> Iterator[str]:
+    """The digits of a topic's number stand below each other; 33 topics fit in 80 columns."""
     by_topic = topics(patches, known)
     for number, (topic, variants) in enumerate(by_topic.items(), 1):
         yield f"{number:2}  {topic}: {variants[0].title}"
@@ -37,7 +63,7 @@ def table(patches: Sequence[Patch], known: Sequence[str]) -> Iterator[str]:
     wide = len(str(len(by_topic)))
     for digits in zip(*(f"{number:{wide}}" for number in range(1, len(by_topic) + 1)), strict=True):
         yield f"{'':{width}} {' '.join(digits)}"
-    for release in known:
+    for release in releases:
         letters = (_letter(variants, release) for variants in by_topic.values())
         yield f"{release:{width}} {' '.join(letters)}"
 
@@ -45,8 +71,12 @@ def table(patches: Sequence[Patch], known: Sequence[str]) -> Iterator[str]:
 def page(patches: Sequence[Patch], known: Sequence[str]) -> str:
     """The text of docs/patches.md: a section for each topic, from the headers and the diffs."""
     lines = ["# Patches", "", *_wrapped(_INTRODUCTION, "")]
-    for topic, variants in topics(patches, known).items():
-        lines += ["", *_section(topic, variants, known)]
+    for kind, title, introduction in _PARTS:
+        of_kind = topics([patch for patch in patches if patch.kind == kind], known)
+        if of_kind:
+            lines += ["", f"## {title}", "", *_wrapped(introduction, "")]
+        for topic, variants in of_kind.items():
+            lines += ["", *_section(topic, variants, known)]
     return "\n".join([*lines, ""])
 
 
@@ -58,11 +88,13 @@ def _letter(variants: Sequence[Patch], release: str) -> str:
 def _section(topic: str, variants: Sequence[Patch], known: Sequence[str]) -> list[str]:
     releases = [release for patch in variants for release in patch.releases]
     files = sorted({f"`{file}`" for patch in variants for file in patch.files})
-    lines = [f"## {topic}", "", f"**{_plain(variants[0].title)}**", ""]
+    lines = [f"### {topic}", "", f"**{_plain(variants[0].title)}**", ""]
     lines += _paragraphs(_by_text(variants, lambda patch: patch.why))
     lines += _item("Releases", {ranges(releases, known): variants})
     lines += _wrapped(f"- Files: {', '.join(files)}", "  ")
     lines += _item("Origin", _by_text(variants, lambda patch: patch.origin))
+    if any(patch.issues for patch in variants):
+        lines += _item("Issue", _by_text(variants, lambda patch: ", ".join(patch.issues)))
     lines += _item("Upstream", _by_text(variants, lambda patch: patch.upstream))
     lines += _item("glibc", _by_text(variants, lambda patch: patch.glibc))
     if any(str(patch.alpine) for patch in variants):
@@ -91,6 +123,7 @@ def _paragraphs(texts: Mapping[str, Sequence[Patch]]) -> Iterator[str]:
 def _item(name: str, texts: Mapping[str, Sequence[Patch]]) -> Iterator[str]:
     for text, patches in texts.items():
         linked = _COMMIT.sub(r"[\g<0>](https://github.com/pypy/pypy/commit/\g<0>)", _plain(text))
+        linked = ISSUE.sub(r"[\g<0>](https://github.com/\1/issues/\2)", linked)
         yield from _wrapped(f"- {name}: {_whose(texts, patches)}{linked}", "  ")
 
 

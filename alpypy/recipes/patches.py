@@ -24,10 +24,12 @@ from alpypy.core.errors import DataError, PatchError, SpecError
 from alpypy.recipes.spec import PypyVersion
 
 _REQUIRED = ("Title", "Why", "Releases", "Origin", "Upstream", "Glibc")
-_OPTIONAL = ("Alpine",)
+_OPTIONAL = ("Kind", "Issue", "Alpine")
+_KINDS = ("musl", "erratum")
 _FIELD = re.compile(r"(?P<name>[A-Za-z]+):\s*(?P<value>.*)")
 _RANGE = re.compile(r"(?P<language>[\d.]+)-(?P<first>[\d.]+?)\.\.(?P<last>[\d.]+)")
 _ORIGIN = re.compile(r"own|upstream [0-9a-f]{7,40}")
+ISSUE = re.compile(r"([\w.-]+/[\w.-]+)#(\d+)")
 # The translated interpreter reads these files; patches to them do not change the executable...
 _APPLICATION_LEVEL = ("lib_pypy/", "lib-python/", "pypy/tool/release/")
 # ... except these, which the translation freezes into it.
@@ -38,8 +40,9 @@ _FROZEN = "lib-python/3/importlib/"
 class Patch:
     """A patch file: its header and its diff.
 
-    ``upstream`` says what PyPy itself did about the problem, ``glibc`` what the patch does to a
-    PyPy for glibc.
+    ``kind`` is ``musl``, or ``erratum`` for a fault of the release that upstream has fixed since;
+    ``issues`` are the reports of it, as ``pypy/pypy#5490``. ``upstream`` says what PyPy itself did
+    about the problem, ``glibc`` what the patch does to a PyPy for glibc.
     """
 
     path: Path
@@ -48,6 +51,8 @@ class Patch:
     why: str
     releases: tuple[str, ...]
     origin: str
+    kind: str
+    issues: tuple[str, ...]
     upstream: str
     glibc: str
     alpine: SpecifierSet
@@ -169,6 +174,8 @@ def _load(path: Path, known: Sequence[str]) -> Patch:
         why=fields["Why"],
         releases=_releases(path, fields["Releases"], known),
         origin=_origin(path, fields["Origin"]),
+        kind=_kind(path, fields.get("Kind", "musl")),
+        issues=_issues(path, fields),
         upstream=fields["Upstream"],
         glibc=fields["Glibc"],
         alpine=_alpine(path, fields.get("Alpine", "")),
@@ -262,6 +269,23 @@ def _origin(path: Path, text: str) -> str:
     if not _ORIGIN.fullmatch(text):
         raise _bad(path, f"field Origin: {text!r}", "write 'own' or 'upstream <commit>'")
     return text
+
+
+def _kind(path: Path, text: str) -> str:
+    if text not in _KINDS:
+        raise _bad(path, f"field Kind: {text!r}", "write 'musl' or 'erratum', or leave it out")
+    return text
+
+
+def _issues(path: Path, fields: Mapping[str, str]) -> tuple[str, ...]:
+    """The reports of an erratum, which must have one."""
+    issues = tuple(issue.strip() for issue in fields.get("Issue", "").split(",") if issue.strip())
+    for issue in issues:
+        if not ISSUE.fullmatch(issue):
+            raise _bad(path, f"field Issue: {issue!r}", "write OWNER/NAME#NUMBER: pypy/pypy#5490")
+    if not issues and fields.get("Kind") == "erratum":
+        raise _bad(path, "an erratum without the field Issue", "write 'Issue: OWNER/NAME#NUMBER'")
+    return issues
 
 
 def _alpine(path: Path, text: str) -> SpecifierSet:

@@ -114,6 +114,15 @@ class TestHeader:
         other = load(folder, header() + diff(OLD, [*NEW, "end\n"]))
         assert first.digest == reworded.digest != other.digest
 
+    def test_a_patch_is_for_musl_unless_it_says_erratum(self, folder: Path) -> None:
+        assert load(folder, header() + diff(OLD, NEW)).kind == "musl"
+        text = header(Kind="erratum", Issue="pypy/pypy#5490, uqfoundation/dill#756")
+        erratum = load(folder, text + diff(OLD, NEW))
+        assert (erratum.kind, erratum.issues) == (
+            "erratum",
+            ("pypy/pypy#5490", "uqfoundation/dill#756"),
+        )
+
     @pytest.mark.parametrize("name", FIELDS)
     def test_a_field_may_not_be_missing_or_empty(self, folder: Path, name: str) -> None:
         for value in (None, ""):
@@ -131,6 +140,9 @@ class TestHeader:
             (header(Origin="a friend"), "field Origin: 'a friend'"),
             (header(Origin="upstream e1c1"), "field Origin: 'upstream e1c1'"),
             (header(Alpine="3.18"), "field Alpine"),
+            (header(Kind="glibc"), "field Kind: 'glibc'"),
+            (header(Kind="erratum"), "an erratum without the field Issue"),
+            (header(Issue="5490"), "field Issue: '5490'"),
         ],
     )
     def test_refused_headers(self, folder: Path, text: str, says: str) -> None:
