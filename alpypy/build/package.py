@@ -62,6 +62,7 @@ def package_key(data: Path, recipe: Recipe, translation_key: str, origin: Origin
         script=script,
         patches=[patch.digest for patch in recipe.patches],
         wheels=[wheel.sha256 for wheel in recipe.packaging],
+        left_out=to_builtins(recipe.left_out),
         name=recipe.target.folder,
         programs=[(program.name, program.checks, _texts(program)) for program in recipe.programs],
     )
@@ -173,6 +174,7 @@ class Package:
             needed=needed,
             runtime_packages=tuple(sorted({need.package for need in needed})),
             checks=tuple(check for program in recipe.programs for check in _checks(program)),
+            left_out=recipe.left_out,
         )
 
 

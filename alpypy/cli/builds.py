@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 from alpypy.cli import common
 from alpypy.cli.command import command
 from alpypy.cli.options import ALPINE, ARCH, MIRROR, Option
+from alpypy.core.log import say
 from alpypy.recipes.spec import Target
 
 if TYPE_CHECKING:
     from alpypy.pipeline.bootstrap import Builder, Outcome, PlannedStage
-    from alpypy.pipeline.request import BuildRequest
+    from alpypy.pipeline.request import BuildRequest, ResolvedBuild
 
 _PYPY = Option("what to build: 3.11-7.3.22, or rpython-0.2.1 for the quickstart")
 _KEEP = Option("leave the working directory after a failure")
@@ -51,7 +52,7 @@ class _Build:
 
         version = self.release_version or os.environ.get("PYPY_RELEASE_VERSION") or None
         return BuildRequest(
-            target=Target(self.pypy, self.alpine, self.arch, version),
+            target=Target.named(self.pypy, self.alpine, self.arch, version),
             sources=self.source,
             base_image=self.base_image,
             with_pypy=with_pypy,
@@ -103,6 +104,7 @@ def quickstart(options: QuickstartOptions) -> None:
 
     project = common.project(options.mirror)
     build = resolve(project, options.request(keep=options.keep, direct=options.direct))
+    _say_left_out(build)
     alpine = None if options.base_image or options.arch != "x86_64" else options.alpine
     with contextlib.ExitStack() as stack:
         with followed_by(expected_seconds(project, build)):
@@ -141,8 +143,14 @@ def _builder(request: BuildRequest, mirrors: Sequence[str]) -> Iterator[Builder]
 
     project = common.project(mirrors)
     build = resolve(project, request)
+    _say_left_out(build)
     with common.workspace(project) as workspace:
         yield Builder(workspace, build)
+
+
+def _say_left_out(build: ResolvedBuild) -> None:
+    for patch in build.recipe.left_out:
+        say(f"{patch.name} is left out: {patch.reason}")
 
 
 def _carry_out(request: BuildRequest, mirrors: Sequence[str]) -> None:

@@ -134,4 +134,4 @@ def _target(options: CheckOptions) -> Target:
             " machine with --reference /usr/bin/pypy3",
         )
     arch = options.arch or "x86_64"
-    return Target(options.pypy, options.alpine, arch, options.release_version)
+    return Target.named(options.pypy, options.alpine, arch, options.release_version)

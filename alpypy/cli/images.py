@@ -47,7 +47,7 @@ def image(options: ImageOptions) -> None:
     from alpypy.engine import registry
     from alpypy.images.runtime import ImageRequest, make, resolve
 
-    target = Target(options.pypy, options.alpine, options.arch, options.release_version)
+    target = Target.named(options.pypy, options.alpine, options.arch, options.release_version)
     request = ImageRequest(
         target, options.repository, options.dev, options.base_image, options.fresh
     )

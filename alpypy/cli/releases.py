@@ -90,7 +90,7 @@ def download(options: DownloadOptions) -> None:
     place = DownloadSettings(
         options.from_ or default_url(load_settings(ROOT)), cache_folder(), artifacts_folder()
     )
-    target = Target(options.pypy, options.alpine, options.arch)
+    target = Target.named(options.pypy, options.alpine, options.arch)
     path, tarball = fetch(place, target)
     common.show(str(path))
     folder = unpack(path, options.extract) if options.extract else None

@@ -83,6 +83,16 @@ def read_through(archive: Path) -> None:
         _read_rest(tar)
 
 
+def pax_comment(archive: Path) -> str | None:
+    """The comment in the global pax header at the beginning of a tar archive, if it has one.
+
+    Raises:
+        ArchiveError: the archive is truncated or damaged there.
+    """
+    with _reading(archive), tarfile.open(archive) as tar:
+        return tar.pax_headers.get("comment")
+
+
 def _read_rest(tar: tarfile.TarFile) -> None:
     # tarfile stops at the end of the last member; the checksum comes after it.
     while tar.fileobj and tar.fileobj.read(_PIECE):

@@ -37,6 +37,7 @@ FOLDER = "opt/pypy"  # where PyPy is in the image, as in docker-library's
 _TARBALL_LABEL = "org.alpypy.tarball"  # SHA-256 of the image's tarball
 _STAGE_LABEL = "org.alpypy.stage"  # on intermediate images, which are removed: the key
 _CONTEXT = "dockerfiles/runtime"
+_UPSTREAM = "https://github.com/pypy/pypy"  # of a PyPy that is no release
 _FOR_USER = "image: "  # the start of the lines that the scripts inside print for the user
 
 
@@ -301,7 +302,7 @@ def _settings(plan: ImagePlan) -> dict[str, Any]:
 def _labels(plan: ImagePlan, base: ImageBase) -> Mapping[str, str]:
     """Source: https://github.com/opencontainers/image-spec/blob/main/annotations.md
 
-    ``revision`` is the SHA-256 of the translated source, because that may be the user's own.
+    ``revision`` is the commit of the translated source, or its SHA-256: it may be the user's own.
     """
     target, source = plan.request.target, plan.manifest.source
     kind = "to build extension modules with" if plan.request.dev else "to run programs on"
@@ -309,8 +310,8 @@ def _labels(plan: ImagePlan, base: ImageBase) -> Mapping[str, str]:
         "title": f"PyPy {target.version} for Alpine {target.alpine}",
         "description": f"PyPy, built for musl, {kind}",
         "version": target.version,
-        "source": source.url or plan.recipe.source.url,
-        "revision": f"sha256:{source.sha256}",
+        "source": source.url or (plan.recipe.source.url if plan.recipe.source else _UPSTREAM),
+        "revision": source.commit or f"sha256:{source.sha256}",
         "base.name": base.name,
         "base.digest": base.digest,
     }

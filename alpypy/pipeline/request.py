@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from alpypy.build.images import BuiltTarball, GivenPypy
@@ -12,9 +12,16 @@ from alpypy.core.files import file_digest
 from alpypy.core.program import typed
 from alpypy.core.project import Project
 from alpypy.core.source import Source
-from alpypy.recipes.local_source import OpenedSource, identify, open_source, refuse_unused
+from alpypy.recipes.fitting import fitted_patches, require_fit
+from alpypy.recipes.local_source import (
+    LocalSource,
+    OpenedSource,
+    identify,
+    open_source,
+    refuse_unused,
+)
 from alpypy.recipes.manifest import Manifest
-from alpypy.recipes.recipe import Recipe, load_catalog
+from alpypy.recipes.recipe import Catalog, Recipe, load_catalog
 from alpypy.recipes.spec import PypyVersion, Target
 
 _TRANSLATES = "2.7"  # RPython is a subset of this language
@@ -52,7 +59,7 @@ class ResolvedBuild:
         """The files that it fetches if nothing of it is finished yet."""
         files = list[Source]()
         for recipe in filter(None, (self.recipe, self.small)):
-            if self.sources[recipe.target.release].origin.url:
+            if recipe.source and self.sources[recipe.target.release].origin.url:
                 files.append(recipe.source)
             files += (*recipe.requires, *recipe.packaging)
         if not self.given:
@@ -96,18 +103,48 @@ def resolve(project: Project, request: BuildRequest) -> ResolvedBuild:
     """
     _refuse_with_pypy(request)
     catalog = load_catalog(project.data)
-    recipe = catalog.recipe(request.target)
+    local_sources = [identify(path, project.cache) for path in request.sources]
+    _refuse_twice((source.release, source.path) for source in local_sources)
+    request = replace(request, target=_target(catalog, request.target, local_sources))
+    recipe = _fitted(catalog, catalog.recipe(request.target), local_sources)
     given = _given_pypy(project.artifacts, catalog.translator, request)
     staged = recipe.translator is not None and not request.direct and given is None
     small = catalog.translator_recipe(request.target) if staged else None
-    local_sources = [identify(path, project.cache) for path in request.sources]
-    _refuse_twice((source.release, source.path) for source in local_sources)
     sources = {
         needed.target.release: open_source(needed, local_sources, project.fetcher)
         for needed in filter(None, (recipe, small))
     }
     refuse_unused(local_sources, sources)
     return ResolvedBuild(request, recipe, small, given, sources)
+
+
+def _target(catalog: Catalog, target: Target, local_sources: Sequence[LocalSource]) -> Target:
+    """The target, named for its tree if it is no release."""
+    tree = _tree(target, local_sources)
+    if tree is None or target.release in catalog.buildable:
+        return target
+    version = tree.version if target.version == target.release else target.version
+    if not version.startswith(tree.version):
+        raise SpecError(
+            f"{tree.path} is PyPy {tree.version}, and would be packaged as {version}",
+            remedy=f"ask for --pypy {tree.version}; if you give --release-version, begin it with"
+            " that",
+        )
+    return replace(target, release_version=version)
+
+
+def _tree(target: Target, local_sources: Sequence[LocalSource]) -> LocalSource | None:
+    return next((source for source in local_sources if source.release == target.release), None)
+
+
+def _fitted(catalog: Catalog, recipe: Recipe, local_sources: Sequence[LocalSource]) -> Recipe:
+    """The recipe with the patches that fit its tree, if it is no release."""
+    target, tree = recipe.target, _tree(recipe.target, local_sources)
+    if recipe.source or tree is None:
+        return recipe
+    fitted = fitted_patches(catalog, target.release, target.alpine, tree.copy)
+    require_fit(fitted, target.version, tree.path)
+    return replace(recipe, patches=fitted.applied, left_out=fitted.left_out)
 
 
 def _given_pypy(artifacts: Path, translator: str, request: BuildRequest) -> GivenPypy | None:

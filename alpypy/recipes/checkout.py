@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import shutil
 import stat
 import subprocess
@@ -13,9 +14,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from alpypy.core.errors import SpecError
-from alpypy.core.files import disk, file_digest
-from alpypy.core.unpack import unpack
+from alpypy.core.files import disk, file_digest, whole_file
+from alpypy.core.unpack import pax_comment, unpack, unpack_some
 from alpypy.recipes.recipe import PYPY_GOAL
+
+_COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -52,6 +55,66 @@ def local_source(path: Path, scratch: Path) -> LocalTree:
                 _copy(path / name, Path(copy, "tree", name))
             Path(copy, "tree").rename(tree)
     return LocalTree(tree, path, tree_digest(tree, names))
+
+
+def archived_commit(archive: Path) -> str | None:
+    """The commit that git archive wrote into a tar archive; None for other archives.
+
+    Source: https://git-scm.com/docs/git-archive, on the comment of the global pax header.
+
+    Raises:
+        ArchiveError: the archive is damaged at its beginning.
+    """
+    comment = pax_comment(archive)
+    return comment if comment and _COMMIT.fullmatch(comment) else None
+
+
+def checked_out_commit(folder: Path) -> str | None:
+    """The commit of a git checkout, with ``-dirty`` behind it if tracked files were changed since.
+
+    None if the folder is not the top of a checkout, or has no commit yet.
+
+    Raises:
+        SpecError: git is not installed, or refuses the folder.
+    """
+    if not (folder / ".git").exists():
+        return None
+    if not git(folder, "rev-list", "--max-count=1", "--all"):
+        return None
+    commit = os.fsdecode(git(folder, "rev-parse", "HEAD")).strip()
+    changed = git(folder, "status", "--porcelain", "--untracked-files=no")
+    return f"{commit}-dirty" if changed else commit
+
+
+def commit_archive(repository: Path, ref: str, folder: Path) -> Path:
+    """An archive in ``folder`` of the commit that a branch, tag or other ref of a repository names.
+
+    Raises:
+        SpecError: git is not installed, or the repository has no such ref.
+    """
+    words = ("rev-parse", "--verify", "--end-of-options", f"{ref}^{{commit}}")
+    commit = os.fsdecode(git(repository, *words)).strip()
+    path = folder / f"pypy-{commit}.tar.gz"
+    if not path.is_file():
+        folder.mkdir(parents=True, exist_ok=True)
+        with whole_file(path) as temporary:
+            options = ("--format=tar.gz", f"--prefix=pypy-{commit}/", f"--output={temporary}")
+            git(repository, "archive", *options, commit)
+    return path
+
+
+def copy_files(source: Path, files: Sequence[str], folder: Path) -> None:
+    """Copy those of the files that an archive or checkout has into ``folder``, at their paths.
+
+    Raises:
+        ArchiveError: the archive is truncated or damaged.
+    """
+    if not source.is_dir():
+        unpack_some(source, files, folder)
+        return
+    for file in files:
+        if (source / file).is_file():
+            _copy(source / file, folder / file)
 
 
 def _require_pypy(tree: Path, path: Path) -> Path:

@@ -6,29 +6,62 @@ import json
 import re
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from alpypy.core.errors import DigestError, SpecError
 from alpypy.core.fetch import Fetcher
 from alpypy.core.files import file_digest, whole_file
 from alpypy.core.unpack import read_through, unpack, unpack_some
-from alpypy.recipes.checkout import local_source
+from alpypy.recipes.checkout import (
+    archived_commit,
+    checked_out_commit,
+    commit_archive,
+    copy_files,
+    local_source,
+)
 from alpypy.recipes.manifest import Origin
 from alpypy.recipes.recipe import Recipe
+from alpypy.recipes.spec import PypyVersion, Target
 
 _VERSION_FILE = "pypy/module/sys/version.py"
 _LANGUAGE = re.compile(rb"^CPYTHON_VERSION\s*=\s*\((\d+),\s*(\d+)", re.MULTILINE)
-_RELEASE = re.compile(rb"^PYPY_VERSION\s*=\s*\((\d+),\s*(\d+),\s*(\d+)", re.MULTILINE)
+_RELEASE = re.compile(
+    rb"^PYPY_VERSION\s*=\s*\((?P<numbers>\d+,\s*\d+,\s*\d+)"
+    rb"(?:,\s*[\"'](?P<level>\w+)[\"'],\s*(?P<serial>\d+))?",
+    re.MULTILINE,
+)
+# How PyPy spells a level of sys.version_info, and how alpypy and PEP 440 spell it.
+_STAGES = {b"final": "", b"alpha": "alpha", b"beta": "beta", b"candidate": "rc"}
+_SHORT = 11  # digits of a commit or digest in a version: enough for one repository
 
 
 @dataclass(frozen=True)
 class LocalSource:
-    """An archive or checkout of PyPy, and the release that it names."""
+    """An archive or checkout of PyPy, and the version that it states.
+
+    ``commit`` is git's, with ``-dirty`` behind it if tracked files were changed since; None if the
+    source does not say.
+    """
 
     release: str
     path: str
     sha256: str
+    commit: str | None = None
+
+    @property
+    def version(self) -> str:
+        """The version with what tells this source from others that state the same:
+        ``3.12-8.0.0-alpha+762c531b493``."""
+        if self.commit is None:
+            return f"{self.release}+sha256.{self.sha256[:_SHORT]}"
+        commit, _, dirty = self.commit.partition("-")
+        changed = f".{dirty}.{self.sha256[:_SHORT]}" if dirty else ""
+        return f"{self.release}+{commit[:_SHORT]}{changed}"
+
+    def copy(self, files: Sequence[str], folder: Path) -> None:
+        """Copy the files that the source has into a folder, at their paths."""
+        copy_files(Path(self.path), files, folder)
 
 
 @dataclass(frozen=True)
@@ -51,28 +84,41 @@ def identify(path: Path, cache: Path) -> LocalSource:
         SpecError: the path does not exist, or is not a source of PyPy.
         ArchiveError: the archive is truncated or damaged.
     """
-    if not path.exists():
-        raise SpecError(
-            f"{path} does not exist",
-            remedy="give --source the path of an archive or checkout of PyPy",
-        )
+    path = _at_hand(path, cache)
     if path.is_dir():
         return _identify_checkout(path)
     digest = file_digest(path)
     memo = cache / "identified" / f"{digest}.json"
-    release = _remembered(memo)
-    if release:
-        return LocalSource(release, str(path), digest)
-    local = LocalSource(_release(_member(path), path), str(path), digest)
+    remembered = _remembered(memo)
+    if remembered:
+        return replace(remembered, path=str(path), sha256=digest)
+    commit = archived_commit(path)
+    local = LocalSource(_release(_member(path), path), str(path), digest, commit)
     memo.parent.mkdir(parents=True, exist_ok=True)
     with whole_file(memo) as temporary:
         temporary.write_text(json.dumps(asdict(local)), encoding="utf-8")
     return local
 
 
-def _remembered(memo: Path) -> str | None:
+def _at_hand(path: Path, cache: Path) -> Path:
+    """The path itself; of a repository and a ref, an archive of that commit in the cache."""
+    if path.exists():
+        return path
+    repository, at, ref = str(path).rpartition("@")
+    if at and Path(repository).is_dir():
+        return commit_archive(Path(repository), ref, cache / "commits")
+    raise SpecError(
+        f"{path} does not exist",
+        remedy="give --source the path of an archive or checkout of PyPy, or a git repository and"
+        " a branch, tag or commit: pypy.git@py3.11",
+    )
+
+
+def _remembered(memo: Path) -> LocalSource | None:
     try:
-        return str(json.loads(memo.read_text(encoding="utf-8"))["release"])
+        fields = json.loads(memo.read_text(encoding="utf-8"))
+        # Those of older versions of alpypy lack the commit, and the stage of a tree.
+        return LocalSource(fields["release"], "", "", fields["commit"])
     except (FileNotFoundError, ValueError, LookupError, TypeError):  # missing, or not complete
         return None
 
@@ -81,11 +127,11 @@ def _identify_checkout(path: Path) -> LocalSource:
     release = checkout_release(path)
     with tempfile.TemporaryDirectory(prefix="alpypy-source-") as scratch:
         digest = local_source(path, Path(scratch)).sha256
-    return LocalSource(release, str(path), digest)
+    return LocalSource(release, str(path), digest, checked_out_commit(path))
 
 
 def checkout_release(path: Path) -> str:
-    """The release that a checkout names.
+    """The version that a checkout states.
 
     Raises:
         SpecError: it is not a checkout of PyPy, or does not name a release.
@@ -115,14 +161,17 @@ def _member(archive: Path) -> bytes:
 
 
 def _release(text: bytes, path: Path) -> str:
+    """The version that the file states, such as ``3.11-7.3.22`` or ``3.12-8.0.0-alpha``."""
     language, release = _LANGUAGE.search(text), _RELEASE.search(text)
-    if not language or not release:
+    level = (release["level"] or b"final") if release else b""
+    if not language or not release or level not in _STAGES:
         raise SpecError(
             f"{_VERSION_FILE} in {path} does not name a release of PyPy",
-            remedy="give an archive of a release tag",
+            remedy="give an archive of a release tag, or of a branch of PyPy",
         )
-    words = [part.decode() for part in (*language.groups(), *release.groups())]
-    return f"{words[0]}.{words[1]}-{'.'.join(words[2:])}"
+    serial = release["serial"] if _STAGES[level] and int(release["serial"]) else b""
+    python, numbers = b".".join(language.groups()), re.sub(rb",\s*", b".", release["numbers"])
+    return str(PypyVersion(python.decode(), numbers.decode(), _STAGES[level] + serial.decode()))
 
 
 def open_source(
@@ -131,8 +180,10 @@ def open_source(
     """The source of a recipe: a local source of its release, else the source in versions/."""
     release = recipe.target.release
     matching = [local for local in local_sources if local.release == release]
+    source = recipe.source
     if not matching:
-        source = recipe.source
+        if source is None:
+            raise _only_a_tree(recipe.target)
         origin = Origin(sha256=source.sha256, verified=True, url=source.url)
         return OpenedSource(
             source.sha256,
@@ -141,10 +192,20 @@ def open_source(
             origin,
         )
     local = matching[-1]
-    verified = local.sha256 == recipe.source.sha256
+    verified = source is not None and local.sha256 == source.sha256
     # Only the name: the folder differs from machine to machine.
-    origin = Origin(sha256=local.sha256, verified=verified, path=Path(local.path).name)
+    name = Path(local.path).resolve().name
+    origin = Origin(local.sha256, verified, path=name, commit=local.commit)
     return OpenedSource(local.sha256, lambda: None, lambda work: _lay_out(local, work), origin)
+
+
+def _only_a_tree(target: Target) -> SpecError:
+    named = PypyVersion.parse(target.release).named
+    return SpecError(
+        f"PyPy {target.version} is not a release: alpypy builds it from its source alone",
+        remedy="give a checkout or an archive of it with --source, or build the release:"
+        f" --pypy {named}",
+    )
 
 
 def _lay_out(local: LocalSource, work: Path) -> Path:
@@ -166,5 +227,6 @@ def refuse_unused(local_sources: Sequence[LocalSource], wanted: Mapping[str, obj
             raise SpecError(
                 f"{local.path} is PyPy {local.release}, but this build translates"
                 f" {' and '.join(wanted)}",
-                remedy="give the source of one of those, or ask for that release with --pypy",
+                remedy="give the source of one of those, or ask for what it is:"
+                f" --pypy {local.release}",
             )

@@ -36,12 +36,16 @@ BROKEN = (
 
 
 class Origin(Record, frozen=True, omit_defaults=True):
-    """Where the source came from: the release's address, or the user's own path."""
+    """Where the source came from: the release's address, or the user's own path.
+
+    ``commit`` is git's, with ``-dirty`` behind it if files of the checkout were changed since.
+    """
 
     sha256: Sha256
     verified: bool
     url: Text | None = None
     path: Text | None = None
+    commit: Text | None = None
 
 
 class AppliedPatch(Record, frozen=True):
@@ -49,6 +53,13 @@ class AppliedPatch(Record, frozen=True):
 
     name: Text
     sha256: Sha256
+
+
+class LeftOutPatch(Record, frozen=True):
+    """A patch that a tree does not need, and why."""
+
+    name: Text
+    reason: Text
 
 
 class KitReplacement(Record, frozen=True):
@@ -126,6 +137,7 @@ class Manifest(Record, frozen=True, tag_field="schema", tag=1):
     needed: tuple[Need, ...]
     runtime_packages: tuple[PackageName, ...]
     checks: tuple[ProgramCheck, ...] = ()
+    left_out: tuple[LeftOutPatch, ...] = ()
 
     @classmethod
     def from_json(cls, text: str | bytes) -> Manifest:
@@ -190,6 +202,8 @@ class Manifest(Record, frozen=True, tag_field="schema", tag=1):
             "arch": target.arch,
         }
         values = {**to_builtins(self), "target": names}
+        if not self.left_out:  # only a tree has it, and published documents lack it
+            del values["left_out"]
         return json.dumps(values, indent=2, ensure_ascii=False) + "\n"
 
 

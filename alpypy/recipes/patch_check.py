@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -15,10 +14,12 @@ from alpypy.core.files import file_digest
 from alpypy.core.program import typed
 from alpypy.core.source import Source
 from alpypy.core.unpack import unpack_some
-from alpypy.recipes.checkout import git
-from alpypy.recipes.local_source import checkout_release, identify
+from alpypy.recipes.checkout import copy_files, git
+from alpypy.recipes.fitting import fitted_patches
+from alpypy.recipes.local_source import identify
 from alpypy.recipes.patches import apply
 from alpypy.recipes.recipe import Catalog
+from alpypy.recipes.spec import Target
 
 _ALL_OF_PYPY = ("git clone --bare https://github.com/pypy/pypy.git pypy.git", "pypy.git")
 
@@ -35,12 +36,14 @@ class AvailableSource:
 
 @dataclass(frozen=True)
 class CheckedSource:
-    """The result for a source; ``misfits`` has a line with file and hunk for each patch."""
+    """The result for a source; ``misfits`` has a line with file and hunk for each patch, and
+    ``left_out`` one for each patch that a tree does not need."""
 
     release: str
     where: str
     patches: int
     misfits: tuple[str, ...]
+    left_out: tuple[str, ...] = ()
 
     @property
     def fits(self) -> bool:
@@ -59,12 +62,12 @@ def available_sources(
         cache: the cache folder; nothing is fetched into it.
 
     Raises:
-        SpecError: a path does not exist, is not PyPy, or is a release that versions/ does not list.
+        SpecError: a path does not exist, or is not PyPy.
         ArchiveError: an archive is truncated or damaged.
     """
     fetcher = Fetcher(cache)
     cached = [
-        _archive(release, path, "the cache")
+        _at(release, path, "the cache")
         for release, source in catalog.sources.items()
         if (path := fetcher.cached(source))
     ]
@@ -95,16 +98,30 @@ def check(catalog: Catalog, source: AvailableSource) -> CheckedSource:
     return CheckedSource(release, source.where, len(patches), tuple(misfits))
 
 
+def check_tree(catalog: Catalog, source: AvailableSource) -> CheckedSource:
+    """Match the patches with a tree that is no release, as a build of it does.
+
+    Raises:
+        ArchiveError: the source is truncated or damaged.
+    """
+    target = Target.named(source.release, next(iter(catalog.alpines)))
+    fitted = fitted_patches(catalog, target.release, None, source.copy)
+    patches = len(fitted.applied) + len(fitted.misfits)
+    left_out = tuple(f"{patch.name} is left out: {patch.reason}" for patch in fitted.left_out)
+    return CheckedSource(source.release, source.where, patches, fitted.misfits, left_out)
+
+
 def report(catalog: Catalog, sources: Sequence[AvailableSource], say: Callable[[str], None]) -> int:
     """Check all sources by release, say each result as it comes, and return the exit code."""
     results = []
-    width = max(map(len, catalog.releases))
-    for release in catalog.releases:
+    width = max(map(len, (*catalog.releases, *(source.release for source in sources))))
+    for release in dict.fromkeys((*catalog.releases, *(source.release for source in sources))):
         matching = [source for source in sources if source.release == release]
         if not matching:
             say(f"{release:{width}}  no source on this machine")
         for source in matching:
-            result = check(catalog, source)
+            listed = release in catalog.releases
+            result = check(catalog, source) if listed else check_tree(catalog, source)
             results.append(result)
             for line in _result_lines(result, width):
                 say(line)
@@ -124,12 +141,12 @@ def _result_lines(result: CheckedSource, width: int) -> Iterator[str]:
     state = "fits" if result.fits else "does not fit"
     good = result.patches - len(result.misfits)
     yield f"{result.release:{width}}  {state}: {good} of {result.patches} patches, {result.where}"
-    yield from (f"{'':{width}}    {misfit}" for misfit in result.misfits)
+    yield from (f"{'':{width}}    {line}" for line in (*result.misfits, *result.left_out))
 
 
 def _summary(catalog: Catalog, results: Sequence[CheckedSource]) -> Iterator[str]:
-    checked = {result.release for result in results}
-    bad = {result.release for result in results if not result.fits}
+    checked = {result.release for result in results}.intersection(catalog.releases)
+    bad = {result.release for result in results if not result.fits}.intersection(checked)
     without = [release for release in catalog.releases if release not in checked]
     yield (
         f"{len(catalog.releases)} releases: {len(checked)} checked, {len(bad)} of them do not fit;"
@@ -148,9 +165,20 @@ def _named(catalog: Catalog, path: Path, cache: Path) -> Sequence[AvailableSourc
             f"{path} has no tag for any release in versions/pypy.toml",
             remedy=f"fetch them: git -C {path} fetch --tags https://github.com/pypy/pypy.git",
         )
-    if path.is_dir():
-        return (_checkout(_known(catalog, path, checkout_release(path)), path),)
-    return (_archive(_release_of(catalog, path, cache), path, str(path)),)
+    return (_source_at(catalog, path, cache),)
+
+
+def _source_at(catalog: Catalog, path: Path, cache: Path) -> AvailableSource:
+    """A published archive, recognized by its digest, RPython's too; else what its version file
+    states."""
+    if path.is_file():
+        digest = file_digest(path)
+        for release, source in catalog.sources.items():
+            if source.sha256 == digest:
+                return _at(release, path, str(path))
+    local = identify(path, cache)
+    version = local.release if local.release in catalog.releases else local.version
+    return AvailableSource(version, local.path, local.copy)
 
 
 def _is_repository(path: Path) -> bool:
@@ -183,34 +211,5 @@ def _tag(release: str, repository: Path, tag: str) -> AvailableSource:
     return AvailableSource(release, f"{tag} of {repository}", copy)
 
 
-def _archive(release: str, path: Path, where: str) -> AvailableSource:
-    return AvailableSource(release, where, lambda files, folder: unpack_some(path, files, folder))
-
-
-def _checkout(release: str, path: Path) -> AvailableSource:
-    def copy(files: Sequence[str], folder: Path) -> None:
-        for file in files:
-            if (path / file).is_file():
-                (folder / file).parent.mkdir(parents=True, exist_ok=True)
-                shutil.copy2(path / file, folder / file, follow_symlinks=False)
-
-    return AvailableSource(release, str(path), copy)
-
-
-def _release_of(catalog: Catalog, path: Path, cache: Path) -> str:
-    """Recognize a published archive by its digest, RPython's too; read others' version file."""
-    if path.is_file():
-        digest = file_digest(path)
-        for release, source in catalog.sources.items():
-            if source.sha256 == digest:
-                return release
-    return _known(catalog, path, identify(path, cache).release)
-
-
-def _known(catalog: Catalog, path: Path, release: str) -> str:
-    if release not in catalog.releases:
-        raise SpecError(
-            f"{path} is PyPy {release}, which versions/pypy.toml does not list",
-            remedy="add the release there first, or give the source of a listed release",
-        )
-    return release
+def _at(release: str, path: Path, where: str) -> AvailableSource:
+    return AvailableSource(release, where, lambda files, folder: copy_files(path, files, folder))

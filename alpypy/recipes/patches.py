@@ -24,9 +24,9 @@ from alpypy.core.errors import DataError, PatchError, SpecError
 from alpypy.recipes.spec import PypyVersion
 
 _REQUIRED = ("Title", "Why", "Releases", "Origin", "Upstream", "Glibc")
-_OPTIONAL = ("Kind", "Issue", "Alpine")
+_OPTIONAL = ("Kind", "Issue", "Alpine", "Upstream-mark")
 _KINDS = ("musl", "erratum")
-_FIELD = re.compile(r"(?P<name>[A-Za-z]+):\s*(?P<value>.*)")
+_FIELD = re.compile(r"(?P<name>[A-Za-z-]+):\s*(?P<value>.*)")
 _RANGE = re.compile(r"(?P<language>[\d.]+)-(?P<first>[\d.]+?)\.\.(?P<last>[\d.]+)")
 _ORIGIN = re.compile(r"own|upstream [0-9a-f]{7,40}")
 ISSUE = re.compile(r"([\w.-]+/[\w.-]+)#(\d+)")
@@ -37,12 +37,26 @@ _FROZEN = "lib-python/3/importlib/"
 
 
 @dataclass(frozen=True)
+class UpstreamMark:
+    """A text that a file of PyPy contains since upstream mended the same in its own way."""
+
+    file: str
+    text: str
+
+    def is_in(self, tree: Path) -> bool:
+        """Whether a tree has the text."""
+        path = tree / self.file
+        return path.is_file() and self.text.encode() in path.read_bytes()
+
+
+@dataclass(frozen=True)
 class Patch:
     """A patch file: its header and its diff.
 
     ``kind`` is ``musl``, or ``erratum`` for a fault of the release that upstream has fixed since;
     ``issues`` are the reports of it, as ``pypy/pypy#5490``. ``upstream`` says what PyPy itself did
-    about the problem, ``glibc`` what the patch does to a PyPy for glibc.
+    about the problem, ``glibc`` what the patch does to a PyPy for glibc. ``mark`` shows that a tree
+    has upstream's own change.
     """
 
     path: Path
@@ -58,6 +72,7 @@ class Patch:
     alpine: SpecifierSet
     body: bytes
     files: tuple[str, ...]
+    mark: UpstreamMark | None = None
 
     @property
     def topic(self) -> str:
@@ -152,6 +167,18 @@ def apply(patches: Sequence[Patch], tree: Path, release: str) -> None:
         _swap(files, new, old, tree)
 
 
+def is_applied(patch: Patch, tree: Path) -> bool:
+    """Whether a tree has the change of a patch already: the new side of every hunk is in its file,
+    at whatever line."""
+    for item, file in zip(patch_ng.fromstring(patch.body).items, patch.files, strict=True):
+        if not (tree / file).is_file():
+            return False
+        lines = _lines(tree / file)
+        if not all(_is_within(_side(hunk, b"+"), lines) for hunk in item.hunks):
+            return False
+    return True
+
+
 def _language(release: str) -> str:
     return release.partition("-")[0]
 
@@ -181,6 +208,7 @@ def _load(path: Path, known: Sequence[str]) -> Patch:
         alpine=_alpine(path, fields.get("Alpine", "")),
         body=body,
         files=_files(path, body),
+        mark=_mark(path, fields.get("Upstream-mark")),
     )
 
 
@@ -295,6 +323,15 @@ def _alpine(path: Path, text: str) -> SpecifierSet:
         raise _bad(path, f"field Alpine: {error}", "write '>=3.17' or '>=3.9,<3.13'") from error
 
 
+def _mark(path: Path, text: str | None) -> UpstreamMark | None:
+    if text is None:
+        return None
+    file, colon, content = text.partition(": ")
+    if not (file and colon and content):
+        raise _bad(path, f"field Upstream-mark: {text!r}", "write 'Upstream-mark: FILE: TEXT'")
+    return UpstreamMark(file, content)
+
+
 def _files(path: Path, body: bytes) -> tuple[str, ...]:
     """The paths that a diff changes, without a/. Each must occur once and be in the tree."""
     parsed: Any = patch_ng.fromstring(body) if body else False
@@ -344,20 +381,31 @@ def _copy_missing(patch: Patch, tree: Path, new: Path, release: str) -> None:
 def _apply_patch(patch: Patch, folder: Path, release: str) -> None:
     parsed = patch_ng.fromstring(patch.body)
     for item, file in zip(parsed.items, patch.files, strict=True):
-        lines = [line.rstrip(b"\r") for line in (folder / file).read_bytes().split(b"\n")]
+        lines = _lines(folder / file)
         for number, hunk in enumerate(item.hunks, start=1):
-            if not _is_in_place(hunk, lines):
+            # patch-ng also accepts a hunk that is applied already.
+            if not _is_at(hunk.startsrc, _side(hunk, b"-"), lines):
                 where = f"hunk {number} of {file} (line {hunk.startsrc})"
                 raise _misfit(patch, where, release)
     if not parsed.apply(strip=1, root=str(folder)):
         raise _misfit(patch, ", ".join(patch.files), release)
 
 
-def _is_in_place(hunk: Any, lines: Sequence[bytes]) -> bool:
-    """Whether a hunk's old side is at its line; patch-ng also accepts an applied hunk."""
-    expected = [line[1:].rstrip(b"\r\n") for line in hunk.text if line[:1] in (b" ", b"-")]
-    start = hunk.startsrc - 1
-    return list(lines[start : start + len(expected)]) == expected
+def _lines(file: Path) -> list[bytes]:
+    return [line.rstrip(b"\r") for line in file.read_bytes().split(b"\n")]
+
+
+def _side(hunk: Any, sign: bytes) -> list[bytes]:
+    """The lines of a hunk's old side (``-``) or new side (``+``)."""
+    return [line[1:].rstrip(b"\r\n") for line in hunk.text if line[:1] in (b" ", sign)]
+
+
+def _is_within(expected: Sequence[bytes], lines: Sequence[bytes]) -> bool:
+    return any(_is_at(number, expected, lines) for number in range(1, len(lines) + 1))
+
+
+def _is_at(number: int, expected: Sequence[bytes], lines: Sequence[bytes]) -> bool:
+    return list(lines[number - 1 : number - 1 + len(expected)]) == list(expected)
 
 
 def _misfit(patch: Patch, where: str, release: str) -> PatchError:

@@ -35,6 +35,7 @@ from alpypy.recipes.data import (
     load_pypys,
     load_quickstarts,
 )
+from alpypy.recipes.manifest import LeftOutPatch
 from alpypy.recipes.patches import Patch, load_patches, select
 from alpypy.recipes.spec import PypyVersion, Target
 
@@ -49,11 +50,13 @@ class Recipe:
     ``environment`` is for the translation, and its CFLAGS for the build of CPython too.
     ``programs`` and ``requires`` are empty for a PyPy, ``goal`` is empty for RPython programs,
     which bring their own. ``tls`` is None where no TLS library is needed. ``packaging`` are the
-    wheels that PyPy's package.py installs.
+    wheels that PyPy's package.py installs. ``source`` is None for a version that no release has:
+    the user gives its tree, which decides on ``patches`` too (see fitting.py), and ``left_out``
+    are those that it does not need.
     """
 
     target: Target
-    source: Source
+    source: Source | None
     patches: tuple[Patch, ...]
     alpine: Alpine
     rootfs: Rootfs | None
@@ -71,6 +74,7 @@ class Recipe:
     requires: tuple[Source, ...] = ()
     programs: tuple[RpythonProgram, ...] = ()
     packaging: tuple[Source, ...] = ()
+    left_out: tuple[LeftOutPatch, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -124,7 +128,8 @@ class Catalog:
         alpine = self.alpine(target.alpine)
         if target.release in self.quickstarts:
             return self._quickstart_recipe(target, alpine)
-        self._require_pypy(target.release)
+        if not target.names_tree:
+            self._require_pypy(target.release)
         return self._pypy_recipe(target, alpine, self.translation.target, self.translator)
 
     def translator_recipe(self, target: Target) -> Recipe:
@@ -136,6 +141,17 @@ class Catalog:
         stage = Target(self.translator, target.alpine, target.arch)
         recipe = self._pypy_recipe(stage, wanted.alpine, self.translation.translator, None)
         return replace(recipe, build_packages=wanted.build_packages, tls=wanted.tls)
+
+    def model(self, release: str) -> str:
+        """The listed release whose data serve a version: itself, or the release that a tree is on
+        the way to, or else the newest one before it.
+
+        Raises:
+            SpecError: it is not a PyPy version.
+        """
+        named = PypyVersion.parse(release).named
+        keys = [PypyVersion.parse(name).sort_key for name in self.pypys]
+        return tuple(self.pypys)[max(bisect.bisect(keys, named.sort_key) - 1, 0)]
 
     def alpine(self, version: str) -> Alpine:
         """An Alpine release, for example ``3.23``.
@@ -164,12 +180,13 @@ class Catalog:
     def _pypy_recipe(
         self, target: Target, alpine: Alpine, options: Options, translator: str | None
     ) -> Recipe:
-        tls = self._tls(target.release, alpine)
-        language = PypyVersion.parse(target.release).language
+        model = self.model(target.release)
+        tls = self._tls(model, alpine)
+        language = PypyVersion.parse(model).language
         need = next(need for need in self.translation.needs if language in need.language)
         return Recipe(
             target=target,
-            source=self.pypys[target.release],
+            source=self.pypys.get(target.release),
             patches=select(self.patches, target.release, alpine.version),
             alpine=alpine,
             rootfs=alpine.rootfs.get(target.arch),

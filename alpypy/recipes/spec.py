@@ -15,7 +15,11 @@ from alpypy.core.errors import SpecError
 
 ARCHITECTURES = ("x86_64", "aarch64")
 # Few digits only: the text may come from any tarball, and int() refuses more than 4300 digits.
-_PYPY = re.compile(r"(?P<language>[23]\.\d{1,4})-(?P<release>\d{1,4}\.\d{1,4}\.\d{1,4})", re.ASCII)
+_PYPY = re.compile(
+    r"(?P<language>[23]\.\d{1,4})-(?P<release>\d{1,4}\.\d{1,4}\.\d{1,4})"
+    r"(?:-(?P<stage>(?:alpha|beta|rc)\d{0,4}))?",
+    re.ASCII,
+)
 _ALPINE = re.compile(r"3\.\d{1,4}", re.ASCII)
 _TARBALL = re.compile(
     rf"-alpine(?P<alpine>3\.\d{{1,4}})(?:-(?P<arch>{'|'.join(ARCHITECTURES)}))?\.tar\.bz2\Z",
@@ -35,14 +39,19 @@ RUNTIME_REPOSITORY = "alpine-pypy"
 
 @dataclass(frozen=True)
 class PypyVersion:
-    """A PyPy release: the Python language it implements and its own release number."""
+    """A PyPy: the Python language it implements and its own release number.
+
+    ``stage`` says how far a tree is on the way to that release: ``alpha``, ``beta2``, ``rc1``. It
+    is empty for the release itself.
+    """
 
     language: str
     release: str
+    stage: str = ""
 
     @classmethod
     def parse(cls, text: str) -> PypyVersion:
-        """Read ``3.6-7.0.0``.
+        """Read ``3.6-7.0.0`` or ``3.12-8.0.0-alpha``.
 
         Raises:
             SpecError: the text has another form.
@@ -53,15 +62,26 @@ class PypyVersion:
                 f"{text!r} is not a PyPy version",
                 remedy="write <language>-<release>, for example 3.11-7.3.22",
             )
-        return cls(match["language"], match["release"])
+        return cls(match["language"], match["release"], match["stage"] or "")
 
     @property
     def sort_key(self) -> tuple[Version, Version]:
-        """Order by language, then by release."""
-        return _order(self.language, self.release)
+        """Order by language, then by release; a stage comes before its release."""
+        return _order(self.language, self.release + self.stage)
+
+    @property
+    def level(self) -> str:
+        """The level as ``sys.pypy_version_info`` has it: alpha, beta, candidate or final."""
+        word = self.stage.rstrip("0123456789")
+        return {"": "final", "rc": "candidate"}.get(word, word)
+
+    @property
+    def named(self) -> PypyVersion:
+        """The release that a tree is on the way to."""
+        return PypyVersion(self.language, self.release)
 
     def __str__(self) -> str:
-        return f"{self.language}-{self.release}"
+        return "-".join(filter(None, (self.language, self.release, self.stage)))
 
 
 @cache  # reading all patches compares versions tens of thousands of times
@@ -73,8 +93,9 @@ def _order(language: str, release: str) -> tuple[Version, Version]:
 class Target:
     """What to build: a release of PyPy or RPython, for an Alpine and an architecture.
 
-    ``release`` is the name of an entry in versions/; ``release_version`` replaces it in the names
-    of what is packaged (``PYPY_RELEASE_VERSION``).
+    ``release`` is the name of an entry in versions/, or the version that a tree of PyPy states.
+    ``release_version`` replaces it in the names of what is packaged (``PYPY_RELEASE_VERSION``). A
+    tree's has its commit: ``3.12-8.0.0-alpha+762c531b493``.
     """
 
     release: str
@@ -98,10 +119,32 @@ class Target:
                 remedy="use letters, digits and . + _ - for --release-version",
             )
 
+    @classmethod
+    def named(
+        cls, text: str, alpine: str, arch: str = "x86_64", release_version: str | None = None
+    ) -> Target:
+        """Read a version as it stands in the name of a tarball: ``3.12-8.0.0-alpha+762c531b493``.
+
+        Raises:
+            SpecError: it, the Alpine, the architecture or ``release_version`` is not usable.
+        """
+        release, plus, _ = text.partition("+")
+        if plus and release_version not in (None, text):
+            raise SpecError(
+                f"--release-version {release_version} is not {text}", remedy="leave one of them out"
+            )
+        return cls(release, alpine, arch, text if plus else release_version)
+
     @property
     def version(self) -> str:
         """The version in file names and tags."""
         return self.release_version or self.release
+
+    @property
+    def names_tree(self) -> bool:
+        """Whether the version is one of a tree: it has a stage, or a commit behind a ``+``."""
+        match = _PYPY.fullmatch(self.release)
+        return bool(match and (match["stage"] or self.version.startswith(f"{self.release}+")))
 
     @property
     def folder(self) -> str:

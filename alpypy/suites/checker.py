@@ -99,8 +99,9 @@ class Checker:
             ImageError, CheckError: the image could not be built; the PyPy does not run.
         """
         path = require_tarball(self._project.artifacts, target)
-        entries = load_ledger(self._project.data, target.release)
-        recipe = load_catalog(self._project.data).recipe(target)
+        catalog = load_catalog(self._project.data)
+        recipe = catalog.recipe(target)
+        entries = load_ledger(self._project.data, catalog.model(target.release))
         extra = self._extra(recipe, sources)
         alpine, arch = recipe.alpine, target.arch
         base = find_base(workspace, alpine, arch, base_image)

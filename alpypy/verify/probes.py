@@ -264,12 +264,13 @@ def _check_pypy(runner: _TarballRunner, manifest: Manifest, recorder: Recorder) 
 
 
 def _request(manifest: Manifest, place: str, modules: Sequence[str]) -> dict[str, Any]:
-    """The request for a probe. It has the release only if the source was the release's."""
-    pypy = PypyVersion.parse(manifest.target.release)
+    """The request for a probe. It has no release for a local source: that has any version."""
+    pypy, target = PypyVersion.parse(manifest.target.release), manifest.target
+    known = manifest.source.path is None or target.names_tree
     return {
         "language": pypy.language,
-        "release": pypy.release if manifest.source.path is None else None,
-        "arch": manifest.target.arch,
+        "release": f"{pypy.release} {pypy.level}" if known else None,
+        "arch": target.arch,
         "executable": f"{place}/{manifest.executables[0]}",
         "folder": place,
         "jit": manifest.jit,

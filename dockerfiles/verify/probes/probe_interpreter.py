@@ -28,7 +28,8 @@ def language():
 def release():
     # None when the source was the user's own: its version is whatever it says.
     if request["release"] is not None:
-        equal("%d.%d.%d" % sys.pypy_version_info[:3], request["release"], "sys.pypy_version_info")
+        numbers, level = sys.pypy_version_info[:3], sys.pypy_version_info[3]
+        equal("%d.%d.%d %s" % (numbers + (level,)), request["release"], "sys.pypy_version_info")
 
 
 @probe.check

@@ -203,6 +203,7 @@ def test_the_tarball_says_how_it_was_made(project: BuildProject, manifest: dict[
     recipe = project.stage(Translation).recipe
     assert manifest["executables"] == ["bin/pystone"]
     assert manifest["jit"] is False
+    assert recipe.source
     assert manifest["source"]["sha256"] == recipe.source.sha256
     assert manifest["source"]["verified"] is True
     names = [patch["name"] for patch in manifest["patches"]]

@@ -218,7 +218,8 @@ def test_the_order_of_patches_counts(parts: Parts) -> None:
 def known_plan(target: Target) -> tuple[BuildStage, ...]:
     recipe, small = CATALOG.recipe(target), CATALOG.translator_recipe(target)
     base = replace(BASE, identity=target.alpine)
-    digests = {one.target.release: one.source.sha256 for one in (recipe, small)}
+    releases = (one.target.release for one in (recipe, small))
+    digests = {release: CATALOG.pypys[release].sha256 for release in releases}
     return make(Parts(ROOT, recipe, small, base, digests))
 
 

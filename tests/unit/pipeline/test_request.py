@@ -10,11 +10,13 @@ import pytest
 from msgspec import structs
 
 from alpypy.core.archive import write_tarball
-from alpypy.core.errors import SpecError
+from alpypy.core.errors import PatchError, SpecError
 from alpypy.core.files import file_digest
 from alpypy.pipeline.request import BuildRequest, ResolvedBuild, resolve
+from alpypy.recipes.recipe import PYPY_GOAL, load_catalog
 from alpypy.recipes.spec import Target
 from tests.manifests import MANIFEST, pack
+from tests.trees import write_tree
 from tests.workspaces import project
 
 ROOT = Path(__file__).parents[3]
@@ -99,3 +101,80 @@ def test_a_version_without_a_tarball_is_refused(asked: str, part: str, root: Pat
     assert part in caught.value.what
     assert ("invoke bootstrap --pypy 2.7" in caught.value.remedy) == (asked == "2.7-7.3.22")
     assert "bootstrap --pypy 3.11" not in caught.value.remedy
+
+
+VERSION = "pypy/module/sys/version.py"
+
+
+def tree(root: Path, pypy: str, level: str = "alpha", language: str = "3, 6") -> Path:
+    """A tree that states a version, and has little else."""
+    text = f'CPYTHON_VERSION = ({language}, 1)\nPYPY_VERSION = ({pypy}, "{level}", 0)\n'
+    return write_tree(root / "tree", {VERSION: text, PYPY_GOAL: "", "rpython/__init__.py": ""})
+
+
+def build_of(root: Path, target: Target, source: Path) -> ResolvedBuild:
+    return resolve(project(root), BuildRequest(target, sources=[source], direct=True))
+
+
+class TestTrees:
+    """Builds of what is no release."""
+
+    @pytest.fixture
+    def root(self, tmp_path: Path) -> Path:
+        """A project without patches: which ones a tree takes is another test's."""
+        (tmp_path / "versions").symlink_to(ROOT / "versions")
+        (tmp_path / "patches").mkdir()
+        return tmp_path
+
+    def test_the_tarball_is_named_for_what_the_tree_is(self, root: Path) -> None:
+        source = tree(root, "7, 0, 0")
+        build = build_of(root, Target("3.6-7.0.0-alpha", "3.9"), source)
+        target, origin = build.recipe.target, build.sources["3.6-7.0.0-alpha"].origin
+        assert target.version == f"3.6-7.0.0-alpha+sha256.{origin.sha256[:11]}"
+        assert (build.request.target, build.recipe.source) == (target, None)
+        assert (origin.verified, origin.path, origin.url) == (False, "tree", None)
+        assert all(source.url for source in build.downloads)
+
+    def test_the_recipe_is_that_of_the_release_before(self, root: Path) -> None:
+        source = tree(root, "99, 0, 0", language="3, 99")
+        build = build_of(root, Target("3.99-99.0.0-alpha", "3.23"), source)
+        newest = load_catalog(ROOT).model("3.99-99.0.0")
+        listed = load_catalog(ROOT).recipe(Target(newest, "3.23"))
+        for part in ("tls", "build_packages", "memory_mib", "disk_mib", "environment", "options"):
+            assert getattr(build.recipe, part) == getattr(listed, part)
+
+    def test_a_final_version_that_is_not_listed(self, root: Path) -> None:
+        source = tree(root, "99, 0, 0", "final")
+        build = build_of(root, Target("3.6-99.0.0", "3.9"), source)
+        assert build.recipe.target.version.startswith("3.6-99.0.0+sha256.")
+        with pytest.raises(SpecError, match=r"has no release '3\.6-99\.0\.0'"):
+            resolve(project(root), BuildRequest(Target("3.6-99.0.0", "3.9")))
+
+    def test_an_alpha_never_passes_for_the_release(self, root: Path) -> None:
+        source = tree(root, "7, 0, 0")
+        with pytest.raises(SpecError, match=r"is PyPy 3\.6-7\.0\.0-alpha, but") as caught:
+            build_of(root, TARGET, source)
+        assert caught.value.remedy.endswith("--pypy 3.6-7.0.0-alpha")
+        with pytest.raises(SpecError, match=r"would be packaged as 3\.6-7\.0\.0") as caught:
+            asked = Target("3.6-7.0.0-alpha", "3.9", release_version="3.6-7.0.0")
+            build_of(root, asked, source)
+        assert "3.6-7.0.0-alpha+" in caught.value.remedy
+
+    def test_a_tree_is_needed(self, root: Path) -> None:
+        asked = BuildRequest(Target("3.6-7.0.0-alpha", "3.9"), direct=True)
+        with pytest.raises(SpecError, match="builds it from its source alone"):
+            resolve(project(root), asked)
+
+    def test_its_own_name_may_be_longer_and_not_another_commit_s(self, root: Path) -> None:
+        source = tree(root, "7, 0, 0")
+        version = build_of(root, Target("3.6-7.0.0-alpha", "3.9"), source).recipe.target.version
+        for asked in (version, f"{version}.mine"):
+            build = build_of(root, Target.named(asked, "3.9"), source)
+            assert build.recipe.target.version == asked
+        with pytest.raises(SpecError, match="would be packaged as"):
+            build_of(root, Target.named("3.6-7.0.0-alpha+762c531b493", "3.9"), source)
+
+
+def test_patches_that_should_fit_a_tree_and_do_not(root: Path) -> None:
+    with pytest.raises(PatchError, match=r"patches do not fit .*/tree"):
+        build_of(root, Target("3.6-7.0.0-alpha", "3.9"), tree(root, "7, 0, 0"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 import shutil
 import subprocess
@@ -21,7 +22,8 @@ from alpypy.recipes.recipe import PYPY_GOAL, load_catalog
 from alpypy.recipes.spec import Target
 from tests.trees import write_archive, write_tree
 
-RECIPE = load_catalog(Path(__file__).parents[3]).recipe(Target("3.6-7.0.0", "3.9"))
+CATALOG = load_catalog(Path(__file__).parents[3])
+RECIPE, SOURCE = CATALOG.recipe(Target("3.6-7.0.0", "3.9")), CATALOG.pypys["3.6-7.0.0"]
 VERSION = "pypy/module/sys/version.py"
 TEXT = (
     "#XXX # sync CPYTHON_VERSION with patchlevel.h\n"
@@ -29,6 +31,103 @@ TEXT = (
     'PYPY_VERSION               = (7, 0, 0, "final", 0)\n'
 )
 FILES = {VERSION: TEXT, PYPY_GOAL: "", "rpython/__init__.py": ""}
+
+
+def commit(tree: Path) -> str:
+    """Make a git checkout of a tree, and return its commit."""
+    run_git(tree, "init", "-q")
+    run_git(tree, "add", ".")
+    run_git(tree, "commit", "-q", "-m", "all")
+    return run_git(tree, "rev-parse", "HEAD")
+
+
+def run_git(tree: Path, *words: str) -> str:
+    who = ("-c", "user.name=n", "-c", "user.email=e@example.org")
+    command = ["git", "-C", str(tree), *who, *words]
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
+
+
+@pytest.mark.parametrize(
+    ("level", "release"),
+    [
+        ("final", "3.6-7.0.0"),
+        ("alpha", "3.6-7.0.0-alpha"),
+        ("beta", "3.6-7.0.0-beta"),
+        ("candidate", "3.6-7.0.0-rc"),
+    ],
+)
+def test_a_tree_on_the_way_is_not_the_release(level: str, release: str, tmp_path: Path) -> None:
+    for serial, stage in (("0", release), ("2", release if level == "final" else f"{release}2")):
+        text = TEXT.replace('0, "final", 0)', f'0, "{level}", {serial})')
+        tree = write_tree(tmp_path / "pypy", {**FILES, VERSION: text})
+        assert identify(tree, tmp_path / "cache").release == stage
+
+
+def test_a_level_that_python_does_not_have_is_refused(tmp_path: Path) -> None:
+    text = TEXT.replace('0, "final", 0)', '0, "gamma", 0)')
+    with pytest.raises(SpecError, match="does not name a release"):
+        identify(write_tree(tmp_path / "pypy", {**FILES, VERSION: text}), tmp_path / "cache")
+
+
+def test_a_checkout_says_its_commit_and_whether_it_was_changed_since(tmp_path: Path) -> None:
+    tree = write_tree(tmp_path / "pypy", FILES)
+    sha = commit(tree)
+    (tree / "usession").write_text("left by a translation")
+    local = identify(tree, tmp_path / "cache")
+    assert (local.commit, local.version) == (sha, f"3.6-7.0.0+{sha[:11]}")
+    (tree / "rpython/__init__.py").write_text("changed = 1\n")
+    local = identify(tree, tmp_path / "cache")
+    assert local.commit == f"{sha}-dirty"
+    assert local.version == f"3.6-7.0.0+{sha[:11]}.dirty.{local.sha256[:11]}"
+
+
+def test_git_archive_says_its_commit_and_other_archives_have_a_digest(tmp_path: Path) -> None:
+    tree = write_tree(tmp_path / "pypy", FILES)
+    sha = commit(tree)
+    path = tmp_path / "mine.tar.gz"
+    run_git(tree, "archive", "--prefix=pypy/", "-o", str(path), "HEAD")
+    for _ in range(2):  # the second time alpypy remembers it
+        local = identify(path, tmp_path / "cache")
+        assert (local.commit, local.version) == (sha, f"3.6-7.0.0+{sha[:11]}")
+    local = identify(write_archive(tmp_path / "other.tar.gz", FILES), tmp_path / "cache")
+    assert (local.commit, local.version) == (None, f"3.6-7.0.0+sha256.{local.sha256[:11]}")
+
+
+@pytest.mark.parametrize("bare", [True, False])
+def test_a_branch_of_a_repository(bare: bool, tmp_path: Path) -> None:
+    tree = write_tree(tmp_path / "pypy", FILES)
+    sha = commit(tree)
+    run_git(tree, "branch", "py3.6")
+    (tree / VERSION).write_text(TEXT.replace("final", "alpha"))
+    run_git(tree, "commit", "-q", "-a", "-m", "next")
+    repository = tree
+    if bare:
+        repository = tmp_path / "pypy.git"
+        run_git(tree, "clone", "-q", "--bare", ".", str(repository))
+    local = identify(Path(f"{repository}@py3.6"), tmp_path / "cache")
+    assert (local.release, local.commit) == ("3.6-7.0.0", sha)
+    opened = open_source(RECIPE, [local], Fetcher(tmp_path / "cache"))
+    assert (opened.lay_out(tmp_path / "work") / VERSION).read_text() == TEXT
+    with pytest.raises(SpecError, match="git rev-parse fails"):
+        identify(Path(f"{repository}@nowhere"), tmp_path / "cache")
+
+
+def test_an_answer_of_an_older_alpypy_is_found_again(tmp_path: Path) -> None:
+    text = TEXT.replace("final", "alpha")
+    path = write_archive(tmp_path / "mine.tar.bz2", {**FILES, VERSION: text})
+    memo = tmp_path / "cache/identified" / f"{file_digest(path)}.json"
+    memo.parent.mkdir(parents=True)
+    memo.write_text(json.dumps({"release": "3.6-7.0.0", "path": str(path), "sha256": "0"}))
+    assert identify(path, tmp_path / "cache").release == "3.6-7.0.0-alpha"
+
+
+def test_a_tree_without_its_source_is_refused(tmp_path: Path) -> None:
+    target = replace(RECIPE.target, release="3.6-7.0.0-alpha")
+    tree = replace(RECIPE, target=target, source=None)
+    with pytest.raises(SpecError, match=r"3\.6-7\.0\.0-alpha is not a release") as caught:
+        open_source(tree, [], Fetcher(tmp_path / "cache"))
+    assert "--source" in caught.value.remedy
+    assert "--pypy 3.6-7.0.0" in caught.value.remedy
 
 
 @pytest.mark.parametrize("kind", ["bz2", "gz", "xz"])
@@ -144,8 +243,8 @@ def test_another_project_is_refused(files: Mapping[str, str], tmp_path: Path) ->
 def test_a_local_source_takes_the_place_of_the_listed_one(tmp_path: Path) -> None:
     fetcher = Fetcher(tmp_path / "cache")
     listed = open_source(RECIPE, [], fetcher)
-    assert listed.digest == listed.origin.sha256 == RECIPE.source.sha256
-    assert (listed.origin.verified, listed.origin.url) == (True, RECIPE.source.url)
+    assert listed.digest == listed.origin.sha256 == SOURCE.sha256
+    assert (listed.origin.verified, listed.origin.url) == (True, SOURCE.url)
     local = identify(write_archive(tmp_path / "mine.tar.bz2", FILES), tmp_path / "cache")
     opened = open_source(RECIPE, [local], fetcher)
     assert opened.digest == opened.origin.sha256 == local.sha256
@@ -172,7 +271,7 @@ def test_a_source_that_changed_since_is_not_laid_out(kind: str, tmp_path: Path) 
 def test_a_listed_source_can_be_fetched_before_it_is_laid_out(tmp_path: Path) -> None:
     path = write_archive(tmp_path / "mine.tar.bz2", FILES)
     (tmp_path / "cache" / "files" / file_digest(path)[:16]).mkdir(parents=True)
-    source = structs.replace(RECIPE.source, url="https://localhost:9/mine.tar.bz2", sha256="0" * 64)
+    source = structs.replace(SOURCE, url="https://localhost:9/mine.tar.bz2", sha256="0" * 64)
     fetcher = Fetcher(tmp_path / "cache")
     with pytest.raises(DownloadError, match=r"mine\.tar\.bz2"):
         open_source(replace(RECIPE, source=source), [], fetcher).fetch()

@@ -45,7 +45,7 @@ def files_of(release: str, **changed: str) -> dict[str, str]:
         return files
     language, _, number = release.partition("-")
     words = (", ".join(language.split(".")), ", ".join(number.split(".")))
-    version = f'CPYTHON_VERSION = ({words[0]}, 1, "final", 42)\nPYPY_VERSION = ({words[1]}, "x")\n'
+    version = f'CPYTHON_VERSION = ({words[0]}, 1, "final", 42)\nPYPY_VERSION = ({words[1]})\n'
     return {**files, VERSION: version}
 
 
@@ -223,14 +223,6 @@ class TestRefused:
         archive = write_archive(tmp_path / "a.tar.gz", {"README": ""})
         assert "is not a source of PyPy" in self.refusal(catalog, archive).what
 
-    def test_a_release_that_is_not_listed(self, catalog: Catalog, tmp_path: Path) -> None:
-        files = files_of("3.6-7.1.1")
-        for path in (
-            write_tree(tmp_path / "tree", files),
-            write_archive(tmp_path / "a.tar.gz", files),
-        ):
-            assert "is PyPy 3.6-7.1.1, which versions" in self.refusal(catalog, path).what
-
     def test_a_bare_repository_without_release_tags(self, catalog: Catalog, tmp_path: Path) -> None:
         git(tmp_path, "init", "-q", "--bare", "pypy.git")
         error = self.refusal(catalog, tmp_path / "pypy.git")
@@ -346,6 +338,22 @@ class TestReport:
             "3 releases: 1 checked, 1 of them do not fit; 2 without a source on this machine"
             in lines
         )
+
+    def test_a_tree_that_is_no_release(self, catalog: Catalog, tmp_path: Path) -> None:
+        files = files_of("3.6-7.1.1", crypt=GOOD.replace("two", "2"))
+        code, lines = self.said(catalog, write_archive(tmp_path / "a.tar.gz", files))
+        assert code == 0
+        assert lines[3].startswith("3.6-7.1.1+sha256.")
+        assert lines[3].endswith(f"  fits: 1 of 1 patches, {tmp_path / 'a.tar.gz'}")
+        assert lines[4].endswith("  crypt is left out: the tree has the same change already")
+        assert lines[5].startswith("3 releases: 0 checked, 0 of them do not fit")
+
+    def test_a_tree_that_a_patch_does_not_fit(self, catalog: Catalog, tmp_path: Path) -> None:
+        tree = write_tree(tmp_path / "tree", files_of("3.6-7.1.1", crypt="other\n"))
+        code, lines = self.said(catalog, tree)
+        assert code == 1
+        assert "  does not fit: 1 of 2 patches, " in lines[3]
+        assert "crypt.patch does not fit 3.6-7.1.1 at hunk 1" in lines[4]
 
     def test_no_source_on_this_machine(self, catalog: Catalog) -> None:
         code, lines = self.said(catalog)

@@ -71,6 +71,7 @@ def test_no_two_files_share_a_digest() -> None:
 
 def test_the_community_build_that_alpypy_succeeds() -> None:
     recipe = CATALOG.recipe(Target("3.6-7.0.0", "3.9"))
+    assert recipe.source
     assert recipe.source.url.endswith("/pypy3.6-v7.0.0-src.tar.bz2")
     assert recipe.rootfs is not None
     assert recipe.rootfs.file_name == "alpine-minirootfs-3.9.6-x86_64.tar.gz"

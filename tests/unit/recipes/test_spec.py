@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from alpypy.core.errors import SpecError
-from alpypy.recipes.spec import ARCHITECTURES, PypyVersion, Target
+from alpypy.recipes.spec import ARCHITECTURES, PypyVersion, Target, alpine_of, arch_of
 
 numbers = st.integers(min_value=0, max_value=99)
 pypys = st.builds(
@@ -19,6 +19,14 @@ alpines = st.builds("3.{}".format, numbers)
 @given(pypys)
 def test_pypy_version_round_trip(text: str) -> None:
     assert str(PypyVersion.parse(text)) == text
+
+
+@given(pypys, st.sampled_from(("alpha", "beta2", "rc1")))
+def test_pypy_version_on_the_way_round_trip(text: str, stage: str) -> None:
+    version = PypyVersion.parse(f"{text}-{stage}")
+    assert str(version) == f"{text}-{stage}"
+    assert str(version.named) == text
+    assert version.sort_key < version.named.sort_key
 
 
 @given(st.text(max_size=20))
@@ -33,7 +41,10 @@ def test_pypy_version_takes_nothing_it_would_write_differently(text: str) -> Non
 
 @pytest.mark.parametrize(
     "text",
-    ["", "3.6", "7.0.0", "3.6-7.0", "v3.6-7.0.0", "3.6-7.0.0\n", "pypy3.6-v7.0.0", "4.0-7.0.0"],
+    [
+        *("", "3.6", "7.0.0", "3.6-7.0", "v3.6-7.0.0", "3.6-7.0.0\n", "pypy3.6-v7.0.0"),
+        *("4.0-7.0.0", "3.6-7.0.0-", "3.6-7.0.0-gamma", "3.6-7.0.0-alpha-beta", "3.6-7.0.0alpha"),
+    ],
 )
 def test_other_forms_of_a_pypy_version_are_refused(text: str) -> None:
     with pytest.raises(SpecError, match=r"3\.11-7\.3\.22"):
@@ -69,6 +80,33 @@ def test_release_version_replaces_the_release_in_what_is_packaged() -> None:
     target = Target("3.6-7.0.0", "3.9", release_version="3.6-7.0.0-r1")
     assert target.folder == "pypy-3.6-7.0.0-r1-alpine3.9"
     assert target.build_tag() == Target("3.6-7.0.0", "3.9").build_tag()
+
+
+def test_a_tree_is_named_for_its_commit_everywhere() -> None:
+    target = Target.named("3.12-8.0.0-alpha+762c531b493", "3.23")
+    assert target == Target("3.12-8.0.0-alpha", "3.23", "x86_64", "3.12-8.0.0-alpha+762c531b493")
+    assert target.tarball == "pypy-3.12-8.0.0-alpha+762c531b493-alpine3.23.tar.bz2"
+    assert (alpine_of(target.tarball), arch_of(target.tarball)) == ("3.23", "x86_64")
+    assert target.runtime_tag() == "alpine-pypy:3.12-8.0.0-alpha_762c531b493-alpine3.23"
+    assert target.build_tag() == "alpine-pypy-build:3.12-8.0.0-alpha-alpine3.23"
+
+
+@pytest.mark.parametrize(
+    ("text", "tree"),
+    [
+        ("3.12-8.0.0", False),
+        ("3.12-8.0.0-alpha", True),
+        ("3.12-8.0.1+762c531b493", True),
+        ("rpython-0.2.1", False),
+    ],
+)
+def test_which_versions_are_those_of_trees(text: str, tree: bool) -> None:
+    assert Target.named(text, "3.23").names_tree == tree
+
+
+def test_two_names_for_one_tarball_are_refused() -> None:
+    with pytest.raises(SpecError, match="--release-version mine is not"):
+        Target.named("3.12-8.0.0-alpha+762c531b493", "3.23", release_version="mine")
 
 
 @pytest.mark.parametrize("alpine", ["", "3", "3.9.6", "v3.9", "edge", "3.9\n"])

@@ -1,0 +1,144 @@
+"""The patches for a tree that is no release: a branch, a commit, tomorrow's release.
+
+The release that a tree is on the way to says which topics it may need, and the tree itself which
+patches fit. A topic that the tree has settled already is left out, with the reason.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from alpypy.core.errors import PatchError
+from alpypy.recipes.manifest import LeftOutPatch
+from alpypy.recipes.patches import Patch, apply, is_applied, select
+from alpypy.recipes.recipe import Catalog
+from alpypy.recipes.spec import PypyVersion
+
+
+@dataclass(frozen=True)
+class FittedPatches:
+    """The patches that a tree takes, in the order in which they are applied, those that it does
+    not need, and those that it should take and that do not fit, each with file and hunk."""
+
+    applied: tuple[Patch, ...]
+    left_out: tuple[LeftOutPatch, ...]
+    misfits: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class _Candidate:
+    """Variants of a topic, the likeliest first. ``release`` is the one that a required topic is
+    listed for; None if it was settled before that release."""
+
+    variants: tuple[Patch, ...]
+    release: str | None
+
+
+def fitted_patches(
+    catalog: Catalog,
+    release: str,
+    alpine: str | None,
+    copy: Callable[[Sequence[str], Path], None],
+) -> FittedPatches:
+    """Match the patches with a tree.
+
+    Args:
+        release: the version that the tree states, such as ``3.12-8.0.0-alpha``.
+        alpine: the Alpine that it is built for, ``3.23``; None for the patches of all.
+        copy: copies those of the named files that the tree has into a folder.
+
+    Raises:
+        ArchiveError: the tree's archive is damaged.
+        SpecError: ``release`` is not a PyPy version.
+    """
+    candidates = tuple(_candidates(catalog, release, alpine))
+    patches = [patch for candidate in candidates for patch in candidate.variants]
+    applied, left_out, misfits = list[Patch](), list[LeftOutPatch](), list[str]()
+    with tempfile.TemporaryDirectory(prefix="alpypy-patches-") as scratch:
+        tree = Path(scratch)
+        copy(sorted({file for patch in patches for file in _read(patch)}), tree)
+        for candidate in candidates:
+            result = _match(candidate, tree, release)
+            if isinstance(result, Patch):
+                applied.append(result)
+            elif isinstance(result, LeftOutPatch):
+                left_out.append(result)
+            else:
+                misfits.append(result)
+    return FittedPatches(tuple(applied), tuple(left_out), tuple(misfits))
+
+
+def require_fit(fitted: FittedPatches, release: str, path: str) -> None:
+    """Raise PatchError if a patch should apply to the tree at ``path``, and does not fit."""
+    if fitted.misfits:
+        raise PatchError(
+            "\n    ".join([f"patches do not fit {path}:", *fitted.misfits]),
+            remedy=f"write variants for this tree of {release}; or if upstream has mended the same"
+            " otherwise, add to the patch's header a line 'Upstream-mark: FILE: TEXT' with a text"
+            " that FILE has since",
+        )
+
+
+def _candidates(catalog: Catalog, release: str, alpine: str | None) -> Iterator[_Candidate]:
+    """The topics listed for the tree's release, or for the newest one before it; and those that
+    were settled just before the release that the tree is on the way to."""
+    model = catalog.model(release)
+    wanted = {patch.topic: patch for patch in _listed(catalog, model, alpine)}
+    before = None
+    if model == str(PypyVersion.parse(release).named):
+        before = _newest_before(catalog, PypyVersion.parse(model))
+    settled = {patch.topic: patch for patch in _listed(catalog, before, alpine)}
+    for topic in dict.fromkeys(patch.topic for patch in catalog.patches):
+        variants = dict.fromkeys(filter(None, (wanted.get(topic), settled.get(topic))))
+        if variants:
+            yield _Candidate(tuple(variants), model if topic in wanted else None)
+
+
+def _listed(catalog: Catalog, release: str | None, alpine: str | None) -> Sequence[Patch]:
+    if release is None:
+        return ()
+    if alpine is None:
+        return [patch for patch in catalog.patches if release in patch.releases]
+    return select(catalog.patches, release, alpine)
+
+
+def _newest_before(catalog: Catalog, model: PypyVersion) -> str | None:
+    """The newest release with a smaller number, of the same language or the one before it."""
+    same = [
+        pypy
+        for pypy in map(PypyVersion.parse, catalog.pypys)
+        if pypy.language[0] == model.language[0]
+        and pypy.sort_key[0] <= model.sort_key[0]
+        and pypy.sort_key[1] < model.sort_key[1]
+    ]
+    return str(max(same, key=lambda pypy: pypy.sort_key)) if same else None
+
+
+def _read(patch: Patch) -> tuple[str, ...]:
+    """The files that say whether a tree takes a patch."""
+    return (*patch.files, *((patch.mark.file,) if patch.mark else ()))
+
+
+def _match(candidate: _Candidate, tree: Path, release: str) -> Patch | LeftOutPatch | str:
+    """The variant that fits, which is applied; or why none is needed; or why the first misfits."""
+    for patch in candidate.variants:
+        if patch.mark and patch.mark.is_in(tree):
+            return LeftOutPatch(patch.name, f"{patch.mark.file} has upstream's own change")
+    misfits = []
+    for patch in candidate.variants:
+        try:
+            apply([patch], tree, release)
+        except PatchError as error:
+            misfits.append(error.what)
+        else:
+            return patch
+    for patch in candidate.variants:
+        if is_applied(patch, tree):
+            return LeftOutPatch(patch.name, "the tree has the same change already")
+    if candidate.release:
+        return misfits[0]
+    name = candidate.variants[0].name
+    return LeftOutPatch(name, "no longer listed for this release, and does not fit the tree")

@@ -1,0 +1,132 @@
+"""Patches matched with a tree that is no release: what applies, what is left out and why."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from alpypy.core.errors import PatchError
+from alpypy.recipes.checkout import copy_files
+from alpypy.recipes.fitting import FittedPatches, fitted_patches, require_fit
+from alpypy.recipes.patches import load_patches
+from alpypy.recipes.recipe import Catalog, load_catalog
+from tests.trees import write_tree
+
+ROOT = Path(__file__).parents[3]
+REAL = load_catalog(ROOT)
+KNOWN = ("3.11-7.3.22", "3.11-7.3.23", "3.11-8.0.0", "3.12-8.0.0")
+FILE = "lib_pypy/_crypt.py"
+OLD, NEW, ELSE = "one\ntwo\nthree\n", "one\n2\nthree\n", "one\nzwei\nthree\n"
+DIFF = f"--- a/{FILE}\n+++ b/{FILE}\n@@ -1,3 +1,3 @@\n one\n-two\n+2\n three\n"
+OTHER = DIFF.replace("-two\n+2", "-zwei\n+2")
+
+
+def patch(folder: Path, name: str, releases: str, diff: str = DIFF, **more: str) -> None:
+    fields = {
+        "Title": "t",
+        "Why": "w",
+        "Releases": releases,
+        "Origin": "own",
+        "Upstream": "not fixed",
+        "Glibc": "not affected",
+        **more,
+    }
+    text = "".join(f"{name}: {value}\n" for name, value in fields.items())
+    (folder / f"{name}.patch").write_text(f"{text}\n{diff}")
+
+
+def catalog(folder: Path) -> Catalog:
+    pypys = {name: REAL.pypys[name] for name in KNOWN}
+    return replace(REAL, pypys=pypys, patches=load_patches(folder, KNOWN))
+
+
+def fit(folder: Path, content: str, release: str = "3.11-8.0.0-alpha") -> FittedPatches:
+    tree = write_tree(folder / "tree", {FILE: content})
+    patches = catalog(folder)
+
+    def copy(files: Sequence[str], to: Path) -> None:
+        copy_files(tree, files, to)
+
+    fitted = fitted_patches(patches, release, "3.23", copy)
+    assert (tree / FILE).read_text() == content
+    return fitted
+
+
+def names(fitted: FittedPatches) -> list[str]:
+    return [patch.name for patch in fitted.applied]
+
+
+def test_the_patches_of_the_release_that_the_tree_is_on_the_way_to(tmp_path: Path) -> None:
+    patch(tmp_path, "topic", "3.11-8.0.0")
+    assert names(fit(tmp_path, OLD)) == ["topic"]
+
+
+def test_a_change_that_the_tree_has_is_left_out_wherever_it_is(tmp_path: Path) -> None:
+    patch(tmp_path, "topic", "3.11-8.0.0")
+    fitted = fit(tmp_path, "zero\n" + NEW)
+    (left,) = fitted.left_out
+    assert (names(fitted), fitted.misfits) == ([], ())
+    assert (left.name, left.reason) == ("topic", "the tree has the same change already")
+
+
+def test_a_mark_shows_upstreams_own_change_even_where_the_patch_fits(tmp_path: Path) -> None:
+    patch(tmp_path, "topic", "3.11-8.0.0", **{"Upstream-mark": f"{FILE}: four = 4"})
+    assert names(fit(tmp_path, OLD)) == ["topic"]
+    (left,) = fit(tmp_path, OLD + "four = 4\n").left_out
+    assert left.reason == f"{FILE} has upstream's own change"
+
+
+def test_neither_is_a_misfit(tmp_path: Path) -> None:
+    patch(tmp_path, "topic", "3.11-8.0.0")
+    fitted = fit(tmp_path, ELSE)
+    assert fitted.misfits == (
+        f"topic.patch does not fit 3.11-8.0.0-alpha at hunk 1 of {FILE} (line 1)",
+    )
+    with pytest.raises(PatchError, match=r"do not fit /src/pypy") as caught:
+        require_fit(fitted, "3.11-8.0.0-alpha", "/src/pypy")
+    assert fitted.misfits[0] in caught.value.what
+    assert "Upstream-mark: FILE: TEXT" in caught.value.remedy
+
+
+def test_what_upstream_mended_just_before_the_release_may_still_be_needed(tmp_path: Path) -> None:
+    patch(tmp_path, "topic", "3.11-7.3.22..7.3.23")
+    for release in ("3.11-8.0.0-alpha", "3.12-8.0.0-alpha"):
+        assert names(fit(tmp_path, OLD, release)) == ["topic"]
+        (left,) = fit(tmp_path, ELSE, release).left_out
+        assert left.reason == "no longer listed for this release, and does not fit the tree"
+
+
+def test_what_was_mended_long_before_the_release_is_not_tried(tmp_path: Path) -> None:
+    patch(tmp_path, "topic", "3.11-7.3.22")
+    assert fit(tmp_path, OLD) == FittedPatches((), (), ())
+
+
+def test_the_variant_for_the_release_before_serves_an_earlier_commit(tmp_path: Path) -> None:
+    patch(tmp_path, "topic@3.11-7.3.22", "3.11-7.3.22..7.3.23")
+    patch(tmp_path, "topic@3.11-8.0.0", "3.11-8.0.0, 3.12-8.0.0", OTHER)
+    assert names(fit(tmp_path, ELSE)) == ["topic@3.11-8.0.0"]
+    assert names(fit(tmp_path, OLD)) == ["topic@3.11-7.3.22"]
+
+
+@pytest.mark.parametrize("release", ["3.11-8.1.0-alpha", "3.11-8.0.1", "3.12-9.0.0-rc1"])
+def test_a_version_that_is_not_listed_takes_the_newest_before_it(
+    release: str, tmp_path: Path
+) -> None:
+    patch(tmp_path, "old", "3.11-7.3.23")
+    patch(tmp_path, "topic", "3.11-8.0.0, 3.12-8.0.0")
+    assert names(fit(tmp_path, OLD, release)) == ["topic"]
+
+
+def test_a_patch_sees_what_those_before_it_made(tmp_path: Path) -> None:
+    patch(tmp_path, "a", "3.11-8.0.0")
+    patch(tmp_path, "b", "3.11-8.0.0", DIFF.replace("-two\n+2", "-2\n+deux"))
+    assert names(fit(tmp_path, OLD)) == ["a", "b"]
+    assert names(fit(tmp_path, NEW)) == ["b"]
+
+
+def test_a_patch_for_other_alpines_is_no_candidate(tmp_path: Path) -> None:
+    patch(tmp_path, "topic", "3.11-8.0.0", Alpine="<3.17")
+    assert fit(tmp_path, ELSE) == FittedPatches((), (), ())
