@@ -206,7 +206,7 @@ def _forget(part: Path) -> None:
 def _digest_of(source: Source | Rootfs) -> tuple[str, str]:
     if isinstance(source, Source):
         return "sha256", source.sha256
-    return "sha512", source.sha512
+    return source.digest
 
 
 def _failure(name: str, failures: Sequence[str], *, wrong: bool) -> DigestError | DownloadError:

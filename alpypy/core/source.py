@@ -25,10 +25,22 @@ class Source(Record, frozen=True):
 
 
 class Rootfs(Record, frozen=True):
-    """Alpine's root file system as a tarball."""
+    """Alpine's root file system as a tarball, with one of the digests that Alpine publishes."""
 
     url: FileUrl
-    sha512: PublishedSha512
+    sha512: PublishedSha512 | None = None
+    sha256: PublishedSha256 | None = None
+
+    def __post_init__(self) -> None:
+        if self.sha512 and self.sha256:
+            raise ValueError("it has two digests, and alpypy would look at one of them only")
+        if not (self.sha512 or self.sha256):
+            raise ValueError("Object missing required field `sha512`")  # as msgspec would say it
+
+    @property
+    def digest(self) -> tuple[str, str]:
+        """The digest that alpypy knows, after the name of its algorithm."""
+        return ("sha512", self.sha512) if self.sha512 else ("sha256", str(self.sha256))
 
     @property
     def file_name(self) -> str:

@@ -172,7 +172,7 @@ CHANGES: dict[str, tuple[Callable[[Parts], Parts], set[str]]] = {
     ),
     "source": (with_source("3.6-7.0.0"), {"translation", *LAST}),
     "source_of_translator": (
-        with_source("2.7-7.3.22"),
+        with_source(CATALOG.translator),
         {"small_translation", "small_package", *LATE},
     ),
     "bootstrap_dockerfile": (with_edited("bootstrap/Dockerfile"), ALL),

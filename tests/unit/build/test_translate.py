@@ -97,7 +97,7 @@ def test_jobs_are_the_processors_that_this_process_may_use() -> None:
 
 
 def test_titles_tell_the_small_pypy_from_the_whole_one() -> None:
-    target = Target("2.7-7.3.22", "3.9")
-    assert translation_title(CATALOG.recipe(target)) == "translate 2.7-7.3.22"
+    target = Target("2.7-7.3.23", "3.9")
+    assert translation_title(CATALOG.recipe(target)) == "translate 2.7-7.3.23"
     small = translation_title(CATALOG.translator_recipe(target))
-    assert small == "translate 2.7-7.3.22 translationmodules"
+    assert small == "translate 2.7-7.3.23 translationmodules"

@@ -124,10 +124,13 @@ def test_what_is_in_the_cache_is_told_without_fetching(site: Site, tmp_path: Pat
     assert fetcher.cached(source) is None
 
 
-def test_root_file_system_by_its_sha512(site: Site, tmp_path: Path) -> None:
-    url = site.source("root.tar.gz").url
-    path = Fetcher(tmp_path).fetch(Rootfs(url, hashlib.sha512(CONTENT).hexdigest()))
+@pytest.mark.parametrize("algorithm", ["sha256", "sha512"])
+def test_root_file_system_by_either_digest(algorithm: str, site: Site, tmp_path: Path) -> None:
+    url, digest = site.source("root.tar.gz").url, hashlib.new(algorithm, CONTENT).hexdigest()
+    path = Fetcher(tmp_path).fetch(Rootfs(url, **{algorithm: digest}))
     assert path.read_bytes() == CONTENT
+    with pytest.raises(DigestError, match=f"{algorithm} expected 0000"):
+        Fetcher(tmp_path).fetch(Rootfs(url, **{algorithm: "0" * len(digest)}))
 
 
 def test_resumed_after_a_cut(site: Site, tmp_path: Path) -> None:
