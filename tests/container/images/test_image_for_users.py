@@ -41,11 +41,11 @@ from alpypy.recipes.spec import Target
 from alpypy.verify import receipt
 from alpypy.verify.run import Report
 from tests.manifests import MANIFEST, pack
+from tests.tarballs import PROVIDED_BY, VARIABLE, tarballs
 from tests.workspaces import workspace
 
 pytestmark = pytest.mark.timeout(3600)
 ROOT = Path(__file__).resolve().parents[3]
-VARIABLE = "ALPYPY_TEST_TARBALLS"
 RELEASE = "2.7-7.3.22"
 # Large parts of the library that no test here needs.
 UNUSED = ("idlelib", "lib-tk", "lib2to3", "pydoc_data", "site-packages")
@@ -186,12 +186,6 @@ def stand_in(
     return packed(tree, work, Target(RELEASE, alpine_version), system)
 
 
-def tarballs() -> list[Path]:
-    """Real ones, which have their verify's report beside them."""
-    folder = os.environ.get(VARIABLE)
-    return sorted(Path(folder).glob("pypy-*.tar.bz2")) if folder else []
-
-
 @pytest.fixture(scope="module", params=["stand-in", *(path.name for path in tarballs())])
 def tarball(request: pytest.FixtureRequest) -> Path:
     """What images are made of."""
@@ -202,10 +196,7 @@ def tarball(request: pytest.FixtureRequest) -> Path:
 
 def test_real_pypys_are_among_the_tarballs() -> None:
     if VARIABLE not in os.environ:
-        pytest.skip(
-            "invoke bootstrap --pypy 3.11-7.3.22 --alpine 3.23, then"
-            f" {VARIABLE}=artifacts: all tests here are run with that PyPy too"
-        )
+        pytest.skip(f"{PROVIDED_BY}: all tests here are run with that PyPy too")
     assert tarballs(), f"{VARIABLE} names a folder without tarballs"
 
 
