@@ -162,7 +162,9 @@ class Package:
             kind="rpython" if recipe.programs else "pypy",
             target=recipe.target,
             source=self.translation.source.origin,
-            patches=tuple(AppliedPatch(patch.name, patch.digest) for patch in recipe.patches),
+            patches=tuple(
+                AppliedPatch(patch.name, patch.digest, patch.is_erratum) for patch in recipe.patches
+            ),
             image=build_image(image.id, self.base),
             compiler=_read(engine, image.id, ["gcc", "--version"]).splitlines()[0],
             musl=_musl_version(packages),
@@ -175,6 +177,7 @@ class Package:
             runtime_packages=tuple(sorted({need.package for need in needed})),
             checks=tuple(check for program in recipe.programs for check in _checks(program)),
             left_out=recipe.left_out,
+            no_errata=recipe.no_errata,
         )
 
 

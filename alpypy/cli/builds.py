@@ -43,6 +43,9 @@ class _Build:
         str | None, Option("an Alpine image to build on, or a root file system's tarball")
     ] = None
     jobs: Annotated[int | None, Option("C compilers at once (default: the processors)")] = None
+    no_errata: Annotated[
+        bool, Option("keep the release's own faults that PyPy has fixed since")
+    ] = False
 
     def request(
         self, *, keep: bool = False, direct: bool = False, with_pypy: str | None = None
@@ -59,6 +62,7 @@ class _Build:
             direct=direct,
             keep=keep,
             jobs=self.jobs,
+            errata=not self.no_errata,
         )
 
 
@@ -151,6 +155,8 @@ def _builder(request: BuildRequest, mirrors: Sequence[str]) -> Iterator[Builder]
 def _say_left_out(build: ResolvedBuild) -> None:
     for patch in build.recipe.left_out:
         say(f"{patch.name} is left out: {patch.reason}")
+    for topic in build.recipe.no_errata:
+        say(f"{topic} is left out: --no-errata")
 
 
 def _carry_out(request: BuildRequest, mirrors: Sequence[str]) -> None:

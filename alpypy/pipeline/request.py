@@ -30,7 +30,8 @@ _TRANSLATES = "2.7"  # RPython is a subset of this language
 @dataclass(frozen=True)
 class BuildRequest:
     """What the user asks for. ``with_pypy`` is a tarball's path or a PyPy version. ``jobs`` is how
-    many C compilers run at once, by default the number of processors."""
+    many C compilers run at once, by default the number of processors. Without ``errata``, the
+    PyPy keeps the faults that its release has on every system."""
 
     target: Target
     sources: Sequence[Path] = ()
@@ -39,6 +40,7 @@ class BuildRequest:
     direct: bool = False
     keep: bool = False
     jobs: int | None = None
+    errata: bool = True
 
 
 @dataclass(frozen=True)
@@ -110,6 +112,8 @@ def resolve(project: Project, request: BuildRequest) -> ResolvedBuild:
     given = _given_pypy(project.artifacts, catalog.translator, request)
     staged = recipe.translator is not None and not request.direct and given is None
     small = catalog.translator_recipe(request.target) if staged else None
+    if not request.errata:
+        recipe, small = recipe.without_errata(), small and small.without_errata()
     sources = {
         needed.target.release: open_source(needed, local_sources, project.fetcher)
         for needed in filter(None, (recipe, small))

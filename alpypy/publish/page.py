@@ -91,11 +91,14 @@ def _language(tarball: ReleasedTarball) -> str:
 
 def _facts(tarball: ReleasedTarball) -> dict[str, str]:
     build = tarball.build
+    errata = [patch.name for patch in build.patches if patch.erratum]
+    kept = [f"{topic} (left out)" for topic in build.no_errata]
     return {
         "SHA-256": tarball.sha256,
         "Alpine packages": _packages(tarball),
         "Made from": build.source.url or f"a local source, SHA-256 {build.source.sha256}",
-        "Patches": ", ".join(patch.name for patch in build.patches) or "none",
+        "Patches": ", ".join(p.name for p in build.patches if not p.erratum) or "none",
+        "Errata": ", ".join([*errata, *kept]) or "none",
         "Compiler": build.compiler,
         "Translated by": build.translator.name,
     }

@@ -48,11 +48,12 @@ class Origin(Record, frozen=True, omit_defaults=True):
     commit: Text | None = None
 
 
-class AppliedPatch(Record, frozen=True):
-    """A patch and the digest of its diff."""
+class AppliedPatch(Record, frozen=True, omit_defaults=True):
+    """A patch and the digest of its diff. An erratum mends a fault that PyPy has fixed since."""
 
     name: Text
     sha256: Sha256
+    erratum: bool = False
 
 
 class LeftOutPatch(Record, frozen=True):
@@ -120,7 +121,10 @@ class ProgramCheck(Record, frozen=True):
 
 
 class Manifest(Record, frozen=True, tag_field="schema", tag=1):
-    """The document. ``executables`` are paths below the top folder, the main one first."""
+    """The document. ``executables`` are paths below the top folder, the main one first.
+
+    ``no_errata`` are the topics of errata that the user left out, whose faults it has.
+    """
 
     kind: Literal["pypy", "rpython"]
     target: Target
@@ -138,6 +142,7 @@ class Manifest(Record, frozen=True, tag_field="schema", tag=1):
     runtime_packages: tuple[PackageName, ...]
     checks: tuple[ProgramCheck, ...] = ()
     left_out: tuple[LeftOutPatch, ...] = ()
+    no_errata: tuple[Text, ...] = ()
 
     @classmethod
     def from_json(cls, text: str | bytes) -> Manifest:
@@ -202,8 +207,9 @@ class Manifest(Record, frozen=True, tag_field="schema", tag=1):
             "arch": target.arch,
         }
         values = {**to_builtins(self), "target": names}
-        if not self.left_out:  # only a tree has it, and published documents lack it
-            del values["left_out"]
+        for name in ("left_out", "no_errata"):  # published documents lack them
+            if not values[name]:
+                del values[name]
         return json.dumps(values, indent=2, ensure_ascii=False) + "\n"
 
 

@@ -41,8 +41,8 @@ def table(patches: Sequence[Patch], known: Sequence[str]) -> Iterator[str]:
 
     The patches for musl come first, with all releases; then the errata, with those that have some.
     """
-    errata = [patch for patch in patches if patch.kind == "erratum"]
-    yield from _table([patch for patch in patches if patch.kind == "musl"], known, known)
+    errata = [patch for patch in patches if patch.is_erratum]
+    yield from _table([patch for patch in patches if not patch.is_erratum], known, known)
     if errata:
         faulty = {release for patch in errata for release in patch.releases}
         yield ""

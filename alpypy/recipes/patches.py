@@ -80,6 +80,11 @@ class Patch:
         return self.name.partition("@")[0]
 
     @property
+    def is_erratum(self) -> bool:
+        """Whether it mends a fault that the release has on every system."""
+        return self.kind == "erratum"
+
+    @property
     def digest(self) -> str:
         """SHA-256 of the diff alone, so that a reworded header rebuilds nothing."""
         return hashlib.sha256(self.body).hexdigest()
@@ -102,12 +107,14 @@ def load_patches(folder: Path, known: Sequence[str]) -> tuple[Patch, ...]:
 
     Raises:
         DataError: a header, a release or a diff is not usable, two files of a topic are for the
-            same release, or the folder does not exist.
+            same release, an erratum and another patch change the same file, or the folder does not
+            exist.
     """
     if not folder.is_dir():
         raise DataError(f"{folder} is not a folder", remedy="restore it")
     patches = tuple(_load(path, known) for path in sorted(folder.glob("*.patch"), key=_file_name))
     _refuse_overlap(patches)
+    _refuse_shared_files(patches)
     return patches
 
 
@@ -363,6 +370,26 @@ def _refuse_overlap(patches: Sequence[Patch]) -> None:
                     patch.path,
                     f"field Releases: {release} already has {other.name}",
                     "list every release in one variant of a topic only",
+                )
+
+
+def _refuse_shared_files(patches: Sequence[Patch]) -> None:
+    """Refuse an erratum that the other patches of its releases need, or that needs them: hunks
+    apply at exact lines, and all must fit without the errata too."""
+    others = {
+        (release, file): patch
+        for patch in patches
+        if not patch.is_erratum
+        for release in patch.releases
+        for file in patch.files
+    }
+    for patch in filter(lambda patch: patch.is_erratum, patches):
+        for place in ((release, file) for release in patch.releases for file in patch.files):
+            if place in others:
+                raise _bad(
+                    patch.path,
+                    f"{others[place].name} changes {place[1]} of {place[0]} too",
+                    "let an erratum and a patch for musl change different files",
                 )
 
 

@@ -52,7 +52,7 @@ class Recipe:
     which bring their own. ``tls`` is None where no TLS library is needed. ``packaging`` are the
     wheels that PyPy's package.py installs. ``source`` is None for a version that no release has:
     the user gives its tree, which decides on ``patches`` too (see fitting.py), and ``left_out``
-    are those that it does not need.
+    are those that it does not need. ``no_errata`` are topics of errata that the user does not want.
     """
 
     target: Target
@@ -75,6 +75,16 @@ class Recipe:
     programs: tuple[RpythonProgram, ...] = ()
     packaging: tuple[Source, ...] = ()
     left_out: tuple[LeftOutPatch, ...] = ()
+    no_errata: tuple[str, ...] = ()
+
+    def without_errata(self) -> Recipe:
+        """The recipe with the faults of the release, and only the patches for musl."""
+        errata = [patch for patch in self.patches if patch.is_erratum]
+        return replace(
+            self,
+            patches=tuple(patch for patch in self.patches if patch not in errata),
+            no_errata=tuple(patch.topic for patch in errata),
+        )
 
 
 @dataclass(frozen=True)

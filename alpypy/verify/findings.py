@@ -20,6 +20,8 @@ from alpypy.core.structs import read_toml
 from alpypy.recipes.spec import PypyVersion, Target
 
 FILE_NAME = "verify.toml"
+_ERRATA = "run.errata"  # the check whose subjects are topics of errata
+_NO_ERRATA = "a fault of this release of PyPy on every system: it was built with --no-errata"
 
 
 class Finding(Record, frozen=True):
@@ -97,13 +99,21 @@ class Policy(Record, frozen=True):
         """Whether a package is for building and not for running."""
         return any(fnmatchcase(name, pattern) for pattern in self.build_packages)
 
-    def judge(self, findings: Sequence[Finding], target: Target | None) -> tuple[Finding, ...]:
+    def judge(
+        self, findings: Sequence[Finding], target: Target | None, no_errata: tuple[str, ...] = ()
+    ) -> tuple[Finding, ...]:
         """The findings, each with its reason if the policy accepts it. Without a target, the policy
-        accepts none."""
+        accepts none.
+
+        Args:
+            no_errata: topics of errata whose faults the user kept.
+        """
         if target is None:
             return tuple(findings)
         entries = [entry for entry in self.allowed if entry.is_for(target)]
-        return tuple(_with_reason(finding, entries) for finding in findings)
+        any_message = re.compile("")
+        kept = Allowed(check=_ERRATA, subjects=no_errata, message=any_message, why=_NO_ERRATA)
+        return tuple(_with_reason(finding, [*entries, kept]) for finding in findings)
 
 
 class Recorder:

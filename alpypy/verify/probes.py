@@ -54,6 +54,7 @@ _PROBES = (
     "threads",
     "faulthandler",
     "multiprocessing",
+    "errata",
     "packages",
     "pip",
 )

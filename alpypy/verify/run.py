@@ -108,8 +108,9 @@ def verify(workspace: Workspace, tarball: Path, base_image: str, *, timeout: flo
             fixtures.write(folder)
             alpine = CleanAlpine(workspace, base_image, folder, timeout)
             probes.check(alpine, unpacked, digest, recorder)
-    target = unpacked.manifest.target if unpacked and unpacked.manifest else None
-    judged = recorder.policy.judge(recorder.findings, target)
+    described = unpacked.manifest if unpacked else None
+    target, kept = (described.target, described.no_errata) if described else (None, ())
+    judged = recorder.policy.judge(recorder.findings, target, kept)
     seconds = time.monotonic() - started
     date = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"
     return Report(tarball.name, digest, judged, recorder.checks, seconds, date)

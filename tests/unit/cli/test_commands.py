@@ -182,6 +182,11 @@ def test_jobs_are_a_number_in_the_request() -> None:
     assert options(*BOTH, "--jobs", "12").request().jobs == 12
 
 
+def test_errata_are_wanted_unless_the_user_says_no() -> None:
+    assert options(*BOTH).request().errata
+    assert not options(*BOTH, "--no-errata").request().errata
+
+
 def test_an_unknown_option_is_refused() -> None:
     with pytest.raises(ParseError, match="--kep"):
         parse("bootstrap", *BOTH, "--kep")

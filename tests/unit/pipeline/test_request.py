@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from msgspec import structs
 
+from alpypy.build.translate import translation_key
 from alpypy.core.archive import write_tarball
 from alpypy.core.errors import PatchError, SpecError
 from alpypy.core.files import file_digest
@@ -101,6 +102,19 @@ def test_a_version_without_a_tarball_is_refused(asked: str, part: str, root: Pat
     assert part in caught.value.what
     assert ("invoke bootstrap --pypy 2.7" in caught.value.remedy) == (asked == "2.7-7.3.22")
     assert "bootstrap --pypy 3.11" not in caught.value.remedy
+
+
+def test_without_errata_the_release_is_built_with_its_faults(root: Path) -> None:
+    target = Target("3.11-7.3.23", "3.23")
+    build, bare = (
+        resolve(project(root), BuildRequest(target, errata=errata)) for errata in (True, False)
+    )
+    assert {patch.is_erratum for patch in build.recipe.patches} == {True, False}
+    assert build.recipe.no_errata == ()
+    assert not any(patch.is_erratum for patch in bare.recipe.patches)
+    assert "bare-except-finally" in bare.recipe.no_errata
+    keys = {translation_key(made.recipe, "image", "source") for made in (build, bare)}
+    assert len(keys) == 2
 
 
 VERSION = "pypy/module/sys/version.py"

@@ -20,6 +20,7 @@ from msgspec import structs
 from alpypy.publish.index import Artifact, ReleasedTarball, ReleasedWheel, ReleaseIndex
 from alpypy.publish.page import notes, release_page
 from alpypy.publish.release import pages, write_pages
+from alpypy.recipes.manifest import AppliedPatch
 from alpypy.recipes.spec import Target
 from alpypy.verify.findings import Finding
 from alpypy.verify.run import Report
@@ -121,6 +122,15 @@ def test_what_was_made_with_the_kit_says_so() -> None:
         made = ReleaseIndex.of([one], URL)
         assert Page(release_page(made, flat=False)).text.count(words) == 1
         assert notes(made).splitlines()[-1].endswith(f" 2026-11-21; {words} |")
+
+
+def test_errata_stand_apart_from_patches_for_musl() -> None:
+    tarball = pypy(TARGET)
+    patches = (AppliedPatch("stdio", DIGEST), AppliedPatch("finally", DIGEST, erratum=True))
+    build = structs.replace(tarball.build, patches=patches, no_errata=("json",))
+    made = ReleaseIndex.of([replace(tarball, build=build)], URL)
+    text = " ".join(Page(release_page(made, flat=False)).text.split())
+    assert "Patchesstdio Erratafinally, json (left out) Compiler" in text
 
 
 def test_links_lead_to_files_beside_the_page() -> None:

@@ -11,7 +11,15 @@ from hypothesis import strategies as st
 from msgspec import structs
 
 from alpypy.core.errors import ArchiveError
-from alpypy.recipes.manifest import KitReplacement, Manifest, Need, Origin, PhaseCost, ProgramCheck
+from alpypy.recipes.manifest import (
+    AppliedPatch,
+    KitReplacement,
+    Manifest,
+    Need,
+    Origin,
+    PhaseCost,
+    ProgramCheck,
+)
 from alpypy.recipes.spec import Target
 from tests.manifests import DIGEST, MANIFEST
 
@@ -70,6 +78,17 @@ def test_a_kit_that_is_not_as_tested_is_told_and_others_say_nothing_of_it() -> N
         }
     ]
     assert Manifest.from_json(text).image == image
+
+
+def test_errata_are_marked_and_those_left_out_are_named() -> None:
+    assert "erratum" not in PYPY.to_json()
+    assert "no_errata" not in PYPY.to_json()
+    patches = (*PYPY.patches, AppliedPatch("finally", DIGEST, erratum=True))
+    manifest = structs.replace(PYPY, patches=patches, no_errata=("json",))
+    document = json.loads(manifest.to_json())
+    assert document["patches"][-1] == {"name": "finally", "sha256": DIGEST, "erratum": True}
+    assert document["no_errata"] == ["json"]
+    assert Manifest.from_json(manifest.to_json()) == manifest
 
 
 def changed(manifest: Manifest, path: str, value: Any) -> str:

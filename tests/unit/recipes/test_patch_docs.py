@@ -59,7 +59,7 @@ def test_the_table_says_which_file_serves_which_release(patches: tuple[Patch, ..
 
 def test_errata_have_a_table_of_their_own(patches: tuple[Patch, ...], tmp_path: Path) -> None:
     erratum = (HEADER + DIFF).replace("Glibc:", "Kind: erratum\nIssue: pypy/pypy#1\nGlibc:")
-    fields = {**FIELDS, "title": "match", "releases": "2.7-7.1.0"}
+    fields = {**FIELDS, "title": "match", "releases": "2.7-7.1.0", "file": "lib_pypy/a.py"}
     (tmp_path / "match.patch").write_text(erratum.format(**fields))
     lines = list(table(load_patches(tmp_path, KNOWN), KNOWN))
     assert lines[:-6] == list(table(patches, KNOWN))

@@ -115,13 +115,12 @@ class TestHeader:
         assert first.digest == reworded.digest != other.digest
 
     def test_a_patch_is_for_musl_unless_it_says_erratum(self, folder: Path) -> None:
-        assert load(folder, header() + diff(OLD, NEW)).kind == "musl"
+        patch = load(folder, header() + diff(OLD, NEW))
+        assert (patch.kind, patch.is_erratum, patch.issues) == ("musl", False, ())
         text = header(Kind="erratum", Issue="pypy/pypy#5490, uqfoundation/dill#756")
         erratum = load(folder, text + diff(OLD, NEW))
-        assert (erratum.kind, erratum.issues) == (
-            "erratum",
-            ("pypy/pypy#5490", "uqfoundation/dill#756"),
-        )
+        assert (erratum.kind, erratum.is_erratum) == ("erratum", True)
+        assert erratum.issues == ("pypy/pypy#5490", "uqfoundation/dill#756")
 
     @pytest.mark.parametrize("name", FIELDS)
     def test_a_field_may_not_be_missing_or_empty(self, folder: Path, name: str) -> None:
@@ -229,6 +228,15 @@ class TestReleases:
     )
     def test_refused_releases(self, folder: Path, text: str, says: str) -> None:
         assert says in refusal(folder, header(Releases=text) + diff(OLD, NEW))
+
+    def test_errata_and_other_patches_fit_without_each_other(self, folder: Path) -> None:
+        erratum = header(Kind="erratum", Issue="pypy/pypy#1", Releases="2.7-7.1.0..7.3.10")
+        (folder / "erratum.patch").write_text(erratum + diff(OLD, NEW))
+        (folder / "musl.patch").write_text(header() + diff(OLD, NEW))
+        assert len(load_patches(folder, KNOWN)) == 2
+        (folder / "musl.patch").write_text(header(Releases="2.7-7.3.9") + diff(OLD, NEW))
+        with pytest.raises(DataError, match=r"erratum.patch: musl changes rpython/rlib/a.py of 2"):
+            load_patches(folder, KNOWN)
 
     def test_two_variants_of_a_topic_for_one_release(self, folder: Path) -> None:
         text = header(Releases="2.7-7.0.0..7.1.0") + diff(OLD, NEW)

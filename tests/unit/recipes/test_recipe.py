@@ -197,6 +197,15 @@ def test_translator_shares_the_image_of_its_target() -> None:
     assert small.memory_mib <= recipe.memory_mib
 
 
+def test_a_recipe_without_errata_has_the_other_patches_and_says_what_it_lacks() -> None:
+    recipe = CATALOG.recipe(Target("3.11-7.3.23", "3.23"))
+    without = recipe.without_errata()
+    assert {"bare-except-finally", "match-rest-name"} <= set(without.no_errata)
+    assert all(not patch.is_erratum for patch in without.patches)
+    assert len(without.patches) + len(without.no_errata) == len(recipe.patches)
+    assert without.without_errata().patches == without.patches
+
+
 STACK = "-DTHREAD_STACK_SIZE=0x100000"
 GCC_14 = [
     "-Wno-error=incompatible-pointer-types",

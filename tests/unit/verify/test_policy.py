@@ -86,6 +86,15 @@ def test_without_a_target_or_for_another_program_nothing_is_accepted(policy: Pol
     assert policy.judge([WINDOWS], QUICKSTART) == (WINDOWS,)
 
 
+def test_a_fault_that_the_user_kept_is_accepted_and_no_other(policy: Policy) -> None:
+    kept = Finding("run.errata", "json-int-subclass", "the number: expected 7, got 'a name'")
+    other = Finding("run.errata", "match-rest-name", kept.message)
+    judged = policy.judge([kept, other], PY3, ("json-int-subclass",))
+    assert [finding.allowed is not None for finding in judged] == [True, False]
+    assert "--no-errata" in str(judged[0])
+    assert policy.judge([kept], PY3) == (kept,)
+
+
 @pytest.mark.parametrize("name", ["gcc", "musl-dev", "openssl-dev", "make", "binutils", "g++"])
 def test_build_packages(policy: Policy, name: str) -> None:
     assert policy.is_build_package(name)

@@ -11,7 +11,11 @@ from typing import Any
 
 import pytest
 
-PROBES = Path(__file__).resolve().parents[3] / "dockerfiles/verify/probes"
+from alpypy.recipes.recipe import load_catalog
+
+ROOT = Path(__file__).resolve().parents[3]
+PROBES = ROOT / "dockerfiles/verify/probes"
+ERRATA = PROBES / "probe_errata.py"
 CHECKS = """
 import os, signal, sys, time
 from probing import Probe, equal, error_of, expect, output_of
@@ -136,6 +140,7 @@ def test_a_module_that_is_not_there_is_told() -> None:
 # how deep it goes, so that a small stack is overrun.
 GOOD_PYTHON = {
     "compression": r"$",
+    "errata": r"$",
     "expat": r"$",
     "faulthandler": r"$",
     "locale": r"$",
@@ -149,3 +154,43 @@ def test_a_probe_finds_nothing_in_a_good_python(name: str) -> None:
     assert document["checks"] > 1
     found = [one for one in document["failures"] if not re.match(GOOD_PYTHON[name], one["subject"])]
     assert found == []
+
+
+def test_every_erratum_has_a_check() -> None:
+    text = (PROBES / "probe_errata.py").read_text()
+    named = set(re.findall(r'probe\.add\("([^"]+)"', text))
+    topics = {patch.topic for patch in load_catalog(ROOT).patches if patch.is_erratum}
+    assert topics <= named
+
+
+# What a Python does as the releases with the fault do, by the check that must find it.
+FAULTS = {
+    "json-int-subclass": (
+        "json.dumps = lambda value, **options: dumps(value, **options).replace(': 7', ': a name')"
+    ),
+    "json-delete-character": (
+        "json.dumps = lambda value, **options: dumps(value, **options).replace('\\x7f', '\\x7f\"')"
+    ),
+    "pickle-subclasses": (
+        "class Memo(dict):\n"
+        "    def __setitem__(self, key, value):\n"
+        "        dict.__setitem__(self, value[1] if value[1] != ['shared'] else 'x', value)\n"
+        "start = pickle._Pickler.__init__\n"
+        "def init(self, *words):\n"
+        "    start(self, *words)\n"
+        "    self.memo = Memo()\n"
+        "pickle._Pickler.__init__ = init"
+    ),
+    "cpyext-methods": "inspect.ismethoddescriptor = lambda thing: False",
+}
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_a_fault_of_a_release_is_found_where_it_is_simulated(name: str, tmp_path: Path) -> None:
+    words = "import inspect, json, pickle\ndumps = json.dumps\n"
+    probe = (
+        f"{words}{FAULTS[name]}\nimport runpy\nrunpy.run_path({str(ERRATA)!r}, {{}}, '__main__')"
+    )
+    script = tmp_path / "faulty.py"
+    script.write_text(probe)
+    assert name in [failure["subject"] for failure in run(script, {})["failures"]]
