@@ -5,7 +5,6 @@ it lays out is what counts; its archive is not reproducible.
 """
 from __future__ import print_function
 
-import glob
 import os
 import runpy
 import subprocess
@@ -36,10 +35,9 @@ def remove_stale(folder):
 def offer_wheels():
     """Let package.py's `pip install` take the wheels that are here; there is no network.
 
-    From Python 3.12 on it installs setuptools, because there is no distutils any more.
+    From Python 3.12 on it installs setuptools, because there is no distutils any more. The
+    translation has installed pip.
     """
-    [pypy] = glob.glob(os.path.join(TREE, "pypy/goal/pypy3.*-c"))
-    subprocess.check_call([pypy, "-m", "ensurepip"])
     os.environ["PIP_NO_INDEX"] = "1"
     os.environ["PIP_FIND_LINKS"] = WHEELS
 
