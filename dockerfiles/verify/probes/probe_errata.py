@@ -58,7 +58,22 @@ def finally_runs_once():
         equal(log, wanted + ["raised"], "what %s did" % function.__name__)
 
 
+def look_up(thing):
+    """It needs just this: an "or" of two that the same return follows, and then a failure."""
+    try:
+        if (getattr(thing, "a", 0) and getattr(thing, "b", 0)) or getattr(thing, "c", 0):
+            return "found"
+        return {}[thing]
+    except KeyError:
+        return "caught"
+
+
+def handler_catches():
+    equal(look_up(object()), "caught", "what became of the KeyError")
+
+
 probe.add("bare-except-finally", finally_runs_once)
+probe.add("exception-table-edges", handler_catches)
 
 
 class Named(int):
