@@ -134,7 +134,9 @@ def _base(engine: Engine, reference: str, alpine: str, arch: str) -> BaseImage:
 
 def _fetch_rootfs(workspace: Workspace, alpine: Alpine, arch: str) -> Path:
     version, rootfs = alpine.version, alpine.rootfs.get(arch)
-    hint = f"if you cannot reach Alpine's mirrors, run: {typed('kit', alpine=version)}"
+    own = kits.wheel_alpine(workspace.data)
+    choose = "" if version == own else f"choose --alpine {own} and "
+    hint = f"if you cannot reach Alpine's mirrors, {choose}run: {typed('kit', alpine=own)}"
     if rootfs is None:
         raise ImageError(
             f"versions/alpine.toml has no root file system of Alpine {version} for {arch},"

@@ -6,7 +6,7 @@ import contextlib
 import os
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn
 
@@ -14,13 +14,18 @@ from alpypy.cli import common
 from alpypy.cli.command import command
 from alpypy.cli.options import ALPINE, ARCH, MIRROR, Option
 from alpypy.core.log import say
-from alpypy.recipes.spec import Target
 
 if TYPE_CHECKING:
     from alpypy.pipeline.bootstrap import Builder, Outcome, PlannedStage
     from alpypy.pipeline.request import BuildRequest, ResolvedBuild
 
-_PYPY = Option("what to build: 3.11-7.3.22, or rpython-0.2.1 for the quickstart")
+_PYPY = Option("what to build: 3.11-8.0.0, 3.11 for its newest, or 3.12-8.0.0-alpha of a --source")
+_QUICKSTART = Option(
+    "what to build: rpython-0.2.1 (default), rpython-0.2.1-jit, or 3.11 as bootstrap"
+)
+_QUICKSTART_ALPINE = Option(
+    "for which Alpine: 3.24 (default: the newest, or the kit's where no mirror is in reach)"
+)
 _KEEP = Option("leave the working directory after a failure")
 _DIRECT = Option("translate with CPython in one pass, without a PyPy between")
 _WITH_PYPY = Option("tarball of a PyPy 2.7 for this Alpine, or its version")
@@ -29,14 +34,14 @@ _WITH_PYPY = Option("tarball of a PyPy 2.7 for this Alpine, or its version")
 @dataclass(frozen=True, kw_only=True)
 class _Build:
     pypy: Annotated[str, _PYPY]
-    alpine: Annotated[str, ALPINE]
+    alpine: Annotated[str | None, ALPINE] = None
     arch: Annotated[str, ARCH] = "x86_64"
     release_version: Annotated[
         str | None, Option("package under another version (also PYPY_RELEASE_VERSION)")
     ] = None
     source: Annotated[
         tuple[Path, ...],
-        Option("archive or checkout of PyPy to use instead of the release's; repeatable"),
+        Option("archive or checkout of PyPy, or repository@branch, to build it from; repeatable"),
     ] = ()
     mirror: Annotated[tuple[str, ...], MIRROR] = ()
     base_image: Annotated[
@@ -52,10 +57,11 @@ class _Build:
     ) -> BuildRequest:
         """What is to be built, and how."""
         from alpypy.pipeline.request import BuildRequest
+        from alpypy.recipes.choice import Wanted
 
         version = self.release_version or os.environ.get("PYPY_RELEASE_VERSION") or None
         return BuildRequest(
-            target=Target.named(self.pypy, self.alpine, self.arch, version),
+            target=common.target(Wanted(self.pypy, self.alpine, self.arch, version), self.source),
             sources=self.source,
             base_image=self.base_image,
             with_pypy=with_pypy,
@@ -94,22 +100,25 @@ class PlanOptions(_Build):
 class QuickstartOptions(BootstrapOptions):
     """Options of ``quickstart``: those of ``bootstrap``, with a target for who gives none."""
 
-    pypy: Annotated[str, _PYPY] = "rpython-0.2.1"
-    alpine: Annotated[str, ALPINE] = "3.23"
+    pypy: Annotated[str, _QUICKSTART] = "rpython-0.2.1"
+    alpine: Annotated[str | None, _QUICKSTART_ALPINE] = None
 
 
 @command(QuickstartOptions)
 def quickstart(options: QuickstartOptions) -> None:
     """Install what this machine lacks, then bootstrap: without options, a program in minutes."""
-    from alpypy.cli.machine import ready
+    from alpypy.cli.machine import alpine_in_reach, ready
     from alpypy.core.progress import followed_by
     from alpypy.pipeline.bootstrap import Builder, expected_seconds
     from alpypy.pipeline.request import resolve
 
     project = common.project(options.mirror)
+    own_base = options.base_image is not None or options.arch != "x86_64"
+    if options.alpine is None and not own_base:
+        options = replace(options, alpine=alpine_in_reach(project))
     build = resolve(project, options.request(keep=options.keep, direct=options.direct))
     _say_left_out(build)
-    alpine = None if options.base_image or options.arch != "x86_64" else options.alpine
+    alpine = None if own_base else build.recipe.target.alpine
     with contextlib.ExitStack() as stack:
         with followed_by(expected_seconds(project, build)):
             workspace = stack.enter_context(ready(project, alpine, build.downloads))
@@ -153,6 +162,9 @@ def _builder(request: BuildRequest, mirrors: Sequence[str]) -> Iterator[Builder]
 
 
 def _say_left_out(build: ResolvedBuild) -> None:
+    """Say what a tree is called, and which patches it does not take."""
+    if build.recipe.target.names_tree:
+        say(f"the tree is {build.recipe.target.folder}")
     for patch in build.recipe.left_out:
         say(f"{patch.name} is left out: {patch.reason}")
     for topic in build.recipe.no_errata:

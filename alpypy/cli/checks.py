@@ -60,7 +60,8 @@ class CheckOptions:
     """Options of ``check``."""
 
     pypy: Annotated[
-        str | None, Option("the release whose tarball in artifacts/ is checked: 3.11-7.3.22")
+        str | None,
+        Option("the PyPy in artifacts/ that is checked: 3.11-8.0.0, or 3.11 for its newest"),
     ] = None
     alpine: Annotated[str | None, ALPINE] = None
     arch: Annotated[str | None, ARCH] = None
@@ -127,11 +128,13 @@ def _refuse_beside_reference(options: CheckOptions) -> None:
 
 
 def _target(options: CheckOptions) -> Target:
-    if not (options.pypy and options.alpine):
+    from alpypy.recipes.choice import Wanted
+
+    if not options.pypy:
         raise SpecError(
             "there is nothing to check",
-            remedy="name a tarball with --pypy 3.11-7.3.22 --alpine 3.23, or an interpreter of this"
-            " machine with --reference /usr/bin/pypy3",
+            remedy="name a tarball with --pypy 3.11-8.0.0, or an interpreter of this machine with"
+            " --reference /usr/bin/pypy3",
         )
     arch = options.arch or "x86_64"
-    return Target.named(options.pypy, options.alpine, arch, options.release_version)
+    return common.made(Wanted(options.pypy, options.alpine, arch, options.release_version))

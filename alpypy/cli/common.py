@@ -10,13 +10,40 @@ from alpypy.core.folders import ROOT, artifacts_folder, cache_folder
 from alpypy.core.log import say
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from alpypy.core.project import Project
     from alpypy.engine.workspace import Workspace
+    from alpypy.recipes.choice import Wanted
+    from alpypy.recipes.spec import Target
 
 
 def show(line: str) -> None:
     """Print one line of a command's result at once, also into a pipe."""
     print(line, flush=True)
+
+
+def target(wanted: Wanted, sources: Sequence[Path] = ()) -> Target:
+    """What is to be built for which Alpine; says what it chose of it.
+
+    Args:
+        sources: the user's own, which say what a mere language means.
+    """
+    from alpypy.recipes.choice import choose
+    from alpypy.recipes.local_source import stated_version
+
+    cache = cache_folder()
+    choice = choose(ROOT, wanted, (stated_version(path, cache) for path in sources))
+    if choice.words:
+        say(choice.words)
+    return choice.target
+
+
+def made(wanted: Wanted) -> Target:
+    """The PyPy in artifacts/ that is meant; says what it chose of it."""
+    from alpypy.recipes.artifacts import with_commit
+
+    return with_commit(artifacts_folder(), target(wanted))
 
 
 def project(mirrors: Sequence[str] = ()) -> Project:

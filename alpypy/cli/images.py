@@ -8,7 +8,8 @@ from typing import Annotated
 from alpypy.cli import common
 from alpypy.cli.command import command
 from alpypy.cli.options import ALPINE, ARCH, MIRROR, PACKAGED_AS, Option
-from alpypy.recipes.spec import RUNTIME_REPOSITORY, Target
+from alpypy.core.folders import ROOT
+from alpypy.recipes.spec import RUNTIME_REPOSITORY
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -16,9 +17,12 @@ class ImageOptions:
     """Options of ``image``."""
 
     pypy: Annotated[
-        str, Option("the release whose tarball in artifacts/ the image is made of: 3.11-7.3.22")
+        str,
+        Option(
+            "the PyPy in artifacts/ that the image is made of: 3.11-8.0.0, or 3.11 for its newest"
+        ),
     ]
-    alpine: Annotated[str, ALPINE]
+    alpine: Annotated[str | None, ALPINE] = None
     arch: Annotated[str, ARCH] = "x86_64"
     release_version: Annotated[str | None, PACKAGED_AS] = None
     repository: Annotated[
@@ -46,8 +50,11 @@ def image(options: ImageOptions) -> None:
     """Make the image to run programs on out of a verified tarball, and push it."""
     from alpypy.engine import registry
     from alpypy.images.runtime import ImageRequest, make, resolve
+    from alpypy.recipes.choice import Wanted
 
-    target = Target.named(options.pypy, options.alpine, options.arch, options.release_version)
+    target = common.made(
+        Wanted(options.pypy, options.alpine, options.arch, options.release_version)
+    )
     request = ImageRequest(
         target, options.repository, options.dev, options.base_image, options.fresh
     )
@@ -64,7 +71,10 @@ def image(options: ImageOptions) -> None:
 class KitOptions:
     """Options of ``kit``."""
 
-    alpine: Annotated[str, ALPINE] = "3.23"
+    alpine: Annotated[
+        str | None,
+        Option("for which Alpine: 3.23 (default: the one that it can make out of nothing)"),
+    ] = None
     base_image: Annotated[
         str | None,
         Option("an Alpine image, or a root file system's tarball (default alpine:<version>)"),
@@ -75,8 +85,9 @@ class KitOptions:
 @command(KitOptions)
 def kit(options: KitOptions) -> None:
     """Make the base image that builds where only PyPI and Debian mirrors are in reach."""
-    from alpypy.offline.kit import prepare
+    from alpypy.offline.kit import prepare, wheel_alpine
 
+    alpine = options.alpine or wheel_alpine(ROOT)
     with common.workspace(common.project(options.mirror)) as own:
-        made = prepare(own, options.alpine, options.base_image)
+        made = prepare(own, alpine, options.base_image)
     common.show(f"{made.reference} is ready, made on {made.base}")

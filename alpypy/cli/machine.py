@@ -7,6 +7,7 @@ mirrors are out of reach.
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import shutil
 import subprocess
@@ -29,6 +30,7 @@ from alpypy.engine.private import nothing_to_start
 from alpypy.engine.workspace import Workspace
 from alpypy.offline import kit
 from alpypy.offline.wheel_disk import missing_packages
+from alpypy.recipes.choice import newest_alpine
 
 ALPINE = "3.23"  # for the tests: the one that the kit can make out of nothing
 _ENGINE = ("docker.io", "iptables")
@@ -85,6 +87,17 @@ def engine_missing() -> bool:
     return True
 
 
+def alpine_in_reach(project: Project) -> str | None:
+    """The Alpine for who names none: None, for the newest, where Alpine's mirrors have it; else the
+    one that the kit can be made of without them."""
+    newest, own = newest_alpine(project.data), kit.wheel_alpine(project.data)
+    if not out_of_reach(newest):
+        return None
+    project.say(f"Alpine {own}, for Alpine's mirrors are out of reach, and its kit needs none")
+    return own
+
+
+@functools.cache  # where nothing answers, asking takes seconds
 def out_of_reach(alpine: str) -> bool:
     """Whether Alpine's mirror does not answer for a version's packages."""
     index = f"{_MIRROR}/v{alpine}/main/x86_64/APKINDEX.tar.gz"

@@ -133,7 +133,7 @@ def _declared(options: Any) -> Iterator[_Declared]:
 
 
 # Options that several commands have.
-ALPINE = Option("for which Alpine: 3.23")
+ALPINE = Option("for which Alpine: 3.24 (default: the newest)")
 ARCH = Option("x86_64 (default) or aarch64; the engine must run it")
 MIRROR = Option("address below which files are looked for first; repeatable")
 PACKAGED_AS = Option("the version that the PyPy was packaged under, if another")

@@ -70,8 +70,10 @@ def publish(options: PublishOptions) -> None:
 class DownloadOptions:
     """Options of ``download``."""
 
-    pypy: Annotated[str, Option("which PyPy: 3.11-7.3.22")]
-    alpine: Annotated[str, Option("for which Alpine: 3.23")]
+    pypy: Annotated[str, Option("which PyPy: 3.11-8.0.0, or 3.11 for its newest in the release")]
+    alpine: Annotated[
+        str | None, Option("for which Alpine: 3.24 (default: the newest in the release)")
+    ] = None
     arch: Annotated[str, Option("x86_64 or aarch64")] = "x86_64"
     from_: Annotated[
         str | None, Option("address of the release (default: url in versions/release.toml)")
@@ -90,12 +92,24 @@ def download(options: DownloadOptions) -> None:
     place = DownloadSettings(
         options.from_ or default_url(load_settings(ROOT)), cache_folder(), artifacts_folder()
     )
-    target = Target.named(options.pypy, options.alpine, options.arch)
-    path, tarball = fetch(place, target)
+    path, tarball = fetch(place, _meant(place.url, options))
     common.show(str(path))
     folder = unpack(path, options.extract) if options.extract else None
     for line in next_steps(path, tarball, folder):
         say(line)
+
+
+def _meant(url: str, options: DownloadOptions) -> Target:
+    """The PyPy to download; says which one it is if the options do not say it in full."""
+    from alpypy.publish.download import offered, read_index
+    from alpypy.recipes.choice import Wanted
+
+    wanted = Wanted(options.pypy, options.alpine, options.arch)
+    if options.alpine and not wanted.names_language:
+        return Target.named(options.pypy, options.alpine, options.arch)
+    choice = offered(read_index(url), wanted)
+    say(choice.words or "")
+    return choice.target
 
 
 def _release_folder() -> Path:

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Annotated
 
 from alpypy.cli import common
 from alpypy.cli.command import command
-from alpypy.cli.options import ARCH, MIRROR, PACKAGED_AS, Option
+from alpypy.cli.options import ALPINE, ARCH, MIRROR, PACKAGED_AS, Option
 from alpypy.core.folders import ROOT, artifacts_folder
 
 if TYPE_CHECKING:
     from alpypy.wheels.recipe import WheelData
-    from alpypy.wheels.request import Request
+    from alpypy.wheels.request import Interpreter, Request
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,8 +27,13 @@ class WheelsOptions:
             positional=True,
         ),
     ]
-    python: Annotated[str, Option("pypy3.11-7.3.22 for a PyPy of artifacts/, or 3.12 for CPython")]
-    alpine: Annotated[str, Option("for which Alpine (default: 3.23)")] = "3.23"
+    python: Annotated[
+        str,
+        Option(
+            "pypy3.11-8.0.0 for a PyPy in artifacts/, pypy3.11 for its newest, 3.12 for CPython"
+        ),
+    ]
+    alpine: Annotated[str | None, ALPINE] = None
     arch: Annotated[str, ARCH] = "x86_64"
     release_version: Annotated[str | None, PACKAGED_AS] = None
     bundle: Annotated[
@@ -46,16 +51,26 @@ class WheelsOptions:
 
     def request(self, data: WheelData) -> Request:
         """Which wheels are wanted, for which interpreter."""
-        from alpypy.wheels.request import Request, read_interpreter, read_wanted
+        from alpypy.wheels.request import Request, read_wanted
 
         return Request(
             wanted=read_wanted(self.requirements),
-            interpreter=read_interpreter(self.python, self.alpine, self.arch, self.release_version),
+            interpreter=self._interpreter(),
             out=self.out or artifacts_folder() / "wheels",
             bundle=self.bundle,
             tls=data.require_tls(self.tls),
             image=self.image,
         )
+
+    def _interpreter(self) -> Interpreter:
+        from alpypy.recipes.choice import Wanted, newest_alpine
+        from alpypy.wheels.request import pypy_interpreter, read_interpreter
+
+        arch, version = self.arch, self.release_version
+        if self.python.startswith("pypy"):
+            wanted = Wanted(self.python.removeprefix("pypy"), self.alpine, arch, version)
+            return pypy_interpreter(common.made(wanted))
+        return read_interpreter(self.python, self.alpine or newest_alpine(ROOT), arch, version)
 
 
 @command(WheelsOptions)

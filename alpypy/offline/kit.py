@@ -59,6 +59,11 @@ def reference(alpine: str) -> str:
     return f"alpypy-kit:alpine{alpine}"
 
 
+def wheel_alpine(root: Path) -> str:
+    """The Alpine that a kit can be made of out of nothing, for it is in a wheel of PyPI."""
+    return load_contents(root / "versions").kit.wheel.alpine
+
+
 def development_packages(root: Path) -> frozenset[str]:
     """Names of the packages that a kit has to build with (and those of the tools it needs)."""
     contents = load_contents(root / "versions")

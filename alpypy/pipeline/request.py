@@ -12,6 +12,7 @@ from alpypy.core.files import file_digest
 from alpypy.core.program import typed
 from alpypy.core.project import Project
 from alpypy.core.source import Source
+from alpypy.recipes.artifacts import with_commit
 from alpypy.recipes.fitting import fitted_patches, require_fit
 from alpypy.recipes.local_source import (
     LocalSource,
@@ -157,7 +158,7 @@ def _given_pypy(artifacts: Path, translator: str, request: BuildRequest) -> Give
         return None
     path = Path(given)
     if not path.is_file():
-        path = artifacts / _pypy2_target(given, translator, target).tarball
+        path = artifacts / _pypy2_target(artifacts, given, translator, target).tarball
     if not path.is_file():
         raise SpecError(
             f"--with-pypy {given}: neither that file nor artifacts/{path.name} exists",
@@ -174,11 +175,11 @@ def _given_pypy(artifacts: Path, translator: str, request: BuildRequest) -> Give
     return GivenPypy(BuiltTarball(path, file_digest(path)))
 
 
-def _pypy2_target(given: str, translator: str, target: Target) -> Target:
+def _pypy2_target(artifacts: Path, given: str, translator: str, target: Target) -> Target:
     """The target of a version in --with-pypy: a PyPy 2.7, because only that translates."""
     try:
-        if PypyVersion.parse(given).language == _TRANSLATES:
-            return Target(given, target.alpine, target.arch)
+        if PypyVersion.parse(given.partition("+")[0]).language == _TRANSLATES:
+            return with_commit(artifacts, Target.named(given, target.alpine, target.arch))
         problem = f"is not a PyPy {_TRANSLATES}, and only that translates"
     except SpecError:
         problem = "is neither a file nor a PyPy version"

@@ -15,6 +15,7 @@ from alpypy.core.program import typed
 from alpypy.core.redact import without_login
 from alpypy.core.source import Source
 from alpypy.publish.index import FILE_NAME, ReleasedTarball, ReleaseIndex, parse
+from alpypy.recipes.choice import Choice, Wanted
 from alpypy.recipes.spec import PypyVersion, Target
 
 
@@ -69,6 +70,29 @@ def read_index(url: str) -> ReleaseIndex:
         return parse(path.read_bytes(), f"{without_login(url).rstrip('/')}/{FILE_NAME}")
 
 
+def offered(index: ReleaseIndex, wanted: Wanted) -> Choice:
+    """The PyPy of a release that is meant where the version or the Alpine is short or left out: the
+    newest one that fits, and on the newest Alpine. A tree counts only if no release fits.
+
+    Raises:
+        SpecError: nothing fits; the message lists the PyPys that the release has.
+    """
+    fitting = [tarball.target for tarball in index.tarballs if _fits(tarball.target, wanted)]
+    releases = [target for target in fitting if not target.names_tree]
+    if not fitting:
+        asked = f"PyPy {wanted.pypy} for Alpine {wanted.alpine or '(any)'}, {wanted.arch}"
+        raise _not_there(index, "the release", asked)
+    target = (releases or fitting)[0]
+    return Choice(target, f"PyPy {target.version} on Alpine {target.alpine} (the newest there)")
+
+
+def _fits(target: Target, wanted: Wanted) -> bool:
+    pypy = target.version == wanted.pypy
+    if wanted.names_language:
+        pypy = PypyVersion.parse(target.release).language == wanted.pypy
+    return pypy and target.arch == wanted.arch and wanted.alpine in (None, target.alpine)
+
+
 def next_steps(path: Path, tarball: ReleasedTarball, folder: Path | None) -> list[str]:
     """What to type after a download; ``folder`` is the PyPy's own, when it was unpacked."""
     program = tarball.build.executables[0]
@@ -85,10 +109,16 @@ def _choose(index: ReleaseIndex, wanted: Target, where: str) -> ReleasedTarball:
         if _key(tarball.target) == _key(wanted):
             return tarball
     PypyVersion.parse(wanted.release)  # raises an error that shows the form, if it is not a version
+    raise _not_there(
+        index, where, f"PyPy {wanted.version} for Alpine {wanted.alpine}, {wanted.arch}"
+    )
+
+
+def _not_there(index: ReleaseIndex, where: str, asked: str) -> SpecError:
     targets = (tarball.target for tarball in index.tarballs)
     there = [f"{target.version} on Alpine {target.alpine}, {target.arch}" for target in targets]
-    raise SpecError(
-        f"{where} has no PyPy {wanted.version} for Alpine {wanted.alpine}, {wanted.arch}",
+    return SpecError(
+        f"{where} has no {asked}",
         remedy="\n    ".join(["it has:", *there]) if there else "it does not have any PyPy",
     )
 

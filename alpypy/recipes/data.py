@@ -21,12 +21,18 @@ from alpypy.core.structs import read_toml
 from alpypy.recipes.spec import ARCHITECTURES, PypyVersion
 
 Arch = Annotated[str, text("|".join(ARCHITECTURES), " or ".join(ARCHITECTURES))]
-_AlpineName = Annotated[str, text(r"[0-9]+\.[0-9]+", "an Alpine release such as 3.9 or 3.23")]
+_AlpineName = Annotated[str, text(r"[0-9]+\.[0-9]+", "an Alpine release such as 3.9 or 3.24")]
 _PypyName = Annotated[
-    str, text(r"[23]\.[0-9]{1,4}-[0-9]{1,4}(\.[0-9]{1,4}){2}", "a PyPy version such as 3.11-7.3.22")
+    str, text(r"[23]\.[0-9]{1,4}-[0-9]{1,4}(\.[0-9]{1,4}){2}", "a PyPy version such as 3.11-8.0.0")
 ]
 _VariantName = Annotated[str, text(r"[a-z][a-z0-9]*", "a word of lower-case letters")]
 _RpythonName = Annotated[str, text(r"rpython-[0-9.]+", "a version such as rpython-0.2.1")]
+
+
+class PypyRelease(Source, frozen=True, kw_only=True):
+    """A PyPy's source, and whether PyPy calls the release stable, and not alpha or beta."""
+
+    stable: bool = True
 
 
 class AlpineEntry(Record, frozen=True):
@@ -199,12 +205,12 @@ class TranslationData(Record, frozen=True):
 
 
 AlpineData = dict[_AlpineName, AlpineEntry]
-PypyData = dict[_PypyName, Source]
+PypyData = dict[_PypyName, PypyRelease]
 QuickstartData = dict[_RpythonName, QuickstartEntry]
 Python2Data = dict[str, Python2]
 
 
-def load_pypys(folder: Path) -> dict[str, Source]:
+def load_pypys(folder: Path) -> dict[str, PypyRelease]:
     """The PyPys of pypy.toml, oldest first.
 
     Raises:

@@ -9,9 +9,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from alpypy.core.errors import DigestError, SpecError
+from alpypy.core.errors import DigestError, DownloadError, SpecError
 from alpypy.core.fetch import Fetcher
 from alpypy.core.files import file_digest, whole_file
+from alpypy.core.source import Source
 from alpypy.core.unpack import read_through, unpack, unpack_some
 from alpypy.recipes.checkout import (
     archived_commit,
@@ -98,6 +99,15 @@ def identify(path: Path, cache: Path) -> LocalSource:
     with whole_file(memo) as temporary:
         temporary.write_text(json.dumps(asdict(local)), encoding="utf-8")
     return local
+
+
+def stated_version(path: Path, cache: Path) -> str:
+    """The version that a local source states; of a checkout nothing else is read.
+
+    Raises:
+        SpecError, ArchiveError: as ``identify``.
+    """
+    return checkout_release(path) if path.is_dir() else identify(path, cache).release
 
 
 def _at_hand(path: Path, cache: Path) -> Path:
@@ -187,8 +197,8 @@ def open_source(
         origin = Origin(sha256=source.sha256, verified=True, url=source.url)
         return OpenedSource(
             source.sha256,
-            lambda: fetcher.fetch(source),
-            lambda work: unpack(fetcher.fetch(source), work),
+            lambda: _fetched(fetcher, source, release),
+            lambda work: unpack(_fetched(fetcher, source, release), work),
             origin,
         )
     local = matching[-1]
@@ -197,6 +207,19 @@ def open_source(
     name = Path(local.path).resolve().name
     origin = Origin(local.sha256, verified, path=name, commit=local.commit)
     return OpenedSource(local.sha256, lambda: None, lambda work: _lay_out(local, work), origin)
+
+
+def _fetched(fetcher: Fetcher, source: Source, release: str) -> Path:
+    try:
+        return fetcher.fetch(source)
+    except DownloadError as error:
+        if not source.pypi:  # not RPython's
+            language, _, number = release.partition("-")
+            error.remedy += (
+                f"; or give the source of {release} with --source: an archive, a checkout, or a"
+                f" repository and its tag, pypy.git@release-pypy{language}-v{number}"
+            )
+        raise
 
 
 def _only_a_tree(target: Target) -> SpecError:

@@ -60,7 +60,7 @@ class PypyVersion:
         if match is None:
             raise SpecError(
                 f"{text!r} is not a PyPy version",
-                remedy="write <language>-<release>, for example 3.11-7.3.22",
+                remedy="write <language>-<release>, for example 3.11-8.0.0",
             )
         return cls(match["language"], match["release"], match["stage"] or "")
 
@@ -106,7 +106,7 @@ class Target:
     def __post_init__(self) -> None:
         if not _ALPINE.fullmatch(self.alpine):
             raise SpecError(
-                f"{self.alpine!r} is not an Alpine version", remedy="write it as 3.9 or 3.23"
+                f"{self.alpine!r} is not an Alpine version", remedy="write it as 3.9 or 3.24"
             )
         if self.arch not in ARCHITECTURES:
             raise SpecError(
@@ -214,6 +214,6 @@ def _named(file_name: str) -> re.Match[str]:
     if match is None:
         raise SpecError(
             f"{file_name!r} is not the name of a tarball of alpypy",
-            remedy="such a name ends in -alpine3.23.tar.bz2, or -alpine3.23-aarch64.tar.bz2",
+            remedy="such a name ends in -alpine3.24.tar.bz2, or -alpine3.24-aarch64.tar.bz2",
         )
     return match

@@ -60,10 +60,25 @@ class Interpreter:
     @property
     def short(self) -> str:
         """For tags of images: pp3.11-7.3.22, py3.12."""
-        return f"{'pp' if self.pypy else 'py'}{self.version}"
+        return f"{'pp' if self.pypy else 'py'}{self._named.replace('+', '_')}"
+
+    @property
+    def _named(self) -> str:
+        """The version, with the commit if it is one of a tree."""
+        return self.target.version if self.pypy and self.target.names_tree else self.version
 
     def __str__(self) -> str:
-        return f"{'pypy' if self.pypy else ''}{self.version}"
+        return f"{'pypy' if self.pypy else ''}{self._named}"
+
+
+def pypy_interpreter(target: Target) -> Interpreter:
+    """The PyPy of a target.
+
+    Raises:
+        SpecError: it is not a PyPy.
+    """
+    version = PypyVersion.parse(target.release)
+    return Interpreter(str(version), True, target.alpine, target.arch, target.release_version)
 
 
 def read_interpreter(
@@ -75,12 +90,12 @@ def read_interpreter(
         SpecError: it has another form, or the Alpine, architecture or release version is wrong.
     """
     if text.startswith("pypy"):
-        version = PypyVersion.parse(text.removeprefix("pypy"))
-        return Interpreter(str(version), True, alpine, arch, release_version)
+        target = Target.named(text.removeprefix("pypy"), alpine, arch, release_version)
+        return pypy_interpreter(target)
     if not _CPYTHON.fullmatch(text):
         raise SpecError(
             f"--python is {text!r}, which names no Python that alpypy can build wheels for",
-            remedy="write --python pypy3.11-7.3.22 for a PyPy in artifacts/, or --python 3.12 for"
+            remedy="write --python pypy3.11-8.0.0 for a PyPy in artifacts/, or --python 3.12 for"
             " CPython in Docker Hub's python image",
         )
     if release_version:

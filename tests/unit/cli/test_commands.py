@@ -14,6 +14,7 @@ from invoke.parser.parser import Parser
 from alpypy.cli.builds import BootstrapOptions
 from alpypy.cli.options import read
 from alpypy.cli.program import Program, namespace
+from alpypy.core import log
 from alpypy.pipeline.request import BuildRequest
 from alpypy.recipes.spec import Target
 
@@ -72,10 +73,9 @@ def test_options_of_its_own(task: str, options: set[str]) -> None:
 @pytest.mark.parametrize(
     ("words", "says"),
     [
-        ([], "bootstrap needs --pypy and --alpine"),
+        ([], "bootstrap needs --pypy"),
         (["--alpine", "3.9"], "bootstrap needs --pypy"),
-        (["--pypy", "3.6-7.0.0", "--alpine", ""], "bootstrap needs --alpine"),
-        (["--pypy", "3.6-7.0.0"], "bootstrap needs --alpine"),
+        (["--pypy", "3.99", "--alpine", ""], "no PyPy of Python 3.99"),
         ([*BOTH, "--jobs", "abc"], "--jobs is 'abc'"),
         ([*BOTH, "--jobs=-3"], "--jobs is '-3'"),
         ([*BOTH, "--jobs", "0"], "--jobs is '0'"),
@@ -103,8 +103,8 @@ def test_an_empty_path_is_none(capsys: pytest.CaptureFixture[str], restored: Non
 @pytest.mark.parametrize(
     ("words", "code", "says"),
     [
-        ([], 2, "image needs --pypy and --alpine"),
-        (["--pypy", "3.11-7.3.22"], 2, "image needs --alpine"),
+        ([], 2, "image needs --pypy"),
+        (["--pypy", "3.99"], 2, "no PyPy of Python 3.99"),
         ([*BOTH, "--repository", "a;reboot"], 2, "'a;reboot' is not the name"),
         (["--pypy", "3.6-7.0.0", "--alpine", "3.9;id"], 2, "'3.9;id' is not an Alpine"),
         (["--pypy", "$(id)", "--alpine", "3.9"], 2, "no release '$(id)'"),
@@ -195,6 +195,15 @@ def test_an_unknown_option_is_refused() -> None:
 def test_what_is_not_given_is_none_in_the_request() -> None:
     request = options(*BOTH, "--source", "a").request()
     assert request == BuildRequest(target=Target("3.6-7.0.0", "3.9"), sources=(Path("a"),))
+
+
+def test_what_is_chosen_is_said() -> None:
+    said = list[str]()
+    log.configure()
+    with log.through(said.append):
+        target = options("--pypy", "3.11").request().target
+    assert target == Target("3.11-8.0.0", "3.24")
+    assert said == ["PyPy 3.11-8.0.0 (the newest of 3.11) on Alpine 3.24 (the newest)"]
 
 
 def test_a_release_version_may_be_in_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:

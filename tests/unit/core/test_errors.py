@@ -194,10 +194,10 @@ MISTAKES: dict[str, tuple[str, int, tuple[str, ...]]] = {
     "unknown_alpine": (
         "bootstrap --pypy 3.6-7.0.0 --alpine 3.99",
         2,
-        ("no Alpine 3.99", "3.22, 3.23"),
+        ("no Alpine 3.99", "3.23, 3.24"),
     ),
-    "not_an_alpine": ("bootstrap --pypy 3.6-7.0.0 --alpine edge", 2, ("'edge'", "3.9 or 3.23")),
-    "other_digits": ("bootstrap --pypy 3.6-7.0.0 --alpine 3.\u0663", 2, ("3.9 or 3.23",)),
+    "not_an_alpine": ("bootstrap --pypy 3.6-7.0.0 --alpine edge", 2, ("'edge'", "3.9 or 3.24")),
+    "other_digits": ("bootstrap --pypy 3.6-7.0.0 --alpine 3.\u0663", 2, ("3.9 or 3.24",)),
     "unknown_arch": (
         "bootstrap --pypy 3.6-7.0.0 --alpine 3.9 --arch mips",
         2,
@@ -246,7 +246,7 @@ MISTAKES: dict[str, tuple[str, int, tuple[str, ...]]] = {
         2,
         ("twins/one and ", "twins/two are both PyPy 3.6-7.0.0", "--source"),
     ),
-    "nothing_to_download": ("download", 2, ("download needs --pypy and --alpine",)),
+    "nothing_to_download": ("download", 2, ("download needs --pypy",)),
     "nobody_to_download_from": (
         "download --pypy 3.11-7.3.22 --alpine 3.23 --from http://127.0.0.1:9/pypy",
         4,
@@ -270,7 +270,7 @@ MISTAKES: dict[str, tuple[str, int, tuple[str, ...]]] = {
         ("cannot be the address of a release",),
     ),
     "not_a_release": ("release --out {twins}", 2, ("twins exists and is not a release", "--out")),
-    "not_a_tarball": ("verify README.md", 2, ("README.md", "-alpine3.23.tar.bz2")),
+    "not_a_tarball": ("verify README.md", 2, ("README.md", "-alpine3.24.tar.bz2")),
 }
 
 

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from alpypy.core.errors import DataError, ReleaseError, SpecError
+from alpypy.publish.download import offered
 from alpypy.publish.index import (
     ReleasedTarball,
     ReleasedWheel,
@@ -20,6 +21,7 @@ from alpypy.publish.index import (
     parse,
     public_address,
 )
+from alpypy.recipes.choice import Wanted
 from alpypy.recipes.spec import Target
 from alpypy.verify.run import Report
 from tests.manifests import DIGEST, TARGET
@@ -101,6 +103,40 @@ def test_the_newest_comes_first() -> None:
         "pypy-3.6-7.0.0-alpine3.9",
         "pypy-2.7-7.3.22-alpine3.23",
     ]
+
+
+@pytest.mark.parametrize(
+    ("wanted", "folder"),
+    [
+        (Wanted("3.11"), "pypy-3.11-8.0.0-alpine3.23"),
+        (Wanted("3.11", "3.24"), "pypy-3.11-7.3.22-alpine3.24"),
+        (Wanted("3.11-7.3.22"), "pypy-3.11-7.3.22-alpine3.24"),
+        (Wanted("3.11", arch="aarch64"), "pypy-3.11-7.3.22-alpine3.23-aarch64"),
+        (Wanted("3.12"), "pypy-3.12-8.0.0-alpha+762c531b493-alpine3.23"),
+        (Wanted("3.11-8.1.0-alpha+1"), "pypy-3.11-8.1.0-alpha+1-alpine3.24"),
+    ],
+)
+def test_what_is_left_out_is_the_newest_of_the_release(wanted: Wanted, folder: str) -> None:
+    targets = [
+        Target("3.11-7.3.22", "3.23"),
+        Target("3.11-7.3.22", "3.24"),
+        Target("3.11-7.3.22", "3.23", "aarch64"),
+        Target("3.11-8.0.0", "3.23"),
+        Target.named("3.11-8.1.0-alpha+1", "3.24"),
+        Target.named("3.12-8.0.0-alpha+762c531b493", "3.23"),
+    ]
+    index = parse(ReleaseIndex.of([pypy(one) for one in targets], None).to_json(), "index.json")
+    choice = offered(index, wanted)
+    assert choice.target.folder == folder
+    assert choice.words == (
+        f"PyPy {choice.target.version} on Alpine {choice.target.alpine} (the newest there)"
+    )
+
+
+def test_nothing_that_fits_is_told_with_what_there_is() -> None:
+    with pytest.raises(SpecError, match=r"no PyPy 3\.9 for Alpine \(any\), x86_64") as caught:
+        offered(INDEX, Wanted("3.9"))
+    assert "it has:" in caught.value.remedy
 
 
 def changed(path: str, value: Any) -> str:

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from alpypy.core.errors import ArchiveError
-from alpypy.recipes.artifacts import require_tarball
+from alpypy.core.errors import ArchiveError, SpecError
+from alpypy.recipes.artifacts import require_tarball, with_commit
 from alpypy.recipes.spec import Target
 
 
@@ -25,3 +25,37 @@ def test_one_for_another_alpine_is_named(tmp_path: Path) -> None:
     with pytest.raises(ArchiveError, match=r"there is one for Alpine 3\.22") as caught:
         require_tarball(tmp_path, Target("3.11-7.3.22", "3.23"))
     assert caught.value.remedy.endswith("or choose that Alpine with --alpine")
+
+
+def test_others_of_the_language_are_named(tmp_path: Path) -> None:
+    for release in ("3.11-7.3.22", "3.12-8.0.0"):
+        (tmp_path / Target(release, "3.23").tarball).touch()
+    with pytest.raises(ArchiveError) as caught:
+        require_tarball(tmp_path, Target("3.11-8.0.0", "3.23"))
+    assert caught.value.what.endswith(
+        "; of Python 3.11 there is pypy-3.11-7.3.22-alpine3.23.tar.bz2"
+    )
+
+
+def test_a_tree_is_built_from_its_source(tmp_path: Path) -> None:
+    with pytest.raises(ArchiveError) as caught:
+        require_tarball(tmp_path, Target.named("3.12-8.0.0-alpha+762c531b493", "3.23"))
+    assert caught.value.remedy == (
+        "build it: invoke bootstrap --pypy 3.12-8.0.0-alpha --alpine 3.23 --source CHECKOUT"
+    )
+
+
+def test_the_commit_of_a_tree_need_not_be_typed_if_there_is_one(tmp_path: Path) -> None:
+    asked = Target("3.12-8.0.0-alpha", "3.23")
+    assert with_commit(tmp_path, asked) == asked
+    one = Target.named("3.12-8.0.0-alpha+762c531b493", "3.23")
+    for target in (one, Target.named("3.12-8.0.0-alpha+f835b91ea6b", "3.24")):
+        (tmp_path / target.tarball).touch()
+    (tmp_path / Target(one.release, "3.23", "aarch64", f"{one.release}+1").tarball).touch()
+    assert with_commit(tmp_path, asked) == one
+    (tmp_path / Target.named("3.12-8.0.0-alpha+f835b91ea6b", "3.23").tarball).touch()
+    with pytest.raises(SpecError, match=r"several PyPys .*\+762c531b493, .*\+f835b91ea6b"):
+        with_commit(tmp_path, asked)
+    assert with_commit(tmp_path, one) == one
+    release = Target("3.11-7.3.22", "3.23")
+    assert with_commit(tmp_path, release) == release

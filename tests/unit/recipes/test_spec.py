@@ -47,7 +47,7 @@ def test_pypy_version_takes_nothing_it_would_write_differently(text: str) -> Non
     ],
 )
 def test_other_forms_of_a_pypy_version_are_refused(text: str) -> None:
-    with pytest.raises(SpecError, match=r"3\.11-7\.3\.22"):
+    with pytest.raises(SpecError, match=r"3\.11-8\.0\.0"):
         PypyVersion.parse(text)
 
 
@@ -111,7 +111,7 @@ def test_two_names_for_one_tarball_are_refused() -> None:
 
 @pytest.mark.parametrize("alpine", ["", "3", "3.9.6", "v3.9", "edge", "3.9\n"])
 def test_other_forms_of_an_alpine_version_are_refused(alpine: str) -> None:
-    with pytest.raises(SpecError, match=r"3\.9 or 3\.23"):
+    with pytest.raises(SpecError, match=r"3\.9 or 3\.24"):
         Target("3.6-7.0.0", alpine)
 
 

@@ -38,6 +38,15 @@ def test_a_pypy_that_was_packaged_under_another_version() -> None:
         read_interpreter("3.12", "3.23", "x86_64", "2026.1")
 
 
+def test_a_pypy_of_a_tree_is_named_with_its_commit() -> None:
+    version = "3.12-8.0.0-alpha+762c531b493"
+    interpreter = read_interpreter(f"pypy{version}", "3.23", "x86_64")
+    assert interpreter == Interpreter("3.12-8.0.0-alpha", True, "3.23", "x86_64", version)
+    assert interpreter.target.tarball == f"pypy-{version}-alpine3.23.tar.bz2"
+    assert (str(interpreter), interpreter.language) == (f"pypy{version}", "3.12")
+    assert interpreter.short == "pp3.12-8.0.0-alpha_762c531b493"
+
+
 @pytest.mark.parametrize(
     "python", ["", "2.7", "3", "3.12.1", "pypy3.11", "pypy", "cpython3.12", "3.12;ls", "3.\u0661"]
 )
