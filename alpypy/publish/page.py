@@ -20,6 +20,7 @@ from alpypy.publish.index import (
     ReleaseIndex,
 )
 from alpypy.publish.simple import FOLDER
+from alpypy.recipes.manifest import Origin
 from alpypy.recipes.spec import PypyVersion
 
 TITLE = "PyPy for Alpine Linux"
@@ -96,12 +97,17 @@ def _facts(tarball: ReleasedTarball) -> dict[str, str]:
     return {
         "SHA-256": tarball.sha256,
         "Alpine packages": _packages(tarball),
-        "Made from": build.source.url or f"a local source, SHA-256 {build.source.sha256}",
+        "Made from": _source(build.source),
         "Patches": ", ".join(p.name for p in build.patches if not p.erratum) or "none",
         "Errata": ", ".join([*errata, *kept]) or "none",
         "Compiler": build.compiler,
         "Translated by": build.translator.name,
     }
+
+
+def _source(origin: Origin) -> str:
+    commit = f"commit {origin.commit}, " if origin.commit else ""
+    return origin.url or f"a local source, {commit}SHA-256 {origin.sha256}"
 
 
 def _unpacking(tarball: ReleasedTarball, url: str | None) -> list[str]:

@@ -187,10 +187,16 @@ def _release(text: bytes, path: Path) -> str:
 def open_source(
     recipe: Recipe, local_sources: Sequence[LocalSource], fetcher: Fetcher
 ) -> OpenedSource:
-    """The source of a recipe: a local source of its release, else the source in versions/."""
-    release = recipe.target.release
+    """The source of a recipe: a local source of its release, else the source in versions/.
+
+    Raises:
+        SpecError: the recipe is for a tree, and none of the local sources is that tree.
+    """
+    release, version = recipe.target.release, recipe.target.version
     matching = [local for local in local_sources if local.release == release]
     source = recipe.source
+    if source is None:  # another commit may state the same version
+        matching = [local for local in matching if version.startswith(local.version)]
     if not matching:
         if source is None:
             raise _only_a_tree(recipe.target)
@@ -226,8 +232,8 @@ def _only_a_tree(target: Target) -> SpecError:
     named = PypyVersion.parse(target.release).named
     return SpecError(
         f"PyPy {target.version} is not a release: alpypy builds it from its source alone",
-        remedy="give a checkout or an archive of it with --source, or build the release:"
-        f" --pypy {named}",
+        remedy="give a checkout or an archive of this very one with --source, or ask for the"
+        f" release: --pypy {named}",
     )
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 from msgspec import structs
 
+from alpypy.core import fetch
 from alpypy.core.errors import ArchiveError, DigestError, DownloadError, SpecError
 from alpypy.core.fetch import Fetcher
 from alpypy.core.files import file_digest
@@ -128,6 +129,24 @@ def test_a_tree_without_its_source_is_refused(tmp_path: Path) -> None:
         open_source(tree, [], Fetcher(tmp_path / "cache"))
     assert "--source" in caught.value.remedy
     assert "--pypy 3.6-7.0.0" in caught.value.remedy
+    text = TEXT.replace("final", "alpha")
+    local = identify(write_tree(tmp_path / "pypy", {**FILES, VERSION: text}), tmp_path / "cache")
+    with pytest.raises(SpecError, match="is not a release"):  # not that commit's
+        open_source(tree, [local], Fetcher(tmp_path / "cache"))
+    right = replace(tree, target=replace(target, release_version=local.version))
+    opened = open_source(right, [local], Fetcher(tmp_path / "cache"))
+    assert opened.origin.sha256 == local.sha256
+
+
+def test_a_source_that_cannot_be_fetched_may_be_given(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fetch, "_PAUSE", 0.0)
+    source = structs.replace(SOURCE, url="https://localhost:9/pypy.tar.gz")
+    with pytest.raises(DownloadError) as caught:
+        open_source(replace(RECIPE, source=source), [], Fetcher(tmp_path)).fetch()
+    assert "give the source of 3.6-7.0.0 with --source" in caught.value.remedy
+    assert caught.value.remedy.endswith("pypy.git@release-pypy3.6-v7.0.0")
 
 
 @pytest.mark.parametrize("kind", ["bz2", "gz", "xz"])

@@ -278,6 +278,31 @@ sha256 = "{"0123456789abcdef" * 4}"
     assert catalog.recipe(Target("3.12-8.0.9", "3.23")).tls == "openssl"
 
 
+@pytest.mark.parametrize(
+    ("version", "model"),
+    [
+        ("3.11-7.3.22", "3.11-7.3.22"),
+        ("3.12-8.0.0-alpha", "3.12-8.0.0"),
+        ("3.12-8.1.0-alpha", "3.12-8.0.0"),
+        ("3.99-9.0.0-rc1", "3.12-8.0.0"),
+        ("3.11-7.3.19-alpha", "3.11-7.3.19"),
+        ("2.7-9.0.0-alpha", "2.7-8.0.0"),
+        ("2.7-6.0.0", "2.7-7.0.0"),
+    ],
+)
+def test_the_release_whose_data_serve_a_version(version: str, model: str) -> None:
+    assert CATALOG.model(version) == model
+
+
+@pytest.mark.parametrize("alpine", ["3.9", "3.24"])
+@pytest.mark.parametrize("version", ["2.7-8.0.0-alpha+1", "3.13-9.0.0+762c531b493"])
+def test_a_tree_has_a_recipe_whose_source_the_user_brings(version: str, alpine: str) -> None:
+    target = Target.named(version, alpine)
+    recipe = CATALOG.recipe(target)
+    assert (recipe.source, recipe.target) == (None, target)
+    assert recipe.tls == "openssl"
+
+
 def test_an_alpine_without_rootfs_is_a_recipe_without_it(root: Path) -> None:
     path = root / "versions" / "alpine.toml"
     with path.open("a", encoding="utf-8") as file:
