@@ -143,7 +143,8 @@ if KNOWS_MUSLLINUX:
     @probe.check
     def tag_of_this_musl():
         python = "pp%d%d" % sys.version_info[:2]
-        abi = sysconfig.get_config_var("SOABI").replace("-", "_").replace(".", "_")
+        # From 3.12 on SOABI names the platform too, which is no part of the tag.
+        abi = "_".join(sysconfig.get_config_var("SOABI").split("-")[:2])
         tag = "-".join([python, abi, musllinux()])
         expect(tag in supported_tags(), "pip %s does not know the tag %s" % (VERSION, tag))
 
