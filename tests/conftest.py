@@ -14,6 +14,7 @@ from hypothesis import settings
 from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
 
+from alpypy.core import fetch
 from alpypy.core import log as told
 from tests.debian import Key, Repository, new_key
 from tests.loopback import Handler, Site, serve
@@ -37,6 +38,15 @@ def unchanged_logger() -> Iterator[None]:
 def as_a_command_tells() -> None:
     """What is being done is told on stderr."""
     told.configure()
+
+
+@pytest.fixture
+def direct(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No proxy of this machine between a test and its server; no waiting between attempts."""
+    for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.upper(), raising=False)
+    monkeypatch.setattr(fetch, "_PAUSE", 0.0)
 
 
 # One process runs all tests of such a group, and begins with it.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import ssl
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -23,6 +24,7 @@ class Site:
     statuses: dict[str, list[int]] = field(default_factory=dict)
     ranges: bool = True
     etags: bool = True
+    types: dict[str, str] = field(default_factory=dict)
     login: str = ""
     asked: list[tuple[str, str | None]] = field(default_factory=list)
     address: str = ""
@@ -55,6 +57,8 @@ class Handler(BaseHTTPRequestHandler):
             return
         start = self._start(content)
         self.send_header("Content-Length", str(len(content) - start))
+        if self.path in self.site.types:
+            self.send_header("Content-Type", self.site.types[self.path])
         if self.site.etags:
             self.send_header("ETag", etag(content))
         self.end_headers()
@@ -78,11 +82,17 @@ class Handler(BaseHTTPRequestHandler):
         """Say nothing: pytest shows the test's own messages."""
 
 
-def serve(handler: type[BaseHTTPRequestHandler], host: str = "127.0.0.1") -> Iterator[str]:
+def serve(
+    handler: type[BaseHTTPRequestHandler],
+    host: str = "127.0.0.1",
+    tls: ssl.SSLContext | None = None,
+) -> Iterator[str]:
     server = ThreadingHTTPServer((host, 0), handler)
+    if tls:
+        server.socket = tls.wrap_socket(server.socket, server_side=True)
     thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
     thread.start()
-    yield f"http://{host}:{server.server_port}"
+    yield f"http{'s' if tls else ''}://{host}:{server.server_port}"
     server.shutdown()
     server.server_close()
     thread.join()

@@ -1,7 +1,7 @@
 """Every error that alpypy reports: a class for each kind, with its exit code.
 
 A message says what happened and to what; ``remedy`` says what to do now. Exit code 1 is reserved
-for findings (``verify``, ``check``, ``patches``).
+for findings (``verify``, ``check``, ``patches``, ``update --check``).
 """
 
 from __future__ import annotations
@@ -36,9 +36,13 @@ class DataError(AlpypyError):
 
 
 class DownloadError(AlpypyError):
-    """A file could not be fetched from any address."""
+    """A file could not be fetched from any address. ``missing``: all say that there is none."""
 
     exit_code = 4
+
+    def __init__(self, what: str, *, remedy: str, missing: bool = False) -> None:
+        super().__init__(what, remedy=remedy)
+        self.missing = missing
 
 
 class DigestError(AlpypyError):
@@ -129,3 +133,9 @@ class ProxyError(AlpypyError):
     """The caching proxy cannot be started, or ended by itself."""
 
     exit_code = 20
+
+
+class PageError(AlpypyError):
+    """A page of a publisher is not in the form that alpypy reads."""
+
+    exit_code = 21

@@ -46,8 +46,21 @@ class _Attempt:
     get: Callable[[Path], None]
 
 
+@dataclass(frozen=True)
+class Page:
+    """What an address answered; ``address`` is shown without user and password."""
+
+    address: str
+    content: bytes
+
+
 class _UnreachableError(Exception):
-    """This address does not provide the file; the next may."""
+    """This address does not provide the file; the next may. ``missing``: it says that there is no
+    such file."""
+
+    def __init__(self, reason: str, *, missing: bool = False) -> None:
+        super().__init__(reason)
+        self.missing = missing
 
 
 class _CutError(Exception):
@@ -127,6 +140,29 @@ class Fetcher:
         path = self._place(source)
         return path if path.is_file() and file_digest(path, algorithm) == wanted else None
 
+    def page(self, url: str, path: str) -> Page:
+        """A page that changes, such as a list of releases, as it is now.
+
+        Args:
+            url: where it is published.
+            path: where it is below a mirror.
+
+        Raises:
+            DownloadError: no address provides it.
+            ResourceError: the disk is full.
+        """
+        failures = []
+        for address in (*(f"{mirror}/{path}" for mirror in self._mirrors), url):
+            try:
+                return fetch_page(address)
+            except DownloadError as error:
+                failures.append(error)
+        raise DownloadError(
+            "\n    ".join(failure.what for failure in failures),
+            remedy=failures[-1].remedy,
+            missing=all(failure.missing for failure in failures),
+        )
+
     def _place(self, source: Source | Rootfs) -> Path:
         # The digest is part of the path: releases of several projects could share a file name.
         return self.cache / "files" / _digest_of(source)[1][:16] / source.file_name
@@ -175,14 +211,27 @@ class Fetcher:
         return self._told_by_apt
 
 
-def fetch_unverified(url: str, path: Path) -> None:
+def fetch_page(url: str, accept: str = "*/*") -> Page:
+    """A page that changes, as one address has it now; ``accept`` names the forms that will do.
+
+    Raises:
+        DownloadError: the address does not provide it.
+        ResourceError: the disk is full.
+    """
+    with tempfile.TemporaryDirectory(prefix="alpypy-page-") as name:
+        path = Path(name) / "page"
+        fetch_unverified(url, path, accept)
+        return Page(split_login(url)[0], path.read_bytes())
+
+
+def fetch_unverified(url: str, path: Path, accept: str = "*/*") -> None:
     """Fetch a file whose digest nobody knows beforehand, such as an index.
 
     Raises:
         DownloadError: the address does not provide it.
         ResourceError: the disk is full.
     """
-    attempt = _from_url(url)
+    attempt = _from_url(url, accept)
     try:
         with disk(path.parent):
             attempt.get(path)
@@ -190,6 +239,7 @@ def fetch_unverified(url: str, path: Path) -> None:
         raise DownloadError(
             f"{attempt.address} could not be fetched: {error}",
             remedy="check the address, the connection and HTTPS_PROXY",
+            missing=error.missing,
         ) from error
 
 
@@ -224,19 +274,20 @@ def _failure(name: str, failures: Sequence[str], *, wrong: bool) -> DigestError 
     )
 
 
-def _from_url(url: str) -> _Attempt:
+def _from_url(url: str, accept: str = "*/*") -> _Attempt:
     """User and password are kept apart, so that no message and no library can show them."""
     shown, login = split_login(url)
-    return _Attempt(shown, lambda part: _Download(shown, login, part).run())
+    return _Attempt(shown, lambda part: _Download(shown, login, part, accept).run())
 
 
 class _Download:
     """A file from one address, resumed where it was cut. ``login`` is user and password."""
 
-    def __init__(self, url: str, login: tuple[str, str] | None, part: Path) -> None:
+    def __init__(self, url: str, login: tuple[str, str] | None, part: Path, accept: str) -> None:
         self._url = url
         self._login = login
         self._part = part
+        self._accept = accept
         self._etag = self._saved_etag()
         self._begun = bool(self._etag)  # what is in the part file came from this address
 
@@ -260,7 +311,7 @@ class _Download:
                     raise _UnreachableError(brief(error)) from error
                 cut = error
             except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
-                raise _UnreachableError(brief(error)) from error
+                raise _UnreachableError(brief(error), missing=_is_missing(error)) from error
         raise _UnreachableError(f"cut {_ATTEMPTS} times, last by {brief(cut)}") from cut
 
     @property
@@ -269,7 +320,7 @@ class _Download:
 
     def _ask(self) -> requests.Response:
         # "identity": else a server may declare a .gz file as encoded, and requests unpacks it.
-        headers = {"Accept-Encoding": "identity"}
+        headers = {"Accept": self._accept, "Accept-Encoding": "identity"}
         if self._have:
             headers["Range"] = f"bytes={self._have}-"
             if self._etag:
@@ -318,6 +369,13 @@ class _Download:
         return etag if url == self._url and self._part.is_file() else ""
 
 
+def _is_missing(error: Exception) -> bool:
+    """Whether a server answered that it does not have the file, or no longer."""
+    response = getattr(error, "response", None)
+    codes = (requests.codes.not_found, requests.codes.gone)
+    return response is not None and response.status_code in codes
+
+
 def brief(error: Exception) -> str:
     """The innermost reason, without user and password: requests wraps it three times."""
     inner = getattr(error, "reason", None) or (error.args[-1] if error.args else None)
@@ -346,6 +404,12 @@ def _pip_download(source: Source, part: Path) -> None:
             completed = subprocess.run(command, capture_output=True, text=True, check=False)
         path = folder / source.file_name
         if not path.is_file():
-            lines = completed.stderr.strip().splitlines() or [f"no {source.file_name}"]
-            raise _UnreachableError(without_passwords(lines[-1]))
+            raise _UnreachableError(_pip_says(completed.stderr) or f"no {source.file_name}")
         path.replace(part)
+
+
+def _pip_says(stderr: str) -> str:
+    """pip's last error, which can have several lines: for one, both digests."""
+    lines = without_passwords(stderr.strip()).splitlines()
+    starts = [number for number, line in enumerate(lines) if line.startswith("ERROR:")]
+    return " ".join(" ".join(lines[starts[-1] if starts else -1 :]).split())

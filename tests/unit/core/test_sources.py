@@ -23,7 +23,7 @@ from msgspec.structs import replace
 
 from alpypy.core import fetch as sources
 from alpypy.core.errors import ArchiveError, DigestError, DownloadError, ResourceError, SpecError
-from alpypy.core.fetch import Fetcher
+from alpypy.core.fetch import Fetcher, Page, fetch_page
 from alpypy.core.files import file_digest
 from alpypy.core.folders import cache_folder
 from alpypy.core.redact import without_passwords
@@ -122,6 +122,36 @@ def test_what_is_in_the_cache_is_told_without_fetching(site: Site, tmp_path: Pat
     assert fetcher.cached(source) == path
     path.write_bytes(b"damaged")
     assert fetcher.cached(source) is None
+
+
+def test_a_page_of_the_first_mirror_that_has_it(
+    site: Site, mirror: Site, nowhere: str, tmp_path: Path
+) -> None:
+    site.files["/list.json"], mirror.files["/v3.23/list.json"] = b"published", b"of a mirror"
+    fetcher = Fetcher(tmp_path, [nowhere, mirror.address])
+    page = fetcher.page(f"{site.address}/list.json", "v3.23/list.json")
+    assert page == Page(f"{mirror.address}/v3.23/list.json", b"of a mirror")
+    page = fetcher.page(f"{site.address}/list.json", "list.json")
+    assert page == Page(f"{site.address}/list.json", b"published")
+    site.files["/list.json"] = b"later"
+    assert fetcher.page(f"{site.address}/list.json", "list.json").content == b"later"
+
+
+def test_a_page_that_nobody_has(site: Site, mirror: Site, nowhere: str, tmp_path: Path) -> None:
+    with pytest.raises(DownloadError) as caught:
+        Fetcher(tmp_path, [mirror.address]).page(f"{site.address}/x/list.json", "list.json")
+    assert caught.value.missing
+    assert f"{mirror.address}/list.json could not be fetched" in caught.value.what
+    assert f"{site.address}/x/list.json could not be fetched" in caught.value.what
+    with pytest.raises(DownloadError) as caught:
+        Fetcher(tmp_path, [nowhere]).page(f"{site.address}/list.json", "list.json")
+    assert not caught.value.missing
+
+
+def test_a_password_in_the_address_of_a_page_is_not_shown(site: Site, tmp_path: Path) -> None:
+    site.login, site.files["/list.json"] = "me:secret", b"published"
+    url = site.address.replace("//", "//me:secret@")
+    assert fetch_page(f"{url}/list.json").address == f"{site.address}/list.json"
 
 
 @pytest.mark.parametrize("algorithm", ["sha256", "sha512"])
