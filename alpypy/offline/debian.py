@@ -12,7 +12,7 @@ import os
 import re
 import subprocess
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Literal
 from urllib.parse import unquote
@@ -109,10 +109,31 @@ class Index:
         Raises:
             DownloadError: apt fails for another reason.
         """
-        done = self._apt(*_COMMANDS[self._kind], "--print-uris", package)
-        if done.returncode and not _UNKNOWN.search(done.stderr):
+        return self._look_up([package]) or ()
+
+    def all_files(self, packages: Sequence[str]) -> Mapping[str, tuple[Source, ...]]:
+        """The same for several packages, which apt looks up in the time of one.
+
+        Raises:
+            DownloadError: apt fails for another reason than that a package is unknown.
+        """
+        files = self._look_up(packages)
+        if files is None:  # apt then says nothing of the others
+            return {package: self.files(package) for package in packages}
+        by_package: dict[str, list[Source]] = {package: [] for package in packages}
+        for file in files:
+            by_package[file.file_name.partition("_")[0]].append(file)
+        return {package: tuple(found) for package, found in by_package.items()}
+
+    def _look_up(self, packages: Sequence[str]) -> tuple[Source, ...] | None:
+        """The files of all these packages; None if the release does not have one of them."""
+        done = self._apt(*_COMMANDS[self._kind], "--print-uris", *packages)
+        if done.returncode and _UNKNOWN.search(done.stderr):
+            return None
+        if done.returncode:
             raise DownloadError(
-                f"apt cannot look up {package}:\n{without_passwords(done.stderr.strip())}",
+                f"apt cannot look up {', '.join(packages)}:\n"
+                f"{without_passwords(done.stderr.strip())}",
                 remedy="correct what apt says; or pass --mirror with a folder that holds the tested"
                 " files",
             )

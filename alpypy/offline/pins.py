@@ -10,7 +10,7 @@ import json
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 
 from alpypy.core.errors import DownloadError
 from alpypy.core.fetch import Fetcher
@@ -120,13 +120,42 @@ def _missing(fetcher: Fetcher, pins: Iterable[Pin]) -> DownloadError | None:
     return None
 
 
+class Indexes:
+    """Debian's indexes as the mirrors have them now; each is read once."""
+
+    def __init__(self, cache: Path, say: Callable[[str], None]) -> None:
+        self._cache = cache
+        self._say = say
+        self._read: dict[tuple[str, Kind], Index | None] = {}
+
+    def of(self, pin: Pin) -> Index | None:
+        """The index that lists a pinned file; None where none is in reach.
+
+        Raises:
+            DownloadError: it is not signed as it should be.
+        """
+        release, kind = pin.release, pin.kind
+        if (release, kind) not in self._read:
+            self._say(f"reading the signed index of Debian {release}")
+            self._read[release, kind] = open_index(self._cache, release, kind)
+        return self._read[release, kind]
+
+
+def counterpart(pin: Pin, files: Iterable[Source]) -> Source | None:
+    """Which of a package's files is in place of a pinned one; None if none is."""
+    for source in files:
+        if pin.kind == "deb" or _ORIG.fullmatch(source.file_name):
+            return source
+    return None
+
+
 class _Search:
-    """Looks up what there is in place of tested files; each index is read once."""
+    """Looks up what there is in place of tested files."""
 
     def __init__(self, fetcher: Fetcher, say: Callable[[str], None]) -> None:
         self._fetcher = fetcher
         self._say = say
-        self._indexes: dict[tuple[str, Kind], Index | None] = {}
+        self._indexes = Indexes(fetcher.cache, say)
 
     def replacements(self, pins: Iterable[Pin], missing: DownloadError) -> Iterable[Replacement]:
         """Fetch the files of today, and say which differ from the tested ones."""
@@ -137,8 +166,8 @@ class _Search:
                 continue
             one = Replacement(
                 pin.package,
-                _version(pin.source),
-                _version(source),
+                version_of(pin.source),
+                version_of(source),
                 pin.source.sha256,
                 source.debian or "",
                 source.sha256,
@@ -150,24 +179,18 @@ class _Search:
             yield one
 
     def _today(self, pin: Pin, missing: DownloadError) -> Source:
-        index = self._index(pin.release, pin.kind)
+        index = self._indexes.of(pin)
         if index is None:
             raise missing
-        for source in index.files(pin.package):
-            if pin.kind == "deb" or _ORIG.fullmatch(source.file_name):
-                return source
+        source = counterpart(pin, index.files(pin.package))
+        if source:
+            return source
         raise DownloadError(
             f"{missing.what}\n  and Debian {pin.release} has no {pin.package} in its place",
             remedy=missing.remedy,
         ) from missing
 
-    def _index(self, release: str, kind: Kind) -> Index | None:
-        if (release, kind) not in self._indexes:
-            self._say(f"reading the signed index of Debian {release}")
-            self._indexes[release, kind] = open_index(self._fetcher.cache, release, kind)
-        return self._indexes[release, kind]
 
-
-def _version(source: Source) -> str:
+def version_of(source: Source) -> str:
     """Debian's version of a package, or upstream's of a source, out of the name of its file."""
     return source.file_name.partition("_")[2].partition(".orig.tar")[0].partition("_")[0]

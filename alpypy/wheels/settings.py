@@ -82,6 +82,15 @@ def from_host(scratch: Path, bundled: Mapping[str, str]) -> PipSettings:
     return PipSettings(tuple(unique.values()), environment, _network(sections))
 
 
+def index_url() -> str | None:
+    """The index that pip asks instead of pypi.org, if its settings name one.
+
+    Raises:
+        WheelError: pip cannot read its own settings.
+    """
+    return _index(dict(_configuration()))
+
+
 def _configuration() -> Iterator[tuple[str, dict[str, str]]]:
     """The sections of pip's configuration: from the files of the system, the user and the virtual
     environment, and from the variables PIP_*, which override every section."""

@@ -59,6 +59,24 @@ def test_a_source_that_the_release_does_not_have(repository: Repository, tmp_pat
     assert opened(tmp_path, "deb-src").files("gcc-12") == ()
 
 
+def test_several_packages_at_once(repository: Repository, tmp_path: Path) -> None:
+    make, tar = repository.deb("make", "4.3-4"), repository.deb("tar", "1.34-1")
+    repository.publish()
+    index = opened(tmp_path)
+    assert index.all_files(["tar", "make"]) == {"tar": (tar,), "make": (make,)}
+    assert index.all_files(["tar", "gone"]) == {"tar": (tar,), "gone": ()}
+
+
+def test_several_sources_at_once(repository: Repository, tmp_path: Path) -> None:
+    zlib = repository.source("zlib", "1.2.13.dfsg-1", b"source")
+    expat = repository.source("expat", "2.5.0-1", b"other source")
+    repository.publish()
+    files = opened(tmp_path, "deb-src").all_files(["zlib", "expat"])
+    assert zlib in files["zlib"]
+    assert expat in files["expat"]
+    assert [len(found) for found in files.values()] == [3, 3]
+
+
 def test_an_apt_that_fails_is_not_taken_for_one_without_the_package(
     repository: Repository, tmp_path: Path
 ) -> None:
