@@ -101,6 +101,12 @@ def schemas(session: nox.Session) -> None:
 
 
 @nox.session
+def update(session: nox.Session) -> None:
+    """List what has been published since in versions/; `-- --check` only says what is new."""
+    run(session, "invoke", "update", *session.posargs)
+
+
+@nox.session
 def lock(session: nox.Session) -> None:
     """Lock what pyproject.toml asks for; `nox -s lock -- --upgrade` takes the newest versions."""
     options = ["--universal", "--python-version", "3.11", "--generate-hashes", "--no-header"]

@@ -19,6 +19,7 @@ from alpypy.publish.index import ReleaseSettings
 from alpypy.recipes import data
 from alpypy.suites.ledger import LedgerData
 from alpypy.suites.plan import SuiteSettings
+from alpypy.update.addresses import UpdatePages
 from alpypy.verify.findings import Policy
 from alpypy.wheels.pip import PipData
 from alpypy.wheels.recipe import WheelData
@@ -43,6 +44,7 @@ KINDS: Mapping[str, Any] = {
     "rpython": data.QuickstartData,
     "tls": data.TlsData,
     "translation": data.TranslationData,
+    "update": UpdatePages,
     "verify": Policy,
     "wheels": WheelData,
 }

@@ -14,7 +14,7 @@ from invoke.exceptions import Exit, ParseError
 from invoke.parser.argument import Argument
 
 import alpypy
-from alpypy.cli import builds, checks, images, patches, proxy, releases, wheels
+from alpypy.cli import builds, checks, images, patches, proxy, releases, update, wheels
 from alpypy.cli import options as declared
 from alpypy.cli.command import Command
 from alpypy.cli.ending import end_with
@@ -36,6 +36,7 @@ COMMANDS = (
     releases.release,
     releases.publish,
     releases.download,
+    update.update,
     wheels.wheels,
 )
 # Of Invoke's own options, those that mean something here.

@@ -34,6 +34,7 @@ MAKERS = (
     "engine/private.py",
     "publish/index.py",
     "publish/github.py",
+    "update/pages.py",
 )  # their functions make errors for other modules
 # Signals between functions of one module, which turns them into errors, and impossible states.
 INTERNAL = {

@@ -1,0 +1,49 @@
+"""What a publisher has that versions/ lacks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from alpypy.core.errors import AlpypyError
+
+
+@dataclass(frozen=True)
+class Edit:
+    """A change of a file in versions/. ``what`` says what is new and where its digest is from,
+    ``apply`` makes the file's new text of its text."""
+
+    file: str
+    what: str
+    apply: Callable[[str], str]
+
+
+@dataclass(frozen=True)
+class News:
+    """What is to be written, what a maintainer has to decide, and what alpypy refuses. ``notes``
+    say what could not be compared, and do not count as news."""
+
+    edits: tuple[Edit, ...] = ()
+    decisions: tuple[str, ...] = ()
+    refusals: tuple[AlpypyError, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    def __bool__(self) -> bool:
+        """Whether there is anything new."""
+        return bool(self.edits or self.decisions or self.refusals)
+
+
+def together(parts: Iterable[News]) -> News:
+    """All news in one."""
+    whole = tuple(parts)
+    return News(
+        tuple(edit for part in whole for edit in part.edits),
+        tuple(decision for part in whole for decision in part.decisions),
+        tuple(refusal for part in whole for refusal in part.refusals),
+        tuple(note for part in whole for note in part.notes),
+    )
+
+
+def decide(line: str) -> News:
+    """Something that a maintainer has to decide."""
+    return News(decisions=(line,))
