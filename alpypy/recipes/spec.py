@@ -154,6 +154,11 @@ class Target:
         return f"{prefix}{self.version}-alpine{self.alpine}{suffix}"
 
     @property
+    def folder_tag(self) -> str:
+        """The folder's name where an image's tag is needed, which cannot contain ``+``."""
+        return self.folder.replace("+", "_")
+
+    @property
     def tarball(self) -> str:
         """File name of the tarball."""
         return f"{self.folder}.tar.bz2"

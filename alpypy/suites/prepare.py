@@ -135,7 +135,7 @@ def build_images(
     def build(kind: str, packages: Sequence[str]) -> str:
         return workspace.engine.build(
             workspace.data / CONTEXT,
-            tag=f"alpypy-check:{manifest.target.folder}-{kind}",
+            tag=f"alpypy-check:{manifest.target.folder_tag}-{kind}",
             arguments={"BASE": base.reference, "PACKAGES": " ".join(packages)},
             labels={},
             network=not base.kit,

@@ -163,7 +163,7 @@ def _pypy(workspace: Workspace, alpine: Alpine, interpreter: Interpreter) -> Pyt
         "PACKAGES": " ".join(manifest.runtime_packages),
         "EXECUTABLE": executable,
     }
-    tag = f"alpypy-wheels:{interpreter.target.folder}"
+    tag = f"alpypy-wheels:{interpreter.target.folder_tag}"
     files = {"pypy.tar.bz2": tarball, **_newer_pip(workspace, interpreter)}
     image = workspace.store.run(WheelsImage(workspace, "interpreter", tag, arguments, files))
     source = f"{tarball.name} sha256:{file_digest(tarball)}"

@@ -27,7 +27,7 @@ pytestmark = pytest.mark.timeout(1800)
 ROOT = Path(__file__).resolve().parents[3]
 FIXTURES = ROOT / "tests/fixtures/check"
 RELEASE = "2.7-7.3.22"
-VERSION = f"{RELEASE}-of-tests"  # the images of a real one have other names
+VERSION = f"{RELEASE}+of-tests"  # the images of a real one have other names
 # Of CPython's own suite: what runs tests, and a few modules that take a second each.
 SUITE = ("__init__", "regrtest", "test_support", "script_helper", "fork_wait")
 REAL = ("test_bisect", "test_errno", "test_textwrap", "test_wait3")

@@ -88,6 +88,7 @@ def test_a_tree_is_named_for_its_commit_everywhere() -> None:
     assert target.tarball == "pypy-3.12-8.0.0-alpha+762c531b493-alpine3.23.tar.bz2"
     assert (alpine_of(target.tarball), arch_of(target.tarball)) == ("3.23", "x86_64")
     assert target.runtime_tag() == "alpine-pypy:3.12-8.0.0-alpha_762c531b493-alpine3.23"
+    assert target.folder_tag == "pypy-3.12-8.0.0-alpha_762c531b493-alpine3.23"
     assert target.build_tag() == "alpine-pypy-build:3.12-8.0.0-alpha-alpine3.23"
 
 
