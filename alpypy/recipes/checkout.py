@@ -57,6 +57,11 @@ def local_source(path: Path, scratch: Path) -> LocalTree:
     return LocalTree(tree, path, tree_digest(tree, names))
 
 
+def is_bare(path: Path) -> bool:
+    """Whether a folder is a git repository without files of its own."""
+    return (path / "HEAD").is_file() and (path / "objects").is_dir()
+
+
 def archived_commit(archive: Path) -> str | None:
     """The commit that git archive wrote into a tar archive; None for other archives.
 

@@ -19,6 +19,7 @@ from alpypy.recipes.checkout import (
     checked_out_commit,
     commit_archive,
     copy_files,
+    is_bare,
     local_source,
 )
 from alpypy.recipes.manifest import Origin
@@ -147,6 +148,11 @@ def checkout_release(path: Path) -> str:
         SpecError: it is not a checkout of PyPy, or does not name a release.
     """
     version = path / _VERSION_FILE
+    if is_bare(path):
+        raise SpecError(
+            f"{path} is a bare git repository: it has no files of one version",
+            remedy=f"name a branch, tag or commit behind it: --source {path}@py3.11",
+        )
     if not version.is_file():
         raise SpecError(
             f"{path} is not a checkout of PyPy: it has no {_VERSION_FILE}",

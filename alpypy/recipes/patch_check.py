@@ -14,7 +14,7 @@ from alpypy.core.files import file_digest
 from alpypy.core.program import typed
 from alpypy.core.source import Source
 from alpypy.core.unpack import unpack_some
-from alpypy.recipes.checkout import copy_files, git
+from alpypy.recipes.checkout import copy_files, git, is_bare
 from alpypy.recipes.fitting import fitted_patches
 from alpypy.recipes.local_source import identify
 from alpypy.recipes.patches import apply
@@ -160,7 +160,7 @@ def _named(catalog: Catalog, path: Path, cache: Path) -> Sequence[AvailableSourc
     tagged = tuple(_tagged(catalog, path)) if _is_repository(path) else ()
     if tagged:
         return tagged
-    if _is_bare(path):
+    if is_bare(path):
         raise SpecError(
             f"{path} has no tag for any release in versions/pypy.toml",
             remedy=f"fetch them: git -C {path} fetch --tags https://github.com/pypy/pypy.git",
@@ -183,11 +183,7 @@ def _source_at(catalog: Catalog, path: Path, cache: Path) -> AvailableSource:
 
 def _is_repository(path: Path) -> bool:
     """Whether the path itself is a repository; git would also search the folders above it."""
-    return (path / ".git").exists() or _is_bare(path)
-
-
-def _is_bare(path: Path) -> bool:
-    return (path / "HEAD").is_file() and (path / "objects").is_dir()
+    return (path / ".git").exists() or is_bare(path)
 
 
 def _tagged(catalog: Catalog, repository: Path) -> Iterator[AvailableSource]:

@@ -105,6 +105,9 @@ def test_a_branch_of_a_repository(bare: bool, tmp_path: Path) -> None:
     if bare:
         repository = tmp_path / "pypy.git"
         run_git(tree, "clone", "-q", "--bare", ".", str(repository))
+        with pytest.raises(SpecError, match="is a bare git repository") as caught:
+            identify(repository, tmp_path / "cache")
+        assert "pypy.git@py3.11" in caught.value.remedy
     local = identify(Path(f"{repository}@py3.6"), tmp_path / "cache")
     assert (local.release, local.commit) == ("3.6-7.0.0", sha)
     opened = open_source(RECIPE, [local], Fetcher(tmp_path / "cache"))
