@@ -17,6 +17,7 @@ from pathlib import Path
 
 import tomlkit
 
+from alpypy.core.errors import AlpypyError
 from alpypy.core.fetch import Fetcher
 from alpypy.core.files import copy_data
 from alpypy.core.project import Project
@@ -89,6 +90,14 @@ class Publishers:
         """What `update` does, up to its report."""
         news = run.look(self.project, only, check=check)
         return news if check else run.write(self.project, news)
+
+    def refusal(self, publisher: str, file: str) -> AlpypyError:
+        """Why nothing of a publisher is written; nothing is."""
+        before = self.file(file)
+        news = self.look(publisher)
+        assert (news.edits, self.file(file)) == ((), before)
+        [refused] = news.refusals
+        return refused
 
     # PyPy
 

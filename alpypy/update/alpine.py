@@ -17,7 +17,7 @@ from alpypy.recipes.data import Alpine, load_alpines
 from alpypy.recipes.spec import ARCHITECTURES
 from alpypy.update.addresses import load_pages
 from alpypy.update.edits import set_alpine
-from alpypy.update.news import Edit, News, decide, together
+from alpypy.update.news import Edit, News, decide, refuse, together
 from alpypy.update.pages import text_of, unusable, yaml_of
 
 FILE = "alpine.toml"
@@ -107,7 +107,12 @@ def compare(project: Project, *, check: bool) -> News:
             continue
         replaced += _replaced(alpine, latest) if alpine else ()
         parts.append(_new(mirror, name, alpine, latest, check=check))
-    _refuse(replaced)
+    refuse(
+        "Alpine publishes another digest for a listed file",
+        replaced,
+        f"find out why before you change versions/{FILE} by hand; until the two agree, alpypy"
+        " writes nothing of Alpine",
+    )
     return together(parts)
 
 
@@ -149,15 +154,6 @@ def _replaced(alpine: Alpine, latest: Mapping[str, LatestRootfs]) -> Iterator[st
             yield f"  {getattr(now.entry, algorithm)}  {now.page.address}"
 
 
-def _refuse(replaced: list[str]) -> None:
-    if replaced:
-        raise DigestError(
-            "\n    ".join(["Alpine publishes another digest for a listed file:", *replaced]),
-            remedy="find out why before you change versions/alpine.toml by hand; alpypy writes"
-            " nothing about Alpine until the two agree",
-        )
-
-
 def _new(
     mirror: _Mirror,
     name: str,
@@ -167,35 +163,56 @@ def _new(
     check: bool,
 ) -> News:
     """A new Alpine or point release, if it is one."""
+    release = next(iter(latest.values())).entry.version
+    if question := _question(name, alpine, latest):
+        return decide(question)
+    if alpine and release == alpine.release:
+        return News()
+    try:
+        parts = [_origin(mirror, now, check=check) for now in latest.values()]
+    except DigestError as error:
+        return News(refusals=(error,))
+    before = f" ({alpine.release} until now)" if alpine else ""
+    what = "\n".join([f"Alpine {name}: {release}{before}", *(part.lines for part in parts)])
+    digests = {arch: (now.url, now.entry.sha512) for arch, now in latest.items()}
+    edit = Edit(FILE, what, lambda text: set_alpine(text, name, release, digests))
+    advice = () if alpine else (_advice(name),)
+    return News((edit,), (*advice, *(part.question for part in parts if part.question)))
+
+
+def _question(name: str, alpine: Alpine | None, latest: Mapping[str, LatestRootfs]) -> str | None:
+    """Why a newest release is not taken."""
     versions = {arch: now.entry.version for arch, now in latest.items()}
     release = next(iter(versions.values()))
     if len(set(versions.values())) > 1:
         told = ", ".join(f"{version} for {arch}" for arch, version in versions.items())
-        return decide(f"{name}: the architectures differ, so nothing is changed: {told}")
+        return f"{name}: the architectures differ, so nothing is changed: {told}"
     if alpine and Version(release) < Version(alpine.release):
-        return decide(
+        return (
             f"{name}: {alpine.release} withdrawn? The newest release is {release}, by"
             f" {next(iter(latest.values())).page.address}; nothing is changed"
         )
-    if alpine and release == alpine.release:
-        return News()
-    decisions = [] if alpine else [_advice(name)]
-    origins = list[str]()
-    for now in latest.values():
-        origins.append(f"    {now.entry.file}\n      sha512 {now.entry.sha512}")
-        origins.append(f"      by {now.page.address}")
-        if not check:
-            try:
-                origins[-1] += f", {_confirmed(mirror, now)}"
-            except DigestError as error:
-                return News(refusals=(error,))
-            except DownloadError as error:
-                decisions.append(f"{name}: no second source of a digest: {error.what}")
-    before = f" ({alpine.release} until now)" if alpine else ""
-    what = "\n".join([f"Alpine {name}: {release}{before}", *origins])
-    digests = {arch: (now.url, now.entry.sha512) for arch, now in latest.items()}
-    edit = Edit(FILE, what, lambda text: set_alpine(text, name, release, digests))
-    return News((edit,), tuple(decisions))
+    return None
+
+
+@dataclass(frozen=True)
+class _DigestOrigin:
+    """A file, its digest and the pages that have it; ``question`` if it is only one."""
+
+    lines: str
+    question: str | None = None
+
+
+def _origin(mirror: _Mirror, now: LatestRootfs, *, check: bool) -> _DigestOrigin:
+    """Where a digest is from; raises DigestError if two pages contradict each other."""
+    lines = f"    {now.entry.file}\n    sha512 {now.entry.sha512}\n    by {now.page.address}"
+    if check:
+        return _DigestOrigin(lines)
+    try:
+        return _DigestOrigin(f"{lines}, {_confirmed(mirror, now)}")
+    except DownloadError as error:
+        question = f"{now.entry.file}: no second source of its digest: {error.what}"
+        return _DigestOrigin(lines, question)
 
 
 def _confirmed(mirror: _Mirror, now: LatestRootfs) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from alpypy.core.errors import DigestError, DownloadError
+from alpypy.core.errors import DownloadError
 from alpypy.core.program import typed
 from alpypy.core.project import Project
 from alpypy.core.source import Source
@@ -16,7 +16,7 @@ from alpypy.offline.contents import load_contents, load_libraries
 from alpypy.offline.debian import Index, Kind
 from alpypy.offline.pins import Indexes, Pin, counterpart, version_of
 from alpypy.update.edits import set_debian
-from alpypy.update.news import Edit, News, decide, together
+from alpypy.update.news import Edit, News, decide, refuse, together
 
 _FILES = ("kit.toml", "kit-data.toml", "kit-wheels.toml")
 # Ends upstream's version in Debian's: a mark that Debian left something out, or its own revision.
@@ -48,7 +48,12 @@ def compare(project: Project, *, check: bool) -> News:
             for listed, source in _today(index, group):
                 replaced += _replaced(listed, source)
                 parts.append(_changed(listed, source))
-    _refuse(replaced)
+    refuse(
+        "Debian's index has another SHA-256 for a listed file",
+        replaced,
+        "Debian never replaces a file of the same version: find out who did; until the two agree,"
+        " alpypy writes nothing of Debian",
+    )
     if len(groups) == sum(bool(part.notes) for part in parts):
         raise DownloadError(
             "no mirror in the settings of apt has the kit's release of Debian",
@@ -95,15 +100,6 @@ def _replaced(listed: _Listed, source: Source | None) -> Iterator[str]:
         yield pin.source.file_name
         yield f"  {pin.source.sha256}  versions/{listed.path.name}"
         yield f"  {source.sha256}  the signed index of Debian {pin.release}"
-
-
-def _refuse(replaced: list[str]) -> None:
-    if replaced:
-        raise DigestError(
-            "\n    ".join(["Debian's index has another SHA-256 for a listed file:", *replaced]),
-            remedy="Debian never replaces a file of the same version: find out who did; alpypy"
-            " writes nothing of Debian until the two agree",
-        )
 
 
 def _changed(listed: _Listed, source: Source | None) -> News:

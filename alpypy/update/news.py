@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
-from alpypy.core.errors import AlpypyError
+from alpypy.core.errors import AlpypyError, DigestError
 
 
 @dataclass(frozen=True)
@@ -47,3 +47,13 @@ def together(parts: Iterable[News]) -> News:
 def decide(line: str) -> News:
     """Something that a maintainer has to decide."""
     return News(decisions=(line,))
+
+
+def refuse(what: str, replaced: Sequence[str], remedy: str) -> None:
+    """Raise DigestError if a publisher has replaced listed files.
+
+    Args:
+        replaced: for each file a line with its name, and each digest with the place that has it.
+    """
+    if replaced:
+        raise DigestError("\n    ".join([f"{what}:", *replaced]), remedy=remedy)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import tomllib
 import zipfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,7 +28,7 @@ from alpypy.core.redact import split_login
 from alpypy.core.source import Source
 from alpypy.offline.contents import AlpineWheel, load_contents
 from alpypy.update.edits import set_fields, tables
-from alpypy.update.news import Edit, News, decide, together
+from alpypy.update.news import Edit, News, decide, refuse, together
 from alpypy.update.pages import html_of, json_of, unusable
 from alpypy.wheels.settings import index_url
 
@@ -90,7 +90,12 @@ def compare(project: Project, *, check: bool) -> News:
     """
     index = (index_url() or _INDEX).rstrip("/")
     listed = tuple(_listed(index, project.data / "versions"))
-    _refuse([line for pin, page in listed if page for line in _replaced(pin, page)])
+    refuse(
+        "the index of PyPI has another SHA-256 for a pinned file",
+        [line for pin, page in listed if page for line in _replaced(pin, page)],
+        "PyPI never replaces a file: ask who runs your index; until the two agree, alpypy writes"
+        " nothing of PyPI",
+    )
     wheel = load_contents(project.data / "versions").kit.wheel
     fetcher = None if check else project.fetcher
     parts = []
@@ -168,15 +173,6 @@ def _replaced(pin: PypiPin, listed: _Project) -> Iterator[str]:
         yield pin.name
         yield f"  {pin.sha256}  versions/{pin.file}"
         yield f"  {file.sha256}  {listed.page.address}"
-
-
-def _refuse(replaced: Sequence[str]) -> None:
-    if replaced:
-        raise DigestError(
-            "\n    ".join(["the index of PyPI has another SHA-256 for a pinned file:", *replaced]),
-            remedy="PyPI never replaces a file: ask who runs your index; alpypy writes nothing of"
-            " PyPI until the two agree",
-        )
 
 
 def _state(pin: PypiPin, listed: _Project) -> Iterator[str]:

@@ -20,7 +20,7 @@ from alpypy.recipes.recipe import Catalog, load_catalog
 from alpypy.recipes.spec import PypyVersion
 from alpypy.update.addresses import PypyPages, load_pages
 from alpypy.update.edits import add_pypy
-from alpypy.update.news import Edit, News, decide, together
+from alpypy.update.news import Edit, News, decide, refuse, together
 from alpypy.update.pages import html_of, json_of, text_of, unusable
 
 FILE = "pypy.toml"
@@ -175,13 +175,12 @@ def _refuse_replaced(pypys: Mapping[str, Source], lists: Iterable[Listing]) -> N
         if published:
             replaced += [f"{release}: {source.file_name}", f"  {source.sha256}  versions/{FILE}"]
             replaced += [f"  {digest}  {address}" for address, digest in published.items()]
-    if replaced:
-        raise DigestError(
-            "\n    ".join(["PyPy publishes another SHA-256 for a listed archive:", *replaced]),
-            remedy="ask PyPy whether it replaced the archive, as it did with 3.9-7.3.15"
-            f" (pypy/pypy#4919); only then change versions/{FILE} by hand. alpypy writes nothing"
-            " about PyPy until the two agree",
-        )
+    refuse(
+        "PyPy publishes another SHA-256 for a listed archive",
+        replaced,
+        "ask PyPy whether it replaced the archive, as it did with 3.9-7.3.15 (pypy/pypy#4919); only"
+        f" then change versions/{FILE} by hand. Until the two agree, alpypy writes nothing of PyPy",
+    )
 
 
 def _unlisted(catalog: Catalog, lists: _PypyLists) -> list[str]:

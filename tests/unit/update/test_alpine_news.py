@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from alpypy.core.errors import AlpypyError, DigestError, DownloadError, PageError
+from alpypy.core.errors import DigestError, DownloadError, PageError
 from alpypy.core.fetch import Fetcher
 from alpypy.core.project import Project
 from tests.loopback import Handler, Site, serve
@@ -16,15 +16,6 @@ PLACE = "/alpine/v3.23/releases/x86_64"
 LIST = f"{PLACE}/latest-releases.yaml"
 FILE = "alpine-minirootfs-3.23.6-x86_64.tar.gz"
 NEXT = "alpine-minirootfs-3.23.7-x86_64.tar.gz"
-
-
-def refusal(outside: Publishers) -> AlpypyError:
-    """Why nothing of Alpine is written; nothing is."""
-    before = outside.file("alpine.toml")
-    news = outside.look("alpine")
-    assert (news.edits, outside.file("alpine.toml")) == ((), before)
-    [refused] = news.refusals
-    return refused
 
 
 def test_nothing_new(outside: Publishers) -> None:
@@ -94,7 +85,7 @@ def test_a_digest_that_changed_is_refused_with_both(outside: Publishers) -> None
     outside.publish_alpine()
     old, page = digest(FILE, "sha512"), outside.site.files[LIST]
     outside.site.files[LIST] = page.replace(old.encode(), b"0" * 128)
-    refused = refusal(outside)
+    refused = outside.refusal("alpine", "alpine.toml")
     assert isinstance(refused, DigestError)
     assert f"{old}  versions/alpine.toml" in refused.what
     assert f"{'0' * 128}  {outside.site.address}{LIST}" in refused.what
@@ -122,7 +113,7 @@ def test_a_single_source_of_a_digest_is_told(outside: Publishers) -> None:
     news = outside.look("alpine")
     assert len(news.edits) == 1
     [told] = news.decisions
-    assert told.startswith("3.23: no second source of a digest: ")
+    assert told.startswith(f"{NEXT}: no second source of its digest: ")
     assert f"{NEXT}.sha512" in told
 
 
@@ -180,7 +171,7 @@ def test_a_list_that_is_not_what_it_was(outside: Publishers, change: Change, say
     outside.alpines["3.22"] = "3.22.7"
     outside.publish_alpine()
     outside.site.files[LIST] = change(outside.site.files[LIST])
-    refused = refusal(outside)
+    refused = outside.refusal("alpine", "alpine.toml")
     assert isinstance(refused, PageError)
     assert refused.what.startswith(f"{outside.site.address}{LIST} is not what it was: ")
     assert says in refused.what
@@ -191,14 +182,14 @@ def test_a_file_s_own_digest_that_is_not_what_it_was(outside: Publishers, answer
     outside.alpines["3.23"] = "3.23.7"
     outside.publish_alpine()
     outside.site.files[f"{PLACE}/{NEXT}.sha512"] = answer
-    refused = refusal(outside)
+    refused = outside.refusal("alpine", "alpine.toml")
     assert isinstance(refused, PageError)
     assert f"it is not the SHA-512 of {NEXT}" in refused.what
 
 
 def test_a_list_out_of_reach(outside: Publishers) -> None:
     outside.site.statuses[LIST] = [503] * 4
-    refused = refusal(outside)
+    refused = outside.refusal("alpine", "alpine.toml")
     assert isinstance(refused, DownloadError)
     assert f"{outside.site.address}{LIST} could not be fetched" in refused.what
 

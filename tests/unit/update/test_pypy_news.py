@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
-from alpypy.core.errors import AlpypyError, DigestError, DownloadError, PageError
+from alpypy.core.errors import DigestError, DownloadError, PageError
 from tests.publishers import AFTER, BEFORE, Publishers, archive_name
 
 FITS = {
@@ -16,15 +16,6 @@ FITS = {
     "rpython/third.py": "new\n",
 }
 REFUSED = archive_name("3.9-7.3.15", "bz2")
-
-
-def refusal(outside: Publishers) -> AlpypyError:
-    """Why nothing of PyPy is written; nothing is."""
-    before = outside.file("pypy.toml")
-    news = outside.look("pypy")
-    assert (news.edits, outside.file("pypy.toml")) == ((), before)
-    [refused] = news.refusals
-    return refused
 
 
 def test_nothing_new(outside: Publishers) -> None:
@@ -95,7 +86,7 @@ def test_a_digest_that_changed_is_refused_with_both(outside: Publishers) -> None
     path.write_text(path.read_text("utf-8").replace(AFTER, BEFORE), "utf-8")
     outside.release("3.11-8.0.1", "gz", FITS)
     outside.publish_pypy()
-    refused = refusal(outside)
+    refused = outside.refusal("pypy", "pypy.toml")
     assert isinstance(refused, DigestError)
     assert f"3.9-7.3.15: {REFUSED}" in refused.what
     assert f"{BEFORE}  versions/pypy.toml" in refused.what
@@ -122,7 +113,7 @@ def test_an_archive_that_contradicts_its_digest(outside: Publishers) -> None:
     sha256 = outside.release("3.11-8.0.1", "gz", FITS)
     outside.publish_pypy()
     outside.site.files["/pypy/pypy3.11-v8.0.1-src.tar.gz"] += b"more"
-    refused = refusal(outside)
+    refused = outside.refusal("pypy", "pypy.toml")
     assert isinstance(refused, DigestError)
     assert f"expected {sha256}, got" in refused.what
 
@@ -223,7 +214,7 @@ def test_a_page_that_is_not_what_it_was(
     outside.release("3.11-8.0.1", "gz", FITS)
     outside.publish_pypy()
     outside.site.files[page] = change(outside.site.files[page])
-    refused = refusal(outside)
+    refused = outside.refusal("pypy", "pypy.toml")
     assert isinstance(refused, PageError)
     assert refused.what.startswith(f"{outside.site.address}{page} is not what it was: ")
     assert says in refused.what
@@ -231,6 +222,6 @@ def test_a_page_that_is_not_what_it_was(
 
 def test_a_page_out_of_reach(outside: Publishers) -> None:
     outside.site.statuses[VERSIONS] = [503] * 4
-    refused = refusal(outside)
+    refused = outside.refusal("pypy", "pypy.toml")
     assert isinstance(refused, DownloadError)
     assert f"{outside.site.address}{VERSIONS} could not be fetched" in refused.what
