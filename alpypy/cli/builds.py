@@ -47,6 +47,9 @@ class _Build:
     base_image: Annotated[
         str | None, Option("an Alpine image to build on, or a root file system's tarball")
     ] = None
+    tls: Annotated[
+        str | None, Option("openssl or libressl, where a release can be built with either")
+    ] = None
     jobs: Annotated[int | None, Option("C compilers at once (default: the processors)")] = None
     no_errata: Annotated[
         bool, Option("keep the release's own faults that PyPy has fixed since")
@@ -66,6 +69,7 @@ class _Build:
             base_image=self.base_image,
             with_pypy=with_pypy,
             direct=direct,
+            tls=self.tls,
             keep=keep,
             jobs=self.jobs,
             errata=not self.no_errata,

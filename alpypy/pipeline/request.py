@@ -30,15 +30,17 @@ _TRANSLATES = "2.7"  # RPython is a subset of this language
 
 @dataclass(frozen=True)
 class BuildRequest:
-    """What the user asks for. ``with_pypy`` is a tarball's path or a PyPy version. ``jobs`` is how
-    many C compilers run at once, by default the number of processors. Without ``errata``, the
-    PyPy keeps the faults that its release has on every system."""
+    """What the user asks for. ``with_pypy`` is a tarball's path or a PyPy version. ``tls`` is a
+    TLS library's name. ``jobs`` is how many C compilers run at once, by default the number of
+    processors. Without ``errata``, the PyPy keeps the faults that its release has on every
+    system."""
 
     target: Target
     sources: Sequence[Path] = ()
     base_image: str | None = None
     with_pypy: str | None = None
     direct: bool = False
+    tls: str | None = None
     keep: bool = False
     jobs: int | None = None
     errata: bool = True
@@ -109,10 +111,10 @@ def resolve(project: Project, request: BuildRequest) -> ResolvedBuild:
     local_sources = [identify(path, project.cache) for path in request.sources]
     _refuse_twice((source.release, source.path) for source in local_sources)
     request = replace(request, target=_target(catalog, request.target, local_sources))
-    recipe = _fitted(catalog, catalog.recipe(request.target), local_sources)
+    recipe = _fitted(catalog, catalog.recipe(request.target, request.tls), local_sources)
     given = _given_pypy(project.artifacts, catalog.translator, request)
     staged = recipe.translator is not None and not request.direct and given is None
-    small = catalog.translator_recipe(request.target) if staged else None
+    small = catalog.translator_recipe(request.target, request.tls) if staged else None
     if not request.errata:
         recipe, small = recipe.without_errata(), small and small.without_errata()
     sources = {

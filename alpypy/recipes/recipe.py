@@ -128,8 +128,12 @@ class Catalog:
         """The CPython that translates the first PyPy."""
         return self.python2s[self.translation.translator.python2]
 
-    def recipe(self, target: Target) -> Recipe:
+    def recipe(self, target: Target, tls: str | None = None) -> Recipe:
         """Everything that building ``target`` needs.
+
+        Args:
+            tls: the TLS library to build with, such as ``libressl``; by default the one that the
+                release prefers. With another one, the recipe's target has another version.
 
         Raises:
             SpecError: versions/ does not list the release or the Alpine, or no TLS library of that
@@ -137,19 +141,28 @@ class Catalog:
         """
         alpine = self.alpine(target.alpine)
         if target.release in self.quickstarts:
+            if tls:
+                raise SpecError(
+                    f"--tls is {tls!r}, but {target.release} uses no TLS library",
+                    remedy="leave --tls out",
+                )
             return self._quickstart_recipe(target, alpine)
         if not target.names_tree:
             self._require_pypy(target.release)
-        return self._pypy_recipe(target, alpine, self.translation.target, self.translator)
+        library = self._tls(self.model(target.release), alpine, self._require_tls(tls))
+        options = self.translation.target
+        target = self._named_by_tls(target, alpine, library)
+        return self._pypy_recipe(target, alpine, library, options, self.translator)
 
-    def translator_recipe(self, target: Target) -> Recipe:
+    def translator_recipe(self, target: Target, tls: str | None = None) -> Recipe:
         """The small PyPy that CPython translates first, so that it can translate ``target``.
 
         Its build packages are those of ``target``: one image serves both.
         """
-        wanted = self.recipe(target)
+        wanted = self.recipe(target, tls)
         stage = Target(self.translator, target.alpine, target.arch)
-        recipe = self._pypy_recipe(stage, wanted.alpine, self.translation.translator, None)
+        library, options = self._tls(stage.release, wanted.alpine), self.translation.translator
+        recipe = self._pypy_recipe(stage, wanted.alpine, library, options, None)
         return replace(recipe, build_packages=wanted.build_packages, tls=wanted.tls)
 
     def model(self, release: str) -> str:
@@ -188,10 +201,14 @@ class Catalog:
         )
 
     def _pypy_recipe(
-        self, target: Target, alpine: Alpine, options: Options, translator: str | None
+        self,
+        target: Target,
+        alpine: Alpine,
+        tls: TlsLibrary,
+        options: Options,
+        translator: str | None,
     ) -> Recipe:
         model = self.model(target.release)
-        tls = self._tls(model, alpine)
         language = PypyVersion.parse(model).language
         need = next(need for need in self.translation.needs if language in need.language)
         return Recipe(
@@ -256,17 +273,33 @@ class Catalog:
             "PYPY_MULTIARCH": f"{target.arch}-linux-musl",
         }
 
-    def _tls(self, release: str, alpine: Alpine) -> TlsLibrary:
+    def _named_by_tls(self, target: Target, alpine: Alpine, tls: TlsLibrary) -> Target:
+        """The target under a version of its own if ``tls`` is not the preferred library: both
+        tarballs can then be in one folder."""
+        preferred = self._choose_tls(self._tls_need(self.model(target.release)), alpine)
+        if target.release_version or preferred is None or tls.name == preferred.name:
+            return target
+        return replace(target, release_version=f"{target.release}-{tls.name}")
+
+    def _require_tls(self, wanted: str | None) -> str | None:
+        known = tuple(dict.fromkeys(library.name for library in self.tls.libraries))
+        if wanted in (None, *known):
+            return wanted
+        raise SpecError(f"--tls is {wanted!r}", remedy=f"choose {' or '.join(known)}")
+
+    def _tls(self, release: str, alpine: Alpine, name: str | None = None) -> TlsLibrary:
+        """The library to build with: the preferred one, or the preferred one of that name."""
         need = self._tls_need(release)
-        tls = self._choose_tls(need, alpine)
+        tls = self._choose_tls(need, alpine, name)
         if tls is not None:
             return tls
         has = ", ".join(f"{tls.name} {tls.version}" for tls in self._tls_of(alpine))
         wants = " or ".join(str(requirement) for requirement in need.takes)
         raise SpecError(
-            f"PyPy {release} cannot be built on Alpine {alpine.version}: it needs {wants}"
-            f" ({need.why}), but this Alpine has {has or 'no TLS library'}",
-            remedy=self._nearest_pairs(release, alpine),
+            f"PyPy {release} cannot be built {f'with {name} ' if name else ''}on Alpine"
+            f" {alpine.version}: it needs {wants} ({need.why}), but this Alpine has"
+            f" {has or 'no TLS library'}",
+            remedy=self._nearest_pairs(release, alpine, name),
         )
 
     def _tls_need(self, release: str) -> TlsNeed:
@@ -276,30 +309,34 @@ class Catalog:
     def _tls_of(self, alpine: Alpine) -> tuple[TlsLibrary, ...]:
         return tuple(tls for tls in self.tls.libraries if alpine.version in tls.alpine)
 
-    def _choose_tls(self, need: TlsNeed, alpine: Alpine) -> TlsLibrary | None:
+    def _choose_tls(
+        self, need: TlsNeed, alpine: Alpine, name: str | None = None
+    ) -> TlsLibrary | None:
         return next(
             (
                 tls
                 for wanted in need.takes
                 for tls in self._tls_of(alpine)
-                if tls.name == wanted.name and tls.version in wanted.specifier
+                if tls.name == wanted.name
+                and tls.version in wanted.specifier
+                and name in (None, tls.name)
             ),
             None,
         )
 
-    def _nearest_pairs(self, release: str, alpine: Alpine) -> str:
+    def _nearest_pairs(self, release: str, alpine: Alpine, tls: str | None) -> str:
         """The same release on the nearest Alpine, the nearest release on the same Alpine."""
         language = PypyVersion.parse(release).language
         alpines = [
             name
             for name, other in self.alpines.items()
-            if self._choose_tls(self._tls_need(release), other)
+            if self._choose_tls(self._tls_need(release), other, tls)
         ]
         releases = [
             name
             for name in self.pypys
             if PypyVersion.parse(name).language == language
-            and self._choose_tls(self._tls_need(name), alpine)
+            and self._choose_tls(self._tls_need(name), alpine, tls)
         ]
         pairs = []
         if alpines:
@@ -308,7 +345,9 @@ class Catalog:
         if releases:
             near = min(releases, key=lambda name: _steps(self.pypys, release, name))
             pairs.append(f"{near} on Alpine {alpine.version}")
-        return f"these work: {', or '.join(pairs)}" if pairs else "no Alpine suits this release"
+        if pairs:
+            return f"these work{f' with {tls}' if tls else ''}: {', or '.join(pairs)}"
+        return "leave --tls out" if tls else "no Alpine suits this release"
 
 
 def _steps(names: Iterable[str], first: str, second: str) -> int:

@@ -120,8 +120,49 @@ def test_tls_library(release: str, alpine: str, package: str) -> None:
     assert recipe.tls == package.partition("ssl")[0] + "ssl"
 
 
+@pytest.mark.parametrize("alpine", ["3.9", "3.10"])
+def test_a_tls_library_that_is_chosen(alpine: str) -> None:
+    target = Target("2.7-7.0.0", alpine)
+    recipe, default = CATALOG.recipe(target, "libressl"), CATALOG.recipe(target)
+    assert (recipe.tls, recipe.build_packages[-1]) == ("libressl", "libressl-dev")
+    assert recipe.build_packages[:-1] == default.build_packages[:-1]
+    assert recipe.target.tarball == f"pypy-2.7-7.0.0-libressl-alpine{alpine}.tar.bz2"
+    small = CATALOG.translator_recipe(target, "libressl")
+    assert (small.tls, small.build_packages) == (recipe.tls, recipe.build_packages)
+
+
+def test_the_preferred_tls_library_chosen_by_name_changes_nothing() -> None:
+    target = Target("2.7-7.0.0", "3.9")
+    assert CATALOG.recipe(target, "openssl") == CATALOG.recipe(target)
+
+
+def test_a_version_that_the_user_chose_stays_with_any_tls_library() -> None:
+    target = Target("2.7-7.0.0", "3.9", release_version="2.7-7.0.0-r1")
+    assert CATALOG.recipe(target, "libressl").target == target
+
+
+@pytest.mark.parametrize(
+    ("release", "alpine", "tls", "what", "remedy"),
+    [
+        ("2.7-7.0.0", "3.23", "libressl", "with libressl on Alpine 3.23", "on Alpine 3.10"),
+        ("2.7-7.3.22", "3.9", "libressl", "needs openssl>=1.1 (", "2.7-7.2.0 on Alpine 3.9"),
+        ("3.6-7.0.0", "3.9", "libressl", "this Alpine has openssl 1.1.1, libressl", "leave --tls"),
+        ("2.7-7.0.0", "3.9", "gnutls", "--tls is 'gnutls'", "choose openssl or libressl"),
+        ("rpython-0.2.1", "3.9", "openssl", "uses no TLS library", "leave --tls out"),
+    ],
+)
+def test_a_tls_library_that_cannot_be_chosen(
+    release: str, alpine: str, tls: str, what: str, remedy: str
+) -> None:
+    with pytest.raises(SpecError) as caught:
+        CATALOG.recipe(Target(release, alpine), tls)
+    assert what in caught.value.what
+    assert remedy in caught.value.remedy
+
+
 def test_impossible_pair(root: Path) -> None:
-    edit(root, "tls.toml", 'takes = ["openssl>=1.1,<3", "openssl>=3"]', 'takes = ["openssl<3"]')
+    takes = 'takes = ["openssl>=1.1,<3", "openssl>=3", "libressl>=2.7,<2.8"]'
+    edit(root, "tls.toml", takes, 'takes = ["openssl<3"]')
     catalog = load_catalog(root)
     with pytest.raises(SpecError) as caught:
         catalog.recipe(Target("2.7-7.1.1", "3.19"))
