@@ -13,7 +13,7 @@ from typing import Any
 from alpypy.core.durations import DurationData
 from alpypy.core.fields import json_schema
 from alpypy.images.runtime import ImageSettings
-from alpypy.offline.contents import DataList, KitList, LibraryList
+from alpypy.offline.contents import DataList, KitList, LibraryList, SourceList
 from alpypy.proxy.config import ProxySettings
 from alpypy.publish.index import ReleaseSettings
 from alpypy.recipes import data
@@ -33,6 +33,7 @@ KINDS: Mapping[str, Any] = {
     "image": ImageSettings,
     "kit": KitList,
     "kit-data": DataList,
+    "kit-sources": SourceList,
     "kit-wheels": LibraryList,
     "ledger": LedgerData,
     "packages": data.PackageData,

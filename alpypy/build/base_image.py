@@ -10,6 +10,7 @@ from alpypy.core.program import typed
 from alpypy.engine.docker import Engine
 from alpypy.engine.workspace import Workspace
 from alpypy.offline import kit as kits
+from alpypy.offline.given import GivenSource
 from alpypy.offline.pins import Replacement
 from alpypy.recipes.data import Alpine
 from alpypy.recipes.recipe import Recipe
@@ -19,13 +20,15 @@ from alpypy.recipes.recipe import Recipe
 class BaseImage:
     """An Alpine image. ``identity`` stands for its content in keys: a kit that is made again from
     the same parts has another ID, because its signing key differs, but the same identity.
-    ``replacements`` are the files that alpypy used in place of tested files in the kit."""
+    ``replacements`` are the files that alpypy used in place of tested files in the kit, ``given``
+    the sources that the user gave for it."""
 
     reference: str
     id: str
     identity: str
     kit: bool
     replacements: tuple[Replacement, ...] = ()
+    given: tuple[GivenSource, ...] = ()
 
 
 def find_base(
@@ -77,12 +80,13 @@ def refuse_missing(data: Path, recipe: Recipe, base: BaseImage) -> None:
     alpine = recipe.target.alpine
     if base.reference != kits.reference(alpine):
         return
-    missing = set(recipe.build_packages) - kits.development_packages(data)
+    missing = set(recipe.build_packages) - kits.development_packages(data, base.given)
     if missing:
         raise SpecError(
             f"{recipe.target.release} on Alpine {alpine} is built with"
             f" {', '.join(sorted(missing))}, which the kit does not have",
-            remedy="if you can reach Alpine's mirrors, build it on Alpine's own packages:"
+            remedy=kits.how_to_add(data, missing, alpine)
+            or "if you can reach Alpine's mirrors, build it on Alpine's own packages:"
             f" --base-image alpine:{alpine}; else choose another release",
         )
 
@@ -129,7 +133,8 @@ def _base(engine: Engine, reference: str, alpine: str, arch: str) -> BaseImage:
     is_kit = image_id == engine.image_id(kits.reference(alpine))
     identity = digest if digest and is_kit else image_id
     replacements = kits.replacements_in(engine, reference) if digest else ()
-    return BaseImage(reference, image_id, identity, digest is not None, replacements)
+    given = kits.given_to(engine, reference) if digest else ()
+    return BaseImage(reference, image_id, identity, digest is not None, replacements, given)
 
 
 def _fetch_rootfs(workspace: Workspace, alpine: Alpine, arch: str) -> Path:

@@ -34,6 +34,7 @@ from alpypy.recipes.manifest import (
     AppliedPatch,
     BuildImage,
     KitReplacement,
+    KitSource,
     Manifest,
     Need,
     Origin,
@@ -187,7 +188,11 @@ def build_image(image_id: str, base: BaseImage) -> BuildImage:
         KitReplacement(file.package, file.tested, file.taken, file.sha256)
         for file in base.replacements
     )
-    return BuildImage(image_id, base.reference, base.id, base.kit, replacements)
+    sources = tuple(
+        KitSource(source.library, source.version, source.file, source.sha256, source.verified)
+        for source in base.given
+    )
+    return BuildImage(image_id, base.reference, base.id, base.kit, replacements, sources)
 
 
 def _cost(phase: Phase) -> PhaseCost:

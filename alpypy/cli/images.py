@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated
 
 from alpypy.cli import common
@@ -79,6 +80,10 @@ class KitOptions:
         str | None,
         Option("an Alpine image, or a root file system's tarball (default alpine:<version>)"),
     ] = None
+    source: Annotated[
+        tuple[Path, ...],
+        Option("source of a library that Debian lacks: libressl-2.7.5.tar.gz; repeatable"),
+    ] = ()
     mirror: Annotated[tuple[str, ...], MIRROR] = ()
 
 
@@ -89,5 +94,8 @@ def kit(options: KitOptions) -> None:
 
     alpine = options.alpine or wheel_alpine(ROOT)
     with common.workspace(common.project(options.mirror)) as own:
-        made = prepare(own, alpine, options.base_image)
+        made = prepare(own, alpine, options.base_image, options.source)
+    for source in made.given:
+        state = "the published file" if source.verified else "unverified: not the published file"
+        common.show(f"{source.library} {source.version} of {source.file}, {state}")
     common.show(f"{made.reference} is ready, made on {made.base}")

@@ -10,6 +10,7 @@ import contextlib
 import os
 import queue
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -26,7 +27,7 @@ from filelock import FileLock
 from alpypy.core import log
 from alpypy.core.apt import repositories
 from alpypy.core.errors import AlpypyError, DigestError, DownloadError
-from alpypy.core.files import disk, file_digest
+from alpypy.core.files import disk, file_digest, whole_file
 from alpypy.core.progress import Progress, Transfer
 from alpypy.core.redact import split_login, without_passwords
 from alpypy.core.source import Rootfs, Source
@@ -133,6 +134,24 @@ class Fetcher:
             with contextlib.suppress(queue.Empty):
                 while True:
                     left.get_nowait()
+
+    def keep(self, file: Path, source: Source) -> None:
+        """Copy a local file into the cache, where ``fetch`` finds it.
+
+        Raises:
+            DigestError: it is not the file that ``source`` names.
+            ResourceError: the disk is full.
+        """
+        path = self._place(source)
+        with disk(path.parent):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with FileLock(path.parent / "lock"), whole_file(path) as copy:
+                shutil.copyfile(file, copy)
+                if file_digest(copy) != source.sha256:
+                    raise DigestError(
+                        f"{file} has changed: its SHA-256 was {source.sha256}",
+                        remedy="run the command again, and do not change the file meanwhile",
+                    )
 
     def cached(self, source: Source | Rootfs) -> Path | None:
         """The verified file if it is in the cache; downloads nothing."""

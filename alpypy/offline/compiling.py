@@ -18,6 +18,7 @@ from alpypy.engine.container import Running
 from alpypy.engine.job import Job, Mount
 from alpypy.engine.workspace import Workspace
 from alpypy.offline.contents import Library
+from alpypy.offline.given import SCRIPTS
 
 GCC = "gcc"  # whose own library is finished with it
 _SCRIPT = "build-library.sh"
@@ -102,7 +103,7 @@ class _Compilers:
             tail = "\n".join(f"    {line}" for line in lines[-30:])
             raise KitError(
                 f"{name} of the kit did not compile:\n{tail}",
-                remedy=f"see dockerfiles/kit/{_SCRIPT}, and run the command again",
+                remedy=f"see dockerfiles/kit/{_SCRIPT} or {SCRIPTS}, and run the command again",
             )
 
     def _unpack(self, name: str) -> None:
@@ -111,7 +112,8 @@ class _Compilers:
             shutil.move(unpack(archive, Path(folder)), self._scratch / "sources" / name)
 
     def _job(self, name: str) -> Job:
-        script = self._workspace.data / "dockerfiles/kit" / _SCRIPT
+        own = self._workspace.data / SCRIPTS / f"{name}.sh"
+        script = own if own.is_file() else self._workspace.data / "dockerfiles/kit" / _SCRIPT
         mounts = [
             Mount(self._scratch / "sources", "/sources"),
             Mount(self._scratch / "out", "/out", writable=True),

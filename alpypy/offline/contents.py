@@ -6,14 +6,15 @@ kit-wheels.toml the libraries that `invoke wheels` adds.
 
 from __future__ import annotations
 
-from collections.abc import Container, Mapping
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
 from msgspec import structs
+from packaging.specifiers import SpecifierSet
 
-from alpypy.core.fields import PublishedSha256, Record
+from alpypy.core.fields import FileUrl, PublishedSha256, Record
 from alpypy.core.source import Source
 from alpypy.core.structs import read_toml
 from alpypy.offline.pins import Pin
@@ -60,6 +61,31 @@ class Library(DebianFile, frozen=True):
     runtime: str
     description: str
     license: str
+
+
+class SourceLibrary(Record, frozen=True):
+    """A library that a kit for the Alpines ``alpine`` can have if its source is given.
+
+    Address and digest are those of the published archive. ``file`` is a path below the top folder
+    of the archive, whose text has ``says`` in it.
+    """
+
+    name: str
+    version: str
+    runtime: str
+    description: str
+    license: str
+    alpine: SpecifierSet
+    url: FileUrl
+    sha256: PublishedSha256
+    file: str
+    says: str
+
+
+class SourceList(Record, frozen=True):
+    """versions/kit-sources.toml."""
+
+    libraries: tuple[SourceLibrary, ...]
 
 
 class Openssl(DebianFile, frozen=True):
@@ -151,6 +177,11 @@ class Contents:
             openssl=tuple(openssl.taking(files) for openssl in self.kit.openssl),
         )
         return Contents(kit, tuple(data.taking(files) for data in self.data))
+
+    def adding(self, libraries: Sequence[Library]) -> Contents:
+        """The same with more libraries."""
+        kit = structs.replace(self.kit, libraries=(*self.kit.libraries, *libraries))
+        return Contents(kit, self.data)
 
     def data_for(self, package: str) -> tuple[str, ...]:
         """Names of the data packages that a package needs."""

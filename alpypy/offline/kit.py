@@ -6,7 +6,7 @@ from __future__ import annotations
 import contextlib
 import os
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,8 +26,10 @@ from alpypy.engine.docker import Engine
 from alpypy.engine.job import Job
 from alpypy.engine.workspace import Workspace
 from alpypy.offline import apk, making, packages
+from alpypy.offline import given as given_sources
 from alpypy.offline.compiling import Times
-from alpypy.offline.contents import Contents, load_contents
+from alpypy.offline.contents import Contents, Library, load_contents
+from alpypy.offline.given import GivenSource
 from alpypy.offline.making import Making
 from alpypy.offline.packages import OPENSSL
 from alpypy.offline.pins import Replacement, from_text, settle, taken, to_text
@@ -37,6 +39,7 @@ LABEL = "org.alpypy.kit"
 _CONTENT_LABEL = "org.alpypy.kit.content"
 _BASE_LABEL = "org.alpypy.kit.base"  # the ID of the image that the kit was made on
 _REPLACEMENTS_LABEL = "org.alpypy.kit.replacements"
+_SOURCES_LABEL = "org.alpypy.kit.sources"
 # The code that decides what is in the packages; a test says why the rest of it is left out.
 _CODE = tuple(Path(module.__file__ or "") for module in (apk, making, packages))
 
@@ -44,7 +47,8 @@ _CODE = tuple(Path(module.__file__ or "") for module in (apk, making, packages))
 @dataclass(frozen=True)
 class Kit:
     """A kit's image. ``identity`` is a digest of what builds with it depend on, ``content`` one of
-    all that is in it; ``replacements`` are the files that were taken in place of tested ones."""
+    all that is in it; ``replacements`` are the files that were taken in place of tested ones,
+    ``given`` the sources that the user gave."""
 
     reference: str
     base: str
@@ -52,6 +56,7 @@ class Kit:
     identity: str
     content: str
     replacements: tuple[Replacement, ...]
+    given: tuple[GivenSource, ...] = ()
 
 
 def reference(alpine: str) -> str:
@@ -64,12 +69,26 @@ def wheel_alpine(root: Path) -> str:
     return load_contents(root / "versions").kit.wheel.alpine
 
 
-def development_packages(root: Path) -> frozenset[str]:
-    """Names of the packages that a kit has to build with (and those of the tools it needs)."""
+def development_packages(root: Path, given: Iterable[GivenSource] = ()) -> frozenset[str]:
+    """Names of the packages that a kit has to build with (and those of the tools it needs).
+
+    Args:
+        given: the sources that it was made with.
+    """
     contents = load_contents(root / "versions")
     tools = {tool.name for tool in contents.kit.tools}
     libraries = {name for one in contents.kit.libraries for name in (one.name, f"{one.name}-dev")}
-    return frozenset(tools | libraries | {OPENSSL})
+    return frozenset(tools | libraries | {OPENSSL} | {f"{one.library}-dev" for one in given})
+
+
+def how_to_add(root: Path, packages: Container[str], alpine: str) -> str | None:
+    """The command that makes a kit with these packages; None if a source cannot add them."""
+    offered = given_sources.load_offered(root)
+    fitting = [one for one in offered if f"{one.name}-dev" in packages and alpine in one.alpine]
+    if not fitting:
+        return None
+    files = " ".join(f"--source {one.url.rpartition('/')[2]}" for one in fitting)
+    return f"make a kit with it, from its source: {typed('kit', alpine=alpine)} {files}"
 
 
 def sources(data: Path) -> tuple[Source, ...]:
@@ -82,31 +101,41 @@ def sources(data: Path) -> tuple[Source, ...]:
     return (contents.kit.wheel.source, *(pin.source for pin in contents.pins(())))
 
 
-def prepare(workspace: Workspace, alpine: str, base: str | None = None) -> Kit:
+def prepare(
+    workspace: Workspace, alpine: str, base: str | None = None, archives: Sequence[Path] = ()
+) -> Kit:
     """Make the kit's image for an Alpine, unless the engine has this very one.
 
     Args:
         base: an Alpine image the engine holds, or the path of a root file system's tarball; by
             default ``alpine:<alpine>``, and where there is none, for the wheel's Alpine, the one
             that the wheel holds.
+        archives: sources of libraries in versions/kit-sources.toml; by default those that the
+            engine's kit was made with.
 
     Raises:
         KitError: no base image is at hand, or a step of the making failed.
-        SpecError: the base image is another Alpine.
+        SpecError: the base image is another Alpine, or an archive is not such a source.
+        ArchiveError: an archive is damaged.
         DownloadError, DigestError: a file could not be fetched; see ``pins.settle``.
     """
     folder = workspace.cache / "kits"
     folder.mkdir(parents=True, exist_ok=True)
+    offered = given_sources.load_offered(workspace.data)
+    given = {archive: given_sources.identify(archive, offered, alpine) for archive in archives}
     with one_at_a_time(folder / f"alpine{alpine}.lock", f"the kit for Alpine {alpine}"):
-        return _Preparation(workspace, alpine).run(base or f"alpine:{alpine}")
+        return _Preparation(workspace, alpine, given).run(base or f"alpine:{alpine}")
 
 
 class _Preparation:
     """The way to a kit, each step with the time that it should take."""
 
-    def __init__(self, workspace: Workspace, alpine: str) -> None:
+    def __init__(
+        self, workspace: Workspace, alpine: str, archives: Mapping[Path, GivenSource]
+    ) -> None:
         self._workspace = workspace
         self._alpine = alpine
+        self._archives = archives
         self._contents = load_contents(workspace.data / "versions")
         self._libraries = read_durations(workspace.data).kit.libraries
         self._agenda = Agenda(_step_seconds(workspace.data, workspace.engine.usable_processors))
@@ -116,14 +145,16 @@ class _Preparation:
         base = self._base_image(base)
         require_release(engine, base, self._alpine)
         base_id = engine.image_id(base) or ""
+        data, given = self._workspace.data, tuple(self._archives.values()) or given_to(engine, made)
         has = replacements_in(engine, made)
-        kit = _described(self._workspace.data, self._contents, made, base, base_id, has)
+        kit = _described(data, self._contents, made, (base, base_id), has, given)
         if engine.label(made, _CONTENT_LABEL) == kit.content:
             return kit
+        extra = self._kept(given)
         owned = _owned(engine, base)
         replacements = self._fetch(owned)
-        contents = self._contents.taking(taken(replacements))
-        kit = _described(self._workspace.data, self._contents, made, base, base_id, replacements)
+        contents = self._contents.taking(taken(replacements)).adding(extra)
+        kit = _described(data, self._contents, made, (base, base_id), replacements, given)
         with tempfile.TemporaryDirectory(prefix="alpypy-kit-") as scratch:
             self._make(kit, Making(self._workspace, contents, base, owned, Path(scratch)))
         return kit
@@ -140,6 +171,24 @@ class _Preparation:
                 import_wheel(self._workspace, self._contents.kit.wheel, self._alpine, base)
         return base
 
+    def _kept(self, given: Sequence[GivenSource]) -> tuple[Library, ...]:
+        """The libraries of given sources, whose archives are in the cache then."""
+        fetcher = self._workspace.fetcher
+        chosen = given_sources.libraries(given_sources.load_offered(self._workspace.data), given)
+        archives = {source.library: archive for archive, source in self._archives.items()}
+        for library in chosen:
+            if library.name in archives:
+                fetcher.keep(archives[library.name], library.source)
+            elif fetcher.cached(library.source) is None:
+                file = library.source.file_name
+                raise KitError(
+                    f"{reference(self._alpine)} was made with {file}, which is no longer in the"
+                    " cache",
+                    remedy=f"give it again: {typed('kit', alpine=self._alpine)} --source {file}"
+                    "   (or remove that image, for a kit without it)",
+                )
+        return chosen
+
     def _fetch(self, owned: Mapping[str, str]) -> tuple[Replacement, ...]:
         fetcher, pins = self._workspace.fetcher, self._contents.pins(owned)
         early = fetcher.ahead(pin.source for pin in pins)
@@ -153,6 +202,8 @@ class _Preparation:
             _BASE_LABEL: kit.base_id,
             _REPLACEMENTS_LABEL: to_text(kit.replacements),
         }
+        if kit.given:
+            labels[_SOURCES_LABEL] = given_sources.to_text(kit.given)
         toolchain = f"{kit.reference}-toolchain"
         with self._step("toolchain", "compiler and tools"):
             making.toolchain(toolchain)
@@ -248,8 +299,8 @@ def is_current(engine: Engine, root: Path, alpine: str) -> bool:
     # A kit that does not say what it was made on can be checked only against the usual base.
     base_id = engine.label(made, _BASE_LABEL) or engine.image_id(f"alpine:{alpine}") or ""
     contents = load_contents(root / "versions")
-    replacements = replacements_in(engine, made)
-    kit = _described(root, contents, made, base_id, base_id, replacements)
+    replacements, given = replacements_in(engine, made), given_to(engine, made)
+    kit = _described(root, contents, made, (base_id, base_id), replacements, given)
     return engine.label(made, _CONTENT_LABEL) == kit.content
 
 
@@ -279,29 +330,44 @@ def replacements_in(engine: Engine, image: str) -> tuple[Replacement, ...]:
         return ()
 
 
+def given_to(engine: Engine, image: str) -> tuple[GivenSource, ...]:
+    """The sources that were given for the kit that an image is or is made from."""
+    try:
+        return given_sources.from_text(engine.label(image, _SOURCES_LABEL) or "[]")
+    except ValueError:
+        return ()
+
+
 def _described(
     root: Path,
     contents: Contents,
     made: str,
-    base: str,
-    base_id: str,
+    base: tuple[str, str],
     replacements: Sequence[Replacement],
+    given: Sequence[GivenSource] = (),
 ) -> Kit:
-    """What the kit is with these files in place of tested ones.
+    """What the kit is with these files in place of tested ones, and with given sources.
 
     Tested files and replacements count alike: if they are the same, so are the kits.
+
+    Args:
+        base: name and ID of the image that it is made on.
     """
-    chosen = contents.taking(taken(replacements))
+    extra = given_sources.libraries(given_sources.load_offered(root), given) if given else ()
+    chosen = contents.taking(taken(replacements)).adding(extra)
     folder, lists = root / "dockerfiles/kit", to_builtins(chosen.kit)
     del lists["wheel"]  # what it holds is in the base image
     identity = key_of(
-        base=base_id,
+        base=base[1],
         code=digest_of_code(*_CODE),
-        files={str(path.relative_to(folder)): file_digest(path) for path in data_files(folder)},
+        files={
+            **{str(path.relative_to(folder)): file_digest(path) for path in data_files(folder)},
+            **given_sources.scripts(root, extra),
+        },
         lists=lists,
     )
     content = key_of(identity=identity, data=to_builtins(chosen.data))
-    return Kit(made, base, base_id, identity, content, tuple(replacements))
+    return Kit(made, *base, identity, content, tuple(replacements), tuple(given))
 
 
 def _owned(engine: Engine, base: str) -> Mapping[str, str]:

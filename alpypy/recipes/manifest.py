@@ -73,15 +73,27 @@ class KitReplacement(Record, frozen=True):
     sha256: Sha256
 
 
+class KitSource(Record, frozen=True):
+    """A library in the kit whose source the user gave: the name of the archive, its digest, and
+    whether it is the archive that the library's publisher lists."""
+
+    library: Text
+    version: Text
+    path: Text
+    sha256: Sha256
+    verified: bool
+
+
 class BuildImage(Record, frozen=True, omit_defaults=True):
-    """The image that translated: its ID, its base image, whether that was the kit's, and the kit's
-    packages whose versions were not tested."""
+    """The image that translated: its ID, its base image, whether that was the kit's, the kit's
+    packages whose versions were not tested, and its libraries whose sources the user gave."""
 
     id: Text
     base: Text
     base_id: Text
     kit: bool
     kit_replacements: tuple[KitReplacement, ...] = ()
+    kit_sources: tuple[KitSource, ...] = ()
 
 
 class Translator(Record, frozen=True):

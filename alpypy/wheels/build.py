@@ -59,7 +59,8 @@ class WheelBuild:
         """
         packages = self.data.build_packages(modules, self.interpreter, self.tls)
         names = tuple(dict.fromkeys(module.name for module in modules))
-        self.extra_packages.refuse_missing(packages, ", ".join(names) or "a module")
+        what = ", ".join(names) or "a module"
+        self.extra_packages.refuse_missing(packages, what, self.interpreter.alpine)
         name = "-".join(names)[:60] or "build"
         tag = f"alpypy-wheels:{self.interpreter.short}-alpine{self.interpreter.alpine}-{name}"
         return self.image_with(packages, tag)

@@ -44,19 +44,22 @@ class ExtraPackages:
         self._python = python
         self._list = load_libraries(workspace.data / "versions" / FILE_NAME)
 
-    def refuse_missing(self, packages: Sequence[str], what: str) -> None:
+    def refuse_missing(self, packages: Sequence[str], what: str, alpine: str) -> None:
         """Raise SpecError if ``what`` needs build packages that the kit lacks.
 
         Without the kit this checks nothing: only apk knows Alpine's packages.
         """
         if self._python.kit is None:
             return
+        data = self._workspace.data
+        given = kit.given_to(self._workspace.engine, self._python.image)
         extra = {name for library in self._list.libraries for name in _packages(library)}
-        missing = sorted(set(packages) - kit.development_packages(self._workspace.data) - extra)
+        missing = sorted(set(packages) - kit.development_packages(data, given) - extra)
         if missing:
             raise SpecError(
                 f"{what} needs build packages that the kit does not have: {', '.join(missing)}",
-                remedy="build it where Alpine's mirrors can be reached",
+                remedy=kit.how_to_add(data, missing, alpine)
+                or "build it where Alpine's mirrors can be reached",
             )
 
     def repository(self, packages: Sequence[str]) -> Path | None:

@@ -13,6 +13,7 @@ from msgspec import structs
 from alpypy.core.source import Source
 from alpypy.offline import kit as kits
 from alpypy.offline.contents import load_contents
+from alpypy.offline.given import GivenSource
 from alpypy.offline.kit import Kit, _described
 from alpypy.offline.pins import Replacement
 
@@ -30,11 +31,11 @@ OTHERS = {
     "alpypy.offline.compiling": "runs the script, which counts",
     "alpypy.offline.contents": "what it reads counts",
 }
-TESTED = _described(ROOT, CONTENTS, "kit", "alpine:3.23", "sha256:1", ())
+TESTED = _described(ROOT, CONTENTS, "kit", ("alpine:3.23", "sha256:1"), ())
 
 
 def kit(*replacements: Replacement, base_id: str = "sha256:1") -> Kit:
-    return _described(ROOT, CONTENTS, "kit", "alpine:3.23", base_id, replacements)
+    return _described(ROOT, CONTENTS, "kit", ("alpine:3.23", base_id), replacements)
 
 
 def instead_of(pin: Source, sha256: str = "f" * 64) -> Replacement:
@@ -65,30 +66,55 @@ def test_the_base_is_part_of_the_identity() -> None:
     assert kit(base_id="sha256:2").identity != TESTED.identity
 
 
+def given(sha256: str = "a" * 64, file: str = "it.tar.gz") -> GivenSource:
+    return GivenSource("libressl", "2.7.5", file, sha256, False)
+
+
+def with_sources(root: Path, *sources: GivenSource) -> Kit:
+    return _described(root, CONTENTS, "kit", ("alpine:3.9", "sha256:1"), (), sources)
+
+
+def test_a_given_source_is_part_of_the_identity_and_its_name_is_not() -> None:
+    made = with_sources(ROOT, given())
+    assert made.given == (given(),)
+    assert made.identity not in (TESTED.identity, with_sources(ROOT, given("b" * 64)).identity)
+    assert made.identity == with_sources(ROOT, given(file="other.tar.gz")).identity
+
+
+def test_the_script_of_a_given_source_counts_where_it_is_given(tmp_path: Path) -> None:
+    for name in ("versions", "dockerfiles/kit", "dockerfiles/kit-sources"):
+        shutil.copytree(ROOT / name, tmp_path / name)
+    assert with_sources(tmp_path, given()).identity == with_sources(ROOT, given()).identity
+    with (tmp_path / "dockerfiles/kit-sources/libressl.sh").open("a") as stream:
+        stream.write("# more\n")
+    assert with_sources(tmp_path, given()).identity != with_sources(ROOT, given()).identity
+    assert with_sources(tmp_path).identity == TESTED.identity
+
+
 def test_a_kit_of_replacements_is_that_of_the_lists_that_name_them() -> None:
     pin = CONTENTS.kit.libraries[0]
     file = Replacement("zlib", "1", "2", pin.sha256, "pool/main/z/zlib/zlib_2.tar.gz", "f" * 64)
     library = structs.replace(pin, path=file.path, sha256=file.sha256)
     libraries = (library, *CONTENTS.kit.libraries[1:])
     lists = replace(CONTENTS, kit=structs.replace(CONTENTS.kit, libraries=libraries))
-    later = _described(ROOT, lists, "kit", "alpine:3.23", "sha256:1", (file,))
+    later = _described(ROOT, lists, "kit", ("alpine:3.23", "sha256:1"), (file,))
     assert (later.identity, later.content) == (kit(file).identity, kit(file).content)
 
 
 def test_the_wheel_that_the_base_came_out_of_is_no_part_of_the_identity() -> None:
     wheel = structs.replace(CONTENTS.kit.wheel, sha256="f" * 64)
     lists = replace(CONTENTS, kit=structs.replace(CONTENTS.kit, wheel=wheel))
-    assert _described(ROOT, lists, "kit", "alpine:3.23", "sha256:1", ()) == TESTED
+    assert _described(ROOT, lists, "kit", ("alpine:3.23", "sha256:1"), ()) == TESTED
 
 
 @pytest.mark.parametrize("file", ["Dockerfile", "overlay/gcc/usr/bin/gcc", "another"])
 def test_every_file_that_makes_it_is_part_of_the_identity(file: str, tmp_path: Path) -> None:
     folder = tmp_path / "dockerfiles/kit"
     shutil.copytree(ROOT / "dockerfiles/kit", folder)
-    assert _described(tmp_path, CONTENTS, "kit", "alpine:3.23", "sha256:1", ()) == TESTED
+    assert _described(tmp_path, CONTENTS, "kit", ("alpine:3.23", "sha256:1"), ()) == TESTED
     with (folder / file).open("a") as stream:
         stream.write("# more\n")
-    changed = _described(tmp_path, CONTENTS, "kit", "alpine:3.23", "sha256:1", ())
+    changed = _described(tmp_path, CONTENTS, "kit", ("alpine:3.23", "sha256:1"), ())
     assert changed.identity != TESTED.identity
 
 

@@ -14,6 +14,7 @@ from alpypy.core.errors import ArchiveError
 from alpypy.recipes.manifest import (
     AppliedPatch,
     KitReplacement,
+    KitSource,
     Manifest,
     Need,
     Origin,
@@ -89,6 +90,23 @@ def test_errata_are_marked_and_those_left_out_are_named() -> None:
     assert document["patches"][-1] == {"name": "finally", "sha256": DIGEST, "erratum": True}
     assert document["no_errata"] == ["json"]
     assert Manifest.from_json(manifest.to_json()) == manifest
+
+
+def test_what_the_user_gave_for_a_kit_is_told_and_others_say_nothing_of_it() -> None:
+    assert "kit_sources" not in PYPY.to_json()
+    source = KitSource("libressl", "2.7.5", "libressl-2.7.5.tar.gz", DIGEST, False)
+    image = structs.replace(PYPY.image, kit=True, kit_sources=(source,))
+    text = structs.replace(PYPY, image=image).to_json()
+    assert json.loads(text)["image"]["kit_sources"] == [
+        {
+            "library": "libressl",
+            "version": "2.7.5",
+            "path": "libressl-2.7.5.tar.gz",
+            "sha256": DIGEST,
+            "verified": False,
+        }
+    ]
+    assert Manifest.from_json(text).image == image
 
 
 def changed(manifest: Manifest, path: str, value: Any) -> str:
