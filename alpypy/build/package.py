@@ -179,6 +179,7 @@ class Package:
             checks=tuple(check for program in recipe.programs for check in _checks(program)),
             left_out=recipe.left_out,
             no_errata=recipe.no_errata,
+            tls=recipe.tls,
         )
 
 

@@ -135,7 +135,9 @@ class ProgramCheck(Record, frozen=True):
 class Manifest(Record, frozen=True, tag_field="schema", tag=1):
     """The document. ``executables`` are paths below the top folder, the main one first.
 
-    ``no_errata`` are the topics of errata that the user left out, whose faults it has.
+    ``no_errata`` are the topics of errata that the user left out, whose faults it has. ``tls`` is
+    the TLS library that it was built with; None for a program without one, and in documents of
+    older versions of alpypy.
     """
 
     kind: Literal["pypy", "rpython"]
@@ -155,6 +157,7 @@ class Manifest(Record, frozen=True, tag_field="schema", tag=1):
     checks: tuple[ProgramCheck, ...] = ()
     left_out: tuple[LeftOutPatch, ...] = ()
     no_errata: tuple[Text, ...] = ()
+    tls: Text | None = None
 
     @classmethod
     def from_json(cls, text: str | bytes) -> Manifest:
@@ -219,7 +222,7 @@ class Manifest(Record, frozen=True, tag_field="schema", tag=1):
             "arch": target.arch,
         }
         values = {**to_builtins(self), "target": names}
-        for name in ("left_out", "no_errata"):  # published documents lack them
+        for name in ("left_out", "no_errata", "tls"):  # published documents lack them
             if not values[name]:
                 del values[name]
         return json.dumps(values, indent=2, ensure_ascii=False) + "\n"

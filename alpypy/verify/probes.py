@@ -275,6 +275,7 @@ def _request(manifest: Manifest, place: str, modules: Sequence[str]) -> dict[str
         "executable": f"{place}/{manifest.executables[0]}",
         "folder": place,
         "jit": manifest.jit,
+        "tls": manifest.tls,
         "modules": list(modules),
         "materials": _FIXTURES_PLACE,
     }

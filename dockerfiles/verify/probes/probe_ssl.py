@@ -14,6 +14,8 @@ CERTIFICATE = os.path.join(probe.request["materials"], "certificate.pem")
 KEY = os.path.join(probe.request["materials"], "key.pem")
 DISCARD = struct.pack("ii", 1, 0)  # SO_LINGER, which makes close() a reset
 MESSAGE = b"hello " * 5000  # more than one TLS record
+# What the version of the library begins with, where ALPYPY.json says which one it is.
+VERSIONS = {"openssl": "OpenSSL ", "libressl": "LibreSSL "}
 
 
 def send_back(connection):
@@ -242,7 +244,10 @@ def errors_stay_with_their_connection():
 
 @probe.check
 def library():
-    expect("SSL" in ssl.OPENSSL_VERSION, "ssl.OPENSSL_VERSION is %r" % ssl.OPENSSL_VERSION)
+    begin = VERSIONS.get(probe.request["tls"], "")
+    found = ssl.OPENSSL_VERSION
+    good = "SSL" in found and found.startswith(begin)
+    expect(good, "ssl.OPENSSL_VERSION is %r, not of %s" % (found, begin.strip() or "a TLS library"))
     expect(ssl.RAND_status(), "ssl.RAND_status() is false: no random numbers")
     expect(ssl.HAS_SNI, "ssl.HAS_SNI is false")
 

@@ -109,6 +109,13 @@ def test_what_the_user_gave_for_a_kit_is_told_and_others_say_nothing_of_it() -> 
     assert Manifest.from_json(text).image == image
 
 
+def test_a_document_that_names_no_tls_library_is_read() -> None:
+    values = json.loads(PYPY.to_json())
+    values.pop("tls", None)
+    assert Manifest.from_values(values).tls is None
+    assert Manifest.from_values({**values, "tls": "libressl"}).tls == "libressl"
+
+
 def changed(manifest: Manifest, path: str, value: Any) -> str:
     """The document with one field replaced, or removed when the value is ``...``."""
     document = json.loads(manifest.to_json())
