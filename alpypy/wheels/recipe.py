@@ -157,8 +157,8 @@ class WheelData(Record, frozen=True):
                 if choice.flavour == flavour and choice.serve(interpreter):
                     return choice
         raise SpecError(
-            f"{module.name} cannot be built with {' or '.join(map(str, flavours))} on Alpine"
-            f" {interpreter.alpine}",
+            f"{module.name}{module.versions} cannot be built with"
+            f" {' or '.join(map(str, flavours))} on Alpine {interpreter.alpine}",
             remedy=f"leave --tls out, or choose another --alpine; {module.name} can be built with"
             f" {' or '.join(module.tls)}",
         )

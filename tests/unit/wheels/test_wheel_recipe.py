@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,8 @@ ROOT = Path(__file__).parents[3]
 DATA = load_wheel_data(ROOT)
 PYPY = read_interpreter("pypy3.11-7.3.22", "3.23", "x86_64")
 PYPY2 = read_interpreter("pypy2.7-7.3.22", "3.23", "x86_64")
+OLD_PYPY = read_interpreter("pypy2.7-7.0.0", "3.9", "x86_64", "2.7-7.0.0-libressl")
+MID = "<3.4,>=3.0"  # of cryptography
 CPYTHON = read_interpreter("3.12", "3.16", "x86_64")
 ASKED_FOR = {
     *("cryptography", "cffi", "lxml", "pyzmq", "psycopg2", "pyyaml", "markupsafe", "msgpack"),
@@ -62,7 +65,7 @@ def test_an_entry_is_found_by_version_and_by_any_spelling() -> None:
     old, new = DATA.entry("cryptography", "3.3.2", PYPY), DATA.entry("Cryptography", "46.0.1", PYPY)
     assert old is not None
     assert new is not None
-    assert (str(old.versions), str(new.versions)) == ("<3.4", ">=3.4")
+    assert (str(old.versions), str(new.versions)) == ("<3.4,>=3.0", ">=3.4")
     assert DATA.entry("PyYAML", "7.0b1", PYPY) is not None
     assert DATA.entry("nothing-of-this-name", "1.0", PYPY) is None
 
@@ -70,24 +73,24 @@ def test_an_entry_is_found_by_version_and_by_any_spelling() -> None:
 @pytest.mark.parametrize(
     ("wanted", "found"),
     [
-        ("", ["<3.4", ">=3.4"]),
-        ("==3.3.2", ["<3.4"]),
-        ("===3.3.2", ["<3.4"]),
+        ("", ["<3.0", MID, ">=3.4"]),
+        ("==3.3.2", [MID]),
+        ("===3.3.2", [MID]),
         ("===no-version", []),
-        ("==3.3.*", ["<3.4"]),
-        ("==3.*", ["<3.4", ">=3.4"]),
+        ("==3.3.*", [MID]),
+        ("==3.*", [MID, ">=3.4"]),
         ("==3.4", [">=3.4"]),
-        ("<3.4", ["<3.4"]),
-        ("<=3.4", ["<3.4", ">=3.4"]),
-        ("<3.4.1", ["<3.4", ">=3.4"]),
-        ("~=3.3.0", ["<3.4"]),
-        ("~=3.3", ["<3.4", ">=3.4"]),  # 3.4 is one of them
+        ("<3.4", ["<3.0", MID]),
+        ("<=3.4", ["<3.0", MID, ">=3.4"]),
+        ("<3.4.1", ["<3.0", MID, ">=3.4"]),
+        ("~=3.3.0", [MID]),
+        ("~=3.3", [MID, ">=3.4"]),  # 3.4 is one of them
         ("~=3.4.1", [">=3.4"]),
-        (">3.3", ["<3.4", ">=3.4"]),
+        (">3.3", [MID, ">=3.4"]),
         (">=3.4,!=3.4.*", [">=3.4"]),
         (">=3.3,!=3.3.*", [">=3.4"]),
-        (">3.3,<3.4,!=3.3.2", ["<3.4"]),
-        ("!=3.3.2", ["<3.4", ">=3.4"]),
+        (">3.3,<3.4,!=3.3.2", [MID]),
+        ("!=3.3.2", ["<3.0", MID, ">=3.4"]),
         ("<3,>=40", []),
     ],
 )
@@ -116,15 +119,22 @@ def test_packages_are_for_an_implementation_and_an_alpine() -> None:
 
 
 def test_the_tls_library_is_the_one_that_is_asked_for() -> None:
-    entries = DATA.entries("cryptography", PYPY)[:1]
-    packages = DATA.build_packages(entries, PYPY, "libressl")
+    entries = DATA.entries("cryptography", OLD_PYPY, SpecifierSet("<3"))
+    packages = DATA.build_packages(entries, OLD_PYPY, "libressl")
     assert "libressl-dev" in packages
     assert "openssl-dev" not in packages
 
 
 def test_a_module_that_cannot_be_built_with_that_tls_library() -> None:
-    entries = DATA.entries("cryptography", PYPY)[1:]
-    with pytest.raises(SpecError, match="cryptography cannot be built with libressl on Alpine 3"):
+    entries = DATA.entries("cryptography", OLD_PYPY, SpecifierSet(">=3,<3.4"))
+    refusal = re.escape("cryptography<3.4,>=3.0 cannot be built with libressl on Alpine 3.9")
+    with pytest.raises(SpecError, match=refusal):
+        DATA.build_packages(entries, OLD_PYPY, "libressl")
+
+
+def test_an_alpine_that_does_not_have_the_tls_library() -> None:
+    entries = DATA.entries("cryptography", PYPY, SpecifierSet("<3"))
+    with pytest.raises(SpecError, match=r"cryptography<3\.0 cannot be built with libressl"):
         DATA.build_packages(entries, PYPY, "libressl")
 
 
