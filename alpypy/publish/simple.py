@@ -64,6 +64,7 @@ def _file(wheel: ReleasedWheel) -> dict[str, Any]:
         "url": _address(wheel),
         "hashes": {"sha256": wheel.sha256},
         "size": wheel.size,
+        "upload-time": wheel.date,
     }
     asks = wheel.requires_python
     return file | ({"requires-python": asks} if asks else {})

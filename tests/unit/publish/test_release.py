@@ -374,9 +374,33 @@ def test_the_simple_index_in_json(artifacts: Path, out: Path) -> None:
                 "url": f"../../{path.name.replace('+', '%2B')}",
                 "hashes": {"sha256": file_digest(path)},
                 "size": path.stat().st_size,
+                "upload-time": json.loads((artifacts / "wheels" / f"{path.name}.json").read_text())[
+                    "date"
+                ],
             }
         ],
     }
+
+
+@pytest.mark.parametrize("server", ["json"], indirect=True)
+@pytest.mark.parametrize("limit, found", [("2000-01-01", False), ("2999-01-01", True)])
+def test_uv_heeds_the_date_of_a_wheel(server: str, tmp_path: Path, limit: str, found: bool) -> None:
+    command = [
+        sys.executable,
+        "-m",
+        "uv",
+        "pip",
+        "compile",
+        "-",
+        "--no-config",
+        "--cache-dir",
+        str(tmp_path / "cache"),
+    ]
+    asks = ["--default-index", f"{server}/simple/", "--exclude-newer", limit]
+    uv = subprocess.run(
+        [*command, *asks], input="alpypy-tiny\n", capture_output=True, text=True, check=False
+    )
+    assert ("alpypy-tiny==" in uv.stdout, uv.returncode == 0) == (found, found), uv.stderr
 
 
 def test_what_a_wheel_says_is_escaped(artifacts: Path, out: Path) -> None:
