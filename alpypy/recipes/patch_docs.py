@@ -53,7 +53,7 @@ def table(patches: Sequence[Patch], known: Sequence[str]) -> Iterator[str]:
 def _table(
     patches: Sequence[Patch], known: Sequence[str], releases: Sequence[str]
 ) -> Iterator[str]:
-    """The digits of a topic's number stand below each other; 33 topics fit in 80 columns."""
+    """The digits of a topic's number stand below each other; 55 topics fit in 80 columns."""
     by_topic = topics(patches, known)
     for number, (topic, variants) in enumerate(by_topic.items(), 1):
         yield f"{number:2}  {topic}: {variants[0].title}"
@@ -62,10 +62,15 @@ def _table(
     width = max(map(len, known))
     wide = len(str(len(by_topic)))
     for digits in zip(*(f"{number:{wide}}" for number in range(1, len(by_topic) + 1)), strict=True):
-        yield f"{'':{width}} {' '.join(digits)}"
+        yield f"{'':{width}} {_in_fives(digits)}"
     for release in releases:
-        letters = (_letter(variants, release) for variants in by_topic.values())
-        yield f"{release:{width}} {' '.join(letters)}"
+        letters = [_letter(variants, release) for variants in by_topic.values()]
+        yield f"{release:{width}} {_in_fives(letters)}"
+
+
+def _in_fives(letters: Sequence[str]) -> str:
+    groups = (letters[start : start + 5] for start in range(0, len(letters), 5))
+    return " ".join("".join(group) for group in groups)
 
 
 def page(patches: Sequence[Patch], known: Sequence[str]) -> str:

@@ -383,7 +383,7 @@ def test_the_simple_index_in_json(artifacts: Path, out: Path) -> None:
 
 
 @pytest.mark.parametrize("server", ["json"], indirect=True)
-@pytest.mark.parametrize("limit, found", [("2000-01-01", False), ("2999-01-01", True)])
+@pytest.mark.parametrize(("limit", "found"), [("2000-01-01", False), ("2999-01-01", True)])
 def test_uv_heeds_the_date_of_a_wheel(server: str, tmp_path: Path, limit: str, found: bool) -> None:
     command = [
         sys.executable,

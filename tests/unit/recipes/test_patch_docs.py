@@ -49,11 +49,11 @@ def test_the_table_says_which_file_serves_which_release(patches: tuple[Patch, ..
         " 2  stat: stat instead of stat64",
         "      a  patches/stat@2.7-7.0.0.patch",
         "      b  patches/stat@3.6-7.0.0.patch",
-        "              1 2",
-        "2.7-7.0.0     . a",
-        "2.7-7.1.0     . a",
-        "3.6-7.0.0     a b",
-        "rpython-0.2.1 . a",
+        "              12",
+        "2.7-7.0.0     .a",
+        "2.7-7.1.0     .a",
+        "3.6-7.0.0     ab",
+        "rpython-0.2.1 .a",
     ]
 
 
@@ -75,13 +75,14 @@ def test_every_patch_is_in_the_table_where_it_is_for() -> None:
     lines = list(table(CATALOG.patches, CATALOG.releases))
     rows = [words for words in map(str.split, lines) if words and words[0] in CATALOG.releases]
     shown: dict[str, int] = {}
-    for release, *letters in rows:
-        shown[release] = shown.get(release, 0) + sum(letter != "." for letter in letters)
+    for release, *groups in rows:
+        letters = "".join(groups).replace(".", "")
+        shown[release] = shown.get(release, 0) + len(letters)
     assert shown == {
         release: sum(release in patch.releases for patch in CATALOG.patches)
         for release in CATALOG.releases
     }
-    assert max(len(line) for line in lines if line.split()[:1] == ["3.11-7.3.23"]) <= 100
+    assert max(len(line) for line in lines if line.split()[:1] == ["3.11-7.3.23"]) <= 80
 
 
 def test_a_section_has_all_that_the_headers_say(patches: tuple[Patch, ...]) -> None:
