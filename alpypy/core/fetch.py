@@ -36,6 +36,7 @@ _AT_ONCE = 4  # downloads in the background
 _ATTEMPTS = 4
 _PIECE = 1 << 16  # bytes; after a cut, an incomplete piece is fetched again
 _PAUSE = 0.5  # seconds, growing with each attempt
+_PIP_WRONG_DIGEST = "DO NOT MATCH THE HASHES"  # pip._internal.exceptions.HashMismatch
 _TIMEOUT = (20, 60)  # seconds: until connected, between two pieces
 
 
@@ -57,11 +58,12 @@ class Page:
 
 class _UnreachableError(Exception):
     """This address does not provide the file; the next may. ``missing``: it says that there is no
-    such file."""
+    such file. ``wrong``: it has one with another digest."""
 
-    def __init__(self, reason: str, *, missing: bool = False) -> None:
+    def __init__(self, reason: str, *, missing: bool = False, wrong: bool = False) -> None:
         super().__init__(reason)
         self.missing = missing
+        self.wrong = wrong
 
 
 class _CutError(Exception):
@@ -201,6 +203,7 @@ class Fetcher:
                 wrong = True
                 failures.append(f"{attempt.address}: {algorithm} expected {wanted}, got {got}")
             except _UnreachableError as error:
+                wrong = wrong or error.wrong
                 failures.append(f"{attempt.address}: {error}")
                 continue
             except OSError:  # do not leave a full disk full with half a file
@@ -423,7 +426,10 @@ def _pip_download(source: Source, part: Path) -> None:
             completed = subprocess.run(command, capture_output=True, text=True, check=False)
         path = folder / source.file_name
         if not path.is_file():
-            raise _UnreachableError(_pip_says(completed.stderr) or f"no {source.file_name}")
+            raise _UnreachableError(
+                _pip_says(completed.stderr) or f"no {source.file_name}",
+                wrong=_PIP_WRONG_DIGEST in completed.stderr,
+            )
         path.replace(part)
 
 

@@ -59,7 +59,7 @@ def test_a_wheel_that_contradicts_its_digest(outside: Publishers) -> None:
     outside.wheels[KIT][name] = "0" * 64
     outside.publish_pypi()
     refused = outside.refusal("pypi", "kit.toml")
-    assert isinstance(refused, DownloadError)
+    assert isinstance(refused, DigestError)
     assert f"Expected sha256 {'0' * 64} Got" in refused.what
 
 
@@ -109,6 +109,14 @@ def test_a_yanked_file_is_told(outside: Publishers) -> None:
     [told] = outside.look("pypi").decisions
     assert told.startswith("enum34 ")
     assert told.endswith(": broken")
+
+
+def test_a_reason_to_yank_is_one_line(outside: Publishers) -> None:
+    page = outside.site.files["/simple/enum34/"]
+    reason = rb'"broken\n  ```\r\n@somebody", '
+    outside.site.files["/simple/enum34/"] = page.replace(b"false, ", reason)
+    [told] = outside.look("pypi").decisions
+    assert told.endswith(": broken ``` @somebody")
 
 
 Change = Callable[[bytes], bytes]
