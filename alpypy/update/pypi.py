@@ -180,8 +180,8 @@ def _state(pin: PypiPin, listed: _Project) -> Iterator[str]:
     if file is None:
         yield f"{pin.label}: withdrawn? {pin.name} is no longer on {listed.page.address}"
     elif file.yanked is not False:
-        reason = f": {file.yanked}" if isinstance(file.yanked, str) and file.yanked else ""
-        yield f"{pin.label}: yanked, by {listed.page.address}{reason}"
+        reason = " ".join(file.yanked.split()) if isinstance(file.yanked, str) else ""
+        yield f"{pin.label}: yanked, by {listed.page.address}{reason and f': {reason}'}"
 
 
 def _next_release(pin: PypiPin, listed: _Project) -> News:
