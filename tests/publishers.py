@@ -74,6 +74,7 @@ class Publishers:
     site: Site
     project: Project
     announced: list[tuple[str, str]] = field(default_factory=list)
+    betas: set[str] = field(default_factory=set)
     digests: dict[str, str] = field(default_factory=dict)
     alpines: dict[str, str] = field(default_factory=dict)
     wheels: dict[str, dict[str, str]] = field(default_factory=dict)
@@ -123,7 +124,7 @@ class Publishers:
             {
                 "pypy_version": number,
                 "python_version": python,
-                "stable": "rc" not in number and number != "nightly",
+                "stable": number not in {*self.betas, "8.0.0rc1", "nightly"},
                 "latest_pypy": False,
                 "date": "2026-05-26",
                 "files": [

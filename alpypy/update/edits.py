@@ -8,10 +8,11 @@ from typing import Any
 import tomlkit
 
 from alpypy.core.source import Source
+from alpypy.recipes.data import PypyRelease
 from alpypy.recipes.spec import PypyVersion
 
 
-def add_pypy(text: str, release: str, source: Source) -> str:
+def add_pypy(text: str, release: str, source: PypyRelease) -> str:
     """pypy.toml with one more release, after the older ones of its language."""
     document = tomlkit.parse(text)
     new = PypyVersion.parse(release).sort_key
@@ -20,6 +21,8 @@ def add_pypy(text: str, release: str, source: Source) -> str:
     entry = tomlkit.table()
     entry["url"] = source.url
     entry["sha256"] = source.sha256
+    if not source.stable:
+        entry["stable"] = False
     if later:
         entry.add(tomlkit.nl())
     else:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from msgspec import Struct
 from packaging.version import Version
@@ -15,6 +16,7 @@ from alpypy.core.fetch import Fetcher, Page
 from alpypy.core.project import Project
 from alpypy.core.source import Source
 from alpypy.core.unpack import unpack_some
+from alpypy.recipes.data import PypyRelease
 from alpypy.recipes.fitting import fitted_patches
 from alpypy.recipes.recipe import Catalog, load_catalog
 from alpypy.recipes.spec import PypyVersion
@@ -37,14 +39,17 @@ class AnnouncedPypy(Struct, frozen=True):
 
     pypy_version: str
     python_version: str
+    stable: bool
 
 
 @dataclass(frozen=True)
 class Listing:
-    """The releases on one of PyPy's pages, and the SHA-256 of each file if it has them."""
+    """The releases on one of PyPy's pages, and what it says of them: which are not stable, or the
+    SHA-256 of each file."""
 
     page: Page
     releases: frozenset[str]
+    unstable: frozenset[str] = frozenset()
     digests: Mapping[str, str] = field(default_factory=dict)
 
     def lacks(self, release: str, since: str) -> bool:
@@ -114,16 +119,19 @@ def _page(fetcher: Fetcher, url: str) -> Page:
 
 def _announced(page: Page) -> Listing:
     """The releases of versions.json, without nightly builds and release candidates."""
-    releases = set()
+    releases, unstable = set[str](), set[str]()
     for pypy in json_of(page, tuple[AnnouncedPypy, ...]):
         language = _PYTHON.fullmatch(pypy.python_version)
         if language is None:
             raise unusable(page, f"python_version is {pypy.python_version!r}")
         if _FINAL.fullmatch(pypy.pypy_version):
-            releases.add(f"{language[1]}-{pypy.pypy_version}")
+            release = f"{language[1]}-{pypy.pypy_version}"
+            releases.add(release)
+            if not pypy.stable:
+                unstable.add(release)
         elif not _NOT_FINAL.fullmatch(pypy.pypy_version):
             raise unusable(page, f"pypy_version is {pypy.pypy_version!r}")
-    return Listing(page, frozenset(releases))
+    return Listing(page, frozenset(releases), frozenset(unstable))
 
 
 def _checksums(page: Page) -> Listing:
@@ -137,7 +145,7 @@ def _checksums(page: Page) -> Listing:
             raise unusable(page, f"it has two digests for {match[2]}")
     archives = (_ARCHIVE.fullmatch(name) for name in digests)
     releases = frozenset(f"{match[1]}-{match[2]}" for match in archives if match)
-    return Listing(page, releases, digests)
+    return Listing(page, releases, digests=digests)
 
 
 def _html_lines(page: Page) -> list[str]:
@@ -200,8 +208,9 @@ def _new(
     if len(set(published.values())) > 1:
         return News(refusals=(_contradiction(release, name, published),))
     sha256 = next(iter(published.values()))
-    source = Source(f"{pages.archives}/{name}", sha256)
-    origins, decisions = list(published), list[str]()
+    stable = release not in lists.announced.unstable
+    source = PypyRelease(f"{pages.archives}/{name}", sha256, stable=stable)
+    origins, decisions = list(published), list(_single_host(release, published))
     if fetcher is not None:
         try:
             decisions += _patches(catalog, release, fetcher.fetch(source))
@@ -210,9 +219,9 @@ def _new(
             return News(refusals=(error,))
         except DownloadError as error:
             decisions.append(f"{release}: its patches are not tried: {error.what}")
-    if len(origins) == 1:
-        decisions.append(f"{release}: only {origins[0]} has its SHA-256")
     what = f"{release}: {name}\n    sha256 {sha256}\n    by {', '.join(origins)}"
+    if not stable:
+        what += f"\n    not stable, by {lists.announced.page.address}"
     edit = Edit(FILE, what, lambda text: add_pypy(text, release, source))
     return News((edit,), tuple(decisions))
 
@@ -231,6 +240,13 @@ def _archive(release: str, checksums: Sequence[Listing]) -> tuple[str, Mapping[s
         if published:
             return name, published
     return "", {}
+
+
+def _single_host(release: str, published: Mapping[str, str]) -> Iterator[str]:
+    """What to decide if all pages that have a digest came from one host, such as a mirror."""
+    hosts = {urlsplit(address).hostname for address in published}
+    if len(hosts) == 1:
+        yield f"{release}: only {hosts.pop()} has its SHA-256"
 
 
 def _contradiction(release: str, name: str, published: Mapping[str, str]) -> AlpypyError:

@@ -24,7 +24,7 @@ def tls(bundle: Path) -> ssl.SSLContext:
     """A server's certificate of that authority."""
     authority, context = trustme.CA(), ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     authority.cert_pem.write_to_path(str(bundle))
-    authority.issue_cert("127.0.0.1").configure_cert(context)
+    authority.issue_cert("127.0.0.1", "localhost").configure_cert(context)
     return context
 
 

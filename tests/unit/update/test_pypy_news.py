@@ -8,6 +8,11 @@ from collections.abc import Callable
 import pytest
 
 from alpypy.core.errors import DigestError, DownloadError, PageError
+from alpypy.core.fetch import Fetcher
+from alpypy.core.project import Project
+from alpypy.recipes.choice import newest_release
+from alpypy.recipes.data import load_pypys
+from tests.loopback import Handler, Site, serve
 from tests.publishers import AFTER, BEFORE, Publishers, archive_name
 
 FITS = {
@@ -48,6 +53,20 @@ def test_a_newest_release_is_written_last(outside: Publishers) -> None:
     url = f"{outside.site.address}/pypy/pypy3.11-v8.0.1-src.tar.gz"
     entry = f'\n["3.11-8.0.1"]\nurl = "{url}"\nsha256 = "{sha256}"\n'
     assert outside.file("pypy.toml") == before + entry
+
+
+def test_a_beta_is_written_as_not_stable(outside: Publishers) -> None:
+    outside.release("3.11-8.0.1", "gz", FITS)
+    outside.release("3.11-8.0.2", "gz", FITS)
+    outside.betas.add("8.0.2")
+    outside.publish_pypy()
+    stable, beta = outside.look("pypy").edits
+    assert "not stable" not in stable.what
+    assert f"not stable, by {outside.site.address}{VERSIONS}" in beta.what
+    pypys = load_pypys(outside.versions)
+    assert (pypys["3.11-8.0.1"].stable, pypys["3.11-8.0.2"].stable) == (True, False)
+    assert newest_release(pypys, "3.11") == ("3.11-8.0.1", True)
+    assert outside.file("pypy.toml").count("stable = ") == 1
 
 
 def test_which_patches_fit_a_new_release(outside: Publishers) -> None:
@@ -152,8 +171,41 @@ def test_a_single_source_of_a_digest_is_told(outside: Publishers) -> None:
     del outside.site.files["/checksums.html"]
     news = outside.look("pypy", check=True)
     assert len(news.edits) == 1
-    assert any("only" in line and "checksums.rst" in line for line in news.decisions)
+    assert news.decisions == ("3.11-8.0.1: only 127.0.0.1 has its SHA-256",)
     assert any("no second source" in line and "checksums.html" in line for line in news.notes)
+
+
+def two_hosts(outside: Publishers) -> None:
+    """PyPy's repository is on another host than its web site."""
+    path = outside.versions / "update.toml"
+    site = outside.site.address
+    text = path.read_text("utf-8")
+    rst = f"{site.replace('127.0.0.1', 'localhost')}{RST}"
+    path.write_text(text.replace(f"{site}{RST}", rst), "utf-8")
+
+
+def test_a_digest_on_two_hosts_is_left_to_nobody(outside: Publishers) -> None:
+    two_hosts(outside)
+    outside.release("3.11-8.0.1", "gz", FITS)
+    outside.publish_pypy()
+    news = outside.look("pypy", check=True)
+    assert (len(news.edits), news.decisions) == (1, ())
+
+
+def test_two_pages_of_one_mirror_are_one_source(outside: Publishers) -> None:
+    two_hosts(outside)
+    outside.release("3.11-8.0.1", "gz", FITS)
+    outside.publish_pypy()
+    pages = {f"/{path.rpartition('/')[2]}": outside.site.files[path] for path in (HTML, RST)}
+    before = outside.project
+    for address in serve(type("MirrorHandler", (Handler,), {"site": Site(files=pages)})):
+        fetcher = Fetcher(before.cache, [address])
+        outside.project = Project(
+            before.data, before.artifacts, before.cache, fetcher, lambda line: None
+        )
+        news = outside.look("pypy")
+        assert f"{address}{HTML}, {address}{RST}, the archive itself" in news.edits[0].what
+        assert news.decisions[0] == "3.11-8.0.1: only 127.0.0.1 has its SHA-256"
 
 
 def test_a_withdrawn_release_is_told_and_stays(outside: Publishers) -> None:
@@ -193,6 +245,7 @@ Change = Callable[[bytes], bytes]
         (VERSIONS, lambda page: b'{"error": "moved"}', "it is {'error': 'moved'}, not a list"),
         (VERSIONS, lambda page: b"[]", "it lists no release"),
         (VERSIONS, lambda page: page.replace(b"pypy_version", b"version"), "is missing"),
+        (VERSIONS, lambda page: page.replace(b'"stable"', b'"beta"'), "stable is missing"),
         (VERSIONS, lambda page: page.replace(b'"8.0.0"', b'"v8"'), "pypy_version is 'v8'"),
         (VERSIONS, lambda page: page.replace(b'"3.9.9"', b'"9"'), "python_version is '9'"),
         (VERSIONS, lambda page: page.replace(b'"7.3.14"', b'"7.3.16"'), "goes back to 7.3.15"),
