@@ -34,7 +34,7 @@ def update(options: UpdateOptions) -> None:
     """Write new releases and files into versions/, and say what is left to decide."""
     if CHECKOUT is None:
         raise SpecError(
-            "an installed alpypy has the versions/ of its release",
+            "`update` changes the files in versions/ of a checkout, and this alpypy is installed",
             remedy="run it in a checkout of alpypy, or install a newer alpypy",
         )
     run = _run()

@@ -45,7 +45,8 @@ def look(project: Project, only: Sequence[str], *, check: bool) -> News:
     unknown = [name for name in only if name not in PUBLISHERS]
     if unknown:
         raise SpecError(
-            f"--only is {', '.join(unknown)}", remedy=f"choose among {', '.join(PUBLISHERS)}"
+            f"there is no publisher {' or '.join(map(repr, unknown))}",
+            remedy=f"choose among {', '.join(PUBLISHERS)}",
         )
     return together(_ask(project, name, check=check) for name in only or PUBLISHERS)
 
