@@ -35,7 +35,7 @@ class Rootfs(Record, frozen=True):
         if self.sha512 and self.sha256:
             raise ValueError("it has two digests, and alpypy would look at one of them only")
         if not (self.sha512 or self.sha256):
-            raise ValueError("Object missing required field `sha512`")  # as msgspec would say it
+            raise ValueError("it has neither sha512 nor sha256")
 
     @property
     def digest(self) -> tuple[str, str]:

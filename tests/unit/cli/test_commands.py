@@ -16,7 +16,10 @@ from alpypy.cli.options import read
 from alpypy.cli.program import Program, namespace
 from alpypy.core import log
 from alpypy.pipeline.request import BuildRequest
+from alpypy.recipes.choice import newest_alpine, newest_release
+from alpypy.recipes.data import load_pypys
 from alpypy.recipes.spec import Target
+from tests.workspaces import ROOT
 
 CONTEXTS = namespace().to_contexts()
 PROGRAM = Program()
@@ -202,8 +205,9 @@ def test_what_is_chosen_is_said() -> None:
     log.configure()
     with log.through(said.append):
         target = options("--pypy", "3.11").request().target
-    assert target == Target("3.11-8.0.0", "3.24")
-    assert said == ["PyPy 3.11-8.0.0 (the newest of 3.11) on Alpine 3.24 (the newest)"]
+    release, alpine = newest_release(load_pypys(ROOT / "versions"), "3.11")[0], newest_alpine(ROOT)
+    assert target == Target(release, alpine)
+    assert said == [f"PyPy {release} (the newest of 3.11) on Alpine {alpine} (the newest)"]
 
 
 def test_a_release_version_may_be_in_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
