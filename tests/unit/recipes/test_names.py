@@ -43,7 +43,7 @@ def test_alpine_and_architecture_of_a_tarball_are_read_from_its_name(
     ],
 )
 def test_other_names_are_refused_with_an_example(name: str) -> None:
-    with pytest.raises(SpecError, match=r"-alpine3\.23\.tar\.bz2") as caught:
+    with pytest.raises(SpecError, match=r"-alpine3\.24\.tar\.bz2") as caught:
         alpine_of(name)
     assert repr(name) in caught.value.what
 
