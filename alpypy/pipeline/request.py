@@ -18,6 +18,7 @@ from alpypy.recipes.local_source import (
     LocalSource,
     OpenedSource,
     identify,
+    only_a_tree,
     open_source,
     refuse_unused,
 )
@@ -111,7 +112,9 @@ def resolve(project: Project, request: BuildRequest) -> ResolvedBuild:
     local_sources = [identify(path, project.cache) for path in request.sources]
     _refuse_twice((source.release, source.path) for source in local_sources)
     request = replace(request, target=_target(catalog, request.target, local_sources))
-    recipe = _fitted(catalog, catalog.recipe(request.target, request.tls), local_sources)
+    recipe = _fitted(
+        catalog, catalog.recipe(request.target, request.tls), local_sources, request.errata
+    )
     given = _given_pypy(project.artifacts, catalog.translator, request)
     staged = recipe.translator is not None and not request.direct and given is None
     small = catalog.translator_recipe(request.target, request.tls) if staged else None
@@ -126,9 +129,15 @@ def resolve(project: Project, request: BuildRequest) -> ResolvedBuild:
 
 
 def _target(catalog: Catalog, target: Target, local_sources: Sequence[LocalSource]) -> Target:
-    """The target, named for its tree if it is no release."""
+    """The target, named for its tree if it is no release.
+
+    Raises:
+        SpecError: it has a commit in its name, or another version, and that is not its tree's.
+    """
     tree = _tree(target, local_sources)
-    if tree is None or target.release in catalog.buildable:
+    if target.names_commit and tree is None:
+        raise _without_its_tree(catalog, target)
+    if tree is None or (target.release in catalog.buildable and not target.names_commit):
         return target
     version = tree.version if target.version == target.release else target.version
     if not version.startswith(tree.version):
@@ -140,18 +149,31 @@ def _target(catalog: Catalog, target: Target, local_sources: Sequence[LocalSourc
     return replace(target, release_version=version)
 
 
+def _without_its_tree(catalog: Catalog, target: Target) -> SpecError:
+    if target.release not in catalog.quickstarts:
+        return only_a_tree(target)
+    return SpecError(
+        f"{target.version} names a commit, but alpypy builds RPython from its release alone",
+        remedy=f"ask for --pypy {target.release}",
+    )
+
+
 def _tree(target: Target, local_sources: Sequence[LocalSource]) -> LocalSource | None:
     return next((source for source in local_sources if source.release == target.release), None)
 
 
-def _fitted(catalog: Catalog, recipe: Recipe, local_sources: Sequence[LocalSource]) -> Recipe:
+def _fitted(
+    catalog: Catalog, recipe: Recipe, local_sources: Sequence[LocalSource], errata: bool
+) -> Recipe:
     """The recipe with the patches that fit its tree, if it is no release."""
     target, tree = recipe.target, _tree(recipe.target, local_sources)
     if recipe.source or tree is None:
         return recipe
-    fitted = fitted_patches(catalog, target.release, target.alpine, tree.copy)
+    fitted = fitted_patches(catalog, target.release, target.alpine, tree.copy, errata=errata)
     require_fit(fitted, target.version, tree.path)
-    return replace(recipe, patches=fitted.applied, left_out=fitted.left_out)
+    return replace(
+        recipe, patches=fitted.applied, left_out=fitted.left_out, no_errata=fitted.no_errata
+    )
 
 
 def _given_pypy(artifacts: Path, translator: str, request: BuildRequest) -> GivenPypy | None:

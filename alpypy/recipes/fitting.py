@@ -21,11 +21,13 @@ from alpypy.recipes.spec import PypyVersion
 @dataclass(frozen=True)
 class FittedPatches:
     """The patches that a tree takes, in the order in which they are applied, those that it does
-    not need, and those that it should take and that do not fit, each with file and hunk."""
+    not need, and those that it should take and that do not fit, each with file and hunk.
+    ``no_errata`` are topics of errata that the tree may need and that the user does not want."""
 
     applied: tuple[Patch, ...]
     left_out: tuple[LeftOutPatch, ...]
     misfits: tuple[str, ...]
+    no_errata: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -36,12 +38,24 @@ class _Candidate:
     variants: tuple[Patch, ...]
     release: str | None
 
+    @property
+    def is_erratum(self) -> bool:
+        """Whether it mends a fault of the release."""
+        return self.variants[0].is_erratum
+
+    @property
+    def topic(self) -> str:
+        """The topic's name."""
+        return self.variants[0].topic
+
 
 def fitted_patches(
     catalog: Catalog,
     release: str,
     alpine: str | None,
     copy: Callable[[Sequence[str], Path], None],
+    *,
+    errata: bool = True,
 ) -> FittedPatches:
     """Match the patches with a tree.
 
@@ -49,26 +63,32 @@ def fitted_patches(
         release: the version that the tree states, such as ``3.12-8.0.0-alpha``.
         alpine: the Alpine that it is built for, ``3.23``; None for the patches of all.
         copy: copies those of the named files that the tree has into a folder.
+        errata: False leaves errata out, whether they fit or not.
 
     Raises:
         ArchiveError: the tree's archive is damaged.
         SpecError: ``release`` is not a PyPy version.
     """
-    candidates = tuple(_candidates(catalog, release, alpine))
+    candidates = list(_candidates(catalog, release, alpine))
+    if not errata:  # last: the others must fit without them
+        candidates.sort(key=lambda candidate: candidate.is_erratum)
     patches = [patch for candidate in candidates for patch in candidate.variants]
-    applied, left_out, misfits = list[Patch](), list[LeftOutPatch](), list[str]()
+    applied, left_out = list[Patch](), list[LeftOutPatch]()
+    misfits, no_errata = list[str](), list[str]()
     with tempfile.TemporaryDirectory(prefix="alpypy-patches-") as scratch:
         tree = Path(scratch)
         copy(sorted({file for patch in patches for file in _read(patch)}), tree)
         for candidate in candidates:
             result = _match(candidate, tree, release)
-            if isinstance(result, Patch):
-                applied.append(result)
-            elif isinstance(result, LeftOutPatch):
+            if isinstance(result, LeftOutPatch):
                 left_out.append(result)
+            elif candidate.is_erratum and not errata:
+                no_errata.append(candidate.topic)
+            elif isinstance(result, Patch):
+                applied.append(result)
             else:
                 misfits.append(result)
-    return FittedPatches(tuple(applied), tuple(left_out), tuple(misfits))
+    return FittedPatches(tuple(applied), tuple(left_out), tuple(misfits), tuple(no_errata))
 
 
 def require_fit(fitted: FittedPatches, release: str, path: str) -> None:
@@ -76,8 +96,8 @@ def require_fit(fitted: FittedPatches, release: str, path: str) -> None:
     if fitted.misfits:
         raise PatchError(
             "\n    ".join([f"patches do not fit {path}:", *fitted.misfits]),
-            remedy=f"write variants for this tree of {release}; or if upstream has mended the same"
-            " otherwise, add to the patch's header a line 'Upstream-mark: FILE: TEXT' with a text"
+            remedy=f"write variants for this tree of {release}; or if upstream has fixed it in"
+            " another way, add to the patch's header a line 'Upstream-mark: FILE: TEXT' with a text"
             " that FILE has since",
         )
 

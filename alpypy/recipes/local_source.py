@@ -205,7 +205,7 @@ def open_source(
         matching = [local for local in matching if version.startswith(local.version)]
     if not matching:
         if source is None:
-            raise _only_a_tree(recipe.target)
+            raise only_a_tree(recipe.target)
         origin = Origin(sha256=source.sha256, verified=True, url=source.url)
         return OpenedSource(
             source.sha256,
@@ -234,12 +234,13 @@ def _fetched(fetcher: Fetcher, source: Source, release: str) -> Path:
         raise
 
 
-def _only_a_tree(target: Target) -> SpecError:
+def only_a_tree(target: Target) -> SpecError:
+    """The error for the version of a tree, where no source with that version is given."""
     named = PypyVersion.parse(target.release).named
     return SpecError(
         f"PyPy {target.version} is not a release: alpypy builds it from its source alone",
-        remedy="give a checkout or an archive of this very one with --source, or ask for the"
-        f" release: --pypy {named}",
+        remedy="give a checkout or an archive of exactly this version with --source, or ask for"
+        f" the release: --pypy {named}",
     )
 
 

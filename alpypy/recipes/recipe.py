@@ -83,7 +83,7 @@ class Recipe:
         return replace(
             self,
             patches=tuple(patch for patch in self.patches if patch not in errata),
-            no_errata=tuple(patch.topic for patch in errata),
+            no_errata=(*self.no_errata, *(patch.topic for patch in errata)),
         )
 
 

@@ -95,7 +95,8 @@ class Target:
 
     ``release`` is the name of an entry in versions/, or the version that a tree of PyPy states.
     ``release_version`` replaces it in the names of what is packaged (``PYPY_RELEASE_VERSION``). A
-    tree's has its commit: ``3.12-8.0.0-alpha+762c531b493``.
+    tree's has its commit: ``3.12-8.0.0-alpha+762c531b493``. Only a tree has a ``+`` behind
+    ``release``: what is built from a release's own archive has no commit to name.
     """
 
     release: str
@@ -141,10 +142,15 @@ class Target:
         return self.release_version or self.release
 
     @property
+    def names_commit(self) -> bool:
+        """Whether the version says of which commit it is: ``3.11-7.3.23+762c531b493``."""
+        return self.version.startswith(f"{self.release}+")
+
+    @property
     def names_tree(self) -> bool:
         """Whether the version is one of a tree: it has a stage, or a commit behind a ``+``."""
         match = _PYPY.fullmatch(self.release)
-        return bool(match and (match["stage"] or self.version.startswith(f"{self.release}+")))
+        return bool(match and (match["stage"] or self.names_commit))
 
     @property
     def folder(self) -> str:

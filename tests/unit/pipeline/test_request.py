@@ -118,6 +118,22 @@ def test_without_errata_the_release_is_built_with_its_faults(root: Path) -> None
 
 
 VERSION = "pypy/module/sys/version.py"
+ERRATUM = """\
+Title: t
+Why: w
+Kind: erratum
+Issue: pypy/pypy#1
+Releases: 3.6-7.0.0
+Origin: own
+Upstream: not fixed
+Glibc: not affected
+
+--- a/rpython/__init__.py
++++ b/rpython/__init__.py
+@@ -1 +1 @@
+-1
++2
+"""
 
 
 def tree(root: Path, pypy: str, level: str = "alpha", language: str = "3, 6") -> Path:
@@ -179,6 +195,15 @@ class TestTrees:
         with pytest.raises(SpecError, match="builds it from its source alone"):
             resolve(project(root), asked)
 
+    def test_an_erratum_that_does_not_fit_can_be_left_out(self, root: Path) -> None:
+        (root / "patches/fault.patch").write_text(ERRATUM)
+        target, source = Target("3.6-7.0.0-alpha", "3.9"), tree(root, "7, 0, 0")
+        with pytest.raises(PatchError, match=r"fault\.patch"):
+            build_of(root, target, source)
+        request = BuildRequest(target, sources=[source], direct=True, errata=False)
+        recipe = resolve(project(root), request).recipe
+        assert (recipe.patches, recipe.no_errata) == ((), ("fault",))
+
     def test_its_own_name_may_be_longer_and_not_another_commit_s(self, root: Path) -> None:
         source = tree(root, "7, 0, 0")
         version = build_of(root, Target("3.6-7.0.0-alpha", "3.9"), source).recipe.target.version
@@ -187,6 +212,38 @@ class TestTrees:
             assert build.recipe.target.version == asked
         with pytest.raises(SpecError, match="would be packaged as"):
             build_of(root, Target.named("3.6-7.0.0-alpha+762c531b493", "3.9"), source)
+
+
+class TestNamesOfCommits:
+    """What has a commit in its name is built from that commit."""
+
+    @pytest.mark.parametrize("version", ["2.7-7.2.0+abc", "3.11-7.3.23+762c531b493"])
+    def test_a_release_is_not_built_under_the_name_of_a_commit(
+        self, version: str, root: Path
+    ) -> None:
+        with pytest.raises(SpecError, match="builds it from its source alone") as caught:
+            resolve(project(root), BuildRequest(Target.named(version, "3.23")))
+        release = version.partition("+")[0]
+        assert caught.value.remedy.endswith(
+            f"exactly this version with --source, or ask for the release: --pypy {release}"
+        )
+
+    def test_nor_is_another_commit_of_that_release(self, root: Path) -> None:
+        source = tree(root, "7, 0, 0", "final")
+        with pytest.raises(SpecError, match=r"would be packaged as 3\.6-7\.0\.0\+762c531b493"):
+            build_of(root, Target.named("3.6-7.0.0+762c531b493", "3.9"), source)
+        digest = build_of(root, TARGET, source).sources["3.6-7.0.0"].origin.sha256[:11]
+        asked = Target.named(f"3.6-7.0.0+sha256.{digest}", "3.9")
+        assert build_of(root, asked, source).recipe.target == asked
+
+    def test_a_release_under_a_version_of_the_user_s_is_no_commit(self, root: Path) -> None:
+        asked = replace(TARGET, release_version="3.6-7.0.0-r1")
+        assert resolve(project(root), BuildRequest(asked, direct=True)).recipe.target == asked
+
+    def test_rpython_has_no_commits(self, root: Path) -> None:
+        with pytest.raises(SpecError, match="builds RPython from its release") as caught:
+            resolve(project(root), BuildRequest(Target.named("rpython-0.2.1+abc", "3.23")))
+        assert caught.value.remedy == "ask for --pypy rpython-0.2.1"
 
 
 def test_patches_that_should_fit_a_tree_and_do_not(root: Path) -> None:

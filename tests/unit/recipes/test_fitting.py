@@ -43,14 +43,16 @@ def catalog(folder: Path) -> Catalog:
     return replace(REAL, pypys=pypys, patches=load_patches(folder, KNOWN))
 
 
-def fit(folder: Path, content: str, release: str = "3.11-8.0.0-alpha") -> FittedPatches:
+def fit(
+    folder: Path, content: str, release: str = "3.11-8.0.0-alpha", *, errata: bool = True
+) -> FittedPatches:
     tree = write_tree(folder / "tree", {FILE: content})
     patches = catalog(folder)
 
     def copy(files: Sequence[str], to: Path) -> None:
         copy_files(tree, files, to)
 
-    fitted = fitted_patches(patches, release, "3.23", copy)
+    fitted = fitted_patches(patches, release, "3.23", copy, errata=errata)
     assert (tree / FILE).read_text() == content
     return fitted
 
@@ -88,7 +90,26 @@ def test_neither_is_a_misfit(tmp_path: Path) -> None:
     with pytest.raises(PatchError, match=r"do not fit /src/pypy") as caught:
         require_fit(fitted, "3.11-8.0.0-alpha", "/src/pypy")
     assert fitted.misfits[0] in caught.value.what
+    assert "has fixed it in another way" in caught.value.remedy
     assert "Upstream-mark: FILE: TEXT" in caught.value.remedy
+
+
+def test_an_erratum_that_the_user_does_not_want_need_not_fit(tmp_path: Path) -> None:
+    patch(tmp_path, "fault", "3.11-8.0.0", Kind="erratum", Issue="pypy/pypy#1")
+    for content in (OLD, ELSE):
+        fitted = fit(tmp_path, content, errata=False)
+        assert fitted == FittedPatches((), (), (), ("fault",))
+    (left,) = fit(tmp_path, NEW, errata=False).left_out
+    assert left.name == "fault"
+    assert fit(tmp_path, ELSE).misfits
+
+
+def test_the_other_patches_fit_without_the_errata(tmp_path: Path) -> None:
+    """The erratum was settled before this release, so both may change one file."""
+    patch(tmp_path, "fault", "3.11-7.3.23", Kind="erratum", Issue="pypy/pypy#1")
+    patch(tmp_path, "topic", "3.11-8.0.0")
+    fitted = fit(tmp_path, OLD, errata=False)
+    assert (names(fitted), fitted.misfits) == (["topic"], ())
 
 
 def test_what_upstream_mended_just_before_the_release_may_still_be_needed(tmp_path: Path) -> None:

@@ -105,6 +105,14 @@ def test_which_versions_are_those_of_trees(text: str, tree: bool) -> None:
     assert Target.named(text, "3.23").names_tree == tree
 
 
+@pytest.mark.parametrize(
+    ("version", "commit"),
+    [(None, False), ("3.6-7.0.0-r1", False), ("mine+1", False), ("3.6-7.0.0+762c531b493", True)],
+)
+def test_which_versions_name_a_commit(version: str | None, commit: bool) -> None:
+    assert Target("3.6-7.0.0", "3.9", release_version=version).names_commit == commit
+
+
 def test_two_names_for_one_tarball_are_refused() -> None:
     with pytest.raises(SpecError, match="--release-version mine is not"):
         Target.named("3.12-8.0.0-alpha+762c531b493", "3.23", release_version="mine")
