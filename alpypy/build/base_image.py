@@ -85,9 +85,8 @@ def refuse_missing(data: Path, recipe: Recipe, base: BaseImage) -> None:
         raise SpecError(
             f"{recipe.target.release} on Alpine {alpine} is built with"
             f" {', '.join(sorted(missing))}, which the kit does not have",
-            remedy=kits.how_to_add(data, missing, alpine)
-            or "if you can reach Alpine's mirrors, build it on Alpine's own packages:"
-            f" --base-image alpine:{alpine}; else choose another release",
+            remedy=f"if you can reach Alpine's mirrors: --base-image alpine:{alpine}; else"
+            f" {kits.how_to_add(data, missing, alpine) or 'choose another release'}",
         )
 
 

@@ -55,6 +55,16 @@ def compile_libraries(
     return scratch / "out"
 
 
+def script_of(data: Path, name: str) -> Path:
+    """The script that compiles a library: its own, or the one for all others.
+
+    Args:
+        data: the folder with dockerfiles/.
+    """
+    own = data / SCRIPTS / f"{name}.sh"
+    return own if own.is_file() else data / "dockerfiles/kit" / _SCRIPT
+
+
 class _Compilers:
     """The containers at work, as many at once as there are processors."""
 
@@ -101,9 +111,10 @@ class _Compilers:
             self._running.discard(running)
         if code:
             tail = "\n".join(f"    {line}" for line in lines[-30:])
+            script = script_of(self._workspace.data, name)
             raise KitError(
                 f"{name} of the kit did not compile:\n{tail}",
-                remedy=f"see dockerfiles/kit/{_SCRIPT} or {SCRIPTS}, and run the command again",
+                remedy=f"{name} is compiled by {script}; correct what its output above says",
             )
 
     def _unpack(self, name: str) -> None:
@@ -112,8 +123,7 @@ class _Compilers:
             shutil.move(unpack(archive, Path(folder)), self._scratch / "sources" / name)
 
     def _job(self, name: str) -> Job:
-        own = self._workspace.data / SCRIPTS / f"{name}.sh"
-        script = own if own.is_file() else self._workspace.data / "dockerfiles/kit" / _SCRIPT
+        script = script_of(self._workspace.data, name)
         mounts = [
             Mount(self._scratch / "sources", "/sources"),
             Mount(self._scratch / "out", "/out", writable=True),

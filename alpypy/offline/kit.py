@@ -82,13 +82,14 @@ def development_packages(root: Path, given: Iterable[GivenSource] = ()) -> froze
 
 
 def how_to_add(root: Path, packages: Container[str], alpine: str) -> str | None:
-    """The command that makes a kit with these packages; None if a source cannot add them."""
+    """How to give the kit these packages, from which sources; None if a source cannot add them."""
     offered = given_sources.load_offered(root)
     fitting = [one for one in offered if f"{one.name}-dev" in packages and alpine in one.alpine]
     if not fitting:
         return None
+    addresses = " and ".join(one.url for one in fitting)
     files = " ".join(f"--source {one.url.rpartition('/')[2]}" for one in fitting)
-    return f"make a kit with it, from its source: {typed('kit', alpine=alpine)} {files}"
+    return f"fetch {addresses} and run: {typed('kit', alpine=alpine)} {files}"
 
 
 def sources(data: Path) -> tuple[Source, ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -14,7 +14,7 @@ from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 from packaging.version import Version
 
-from alpypy.core.errors import DataError
+from alpypy.core.errors import DataError, SpecError
 from alpypy.core.fields import Reason, Record, text
 from alpypy.core.source import Rootfs, Source
 from alpypy.core.structs import read_toml
@@ -154,6 +154,21 @@ class TlsData(Record, frozen=True):
 
     libraries: tuple[TlsLibrary, ...]
     pypy: tuple[TlsNeed, ...]
+
+
+def require_tls(wanted: str | None, known: Iterable[str]) -> str | None:
+    """The TLS library that the user chose with ``--tls``, if any.
+
+    Args:
+        known: those that there are; a name may come several times.
+
+    Raises:
+        SpecError: it is none of them.
+    """
+    names = tuple(dict.fromkeys(known))
+    if wanted in (None, *names):
+        return wanted
+    raise SpecError(f"--tls is {wanted!r}", remedy=f"choose {' or '.join(names)}")
 
 
 class Options(Record, frozen=True):

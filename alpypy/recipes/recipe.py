@@ -34,6 +34,7 @@ from alpypy.recipes.data import (
     load_alpines,
     load_pypys,
     load_quickstarts,
+    require_tls,
 )
 from alpypy.recipes.manifest import LeftOutPatch
 from alpypy.recipes.patches import Patch, load_patches, select
@@ -282,10 +283,7 @@ class Catalog:
         return replace(target, release_version=f"{target.release}-{tls.name}")
 
     def _require_tls(self, wanted: str | None) -> str | None:
-        known = tuple(dict.fromkeys(library.name for library in self.tls.libraries))
-        if wanted in (None, *known):
-            return wanted
-        raise SpecError(f"--tls is {wanted!r}", remedy=f"choose {' or '.join(known)}")
+        return require_tls(wanted, (library.name for library in self.tls.libraries))
 
     def _tls(self, release: str, alpine: Alpine, name: str | None = None) -> TlsLibrary:
         """The library to build with: the preferred one, or the preferred one of that name."""
@@ -293,8 +291,13 @@ class Catalog:
         tls = self._choose_tls(need, alpine, name)
         if tls is not None:
             return tls
-        has = ", ".join(f"{tls.name} {tls.version}" for tls in self._tls_of(alpine))
         wants = " or ".join(str(requirement) for requirement in need.takes)
+        if name and all(requirement.name != name for requirement in need.takes):
+            raise SpecError(
+                f"PyPy {release} cannot be built with {name}: it takes {wants} ({need.why})",
+                remedy="leave --tls out",
+            )
+        has = ", ".join(f"{tls.name} {tls.version}" for tls in self._tls_of(alpine))
         raise SpecError(
             f"PyPy {release} cannot be built {f'with {name} ' if name else ''}on Alpine"
             f" {alpine.version}: it needs {wants} ({need.why}), but this Alpine has"

@@ -56,10 +56,11 @@ class ExtraPackages:
         extra = {name for library in self._list.libraries for name in _packages(library)}
         missing = sorted(set(packages) - kit.development_packages(data, given) - extra)
         if missing:
+            add = kit.how_to_add(data, missing, alpine)
             raise SpecError(
                 f"{what} needs build packages that the kit does not have: {', '.join(missing)}",
-                remedy=kit.how_to_add(data, missing, alpine)
-                or "build it where Alpine's mirrors can be reached",
+                remedy="build it where Alpine's mirrors can be reached"
+                + (f"; or {add}" if add else ""),
             )
 
     def repository(self, packages: Sequence[str]) -> Path | None:

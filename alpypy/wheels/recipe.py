@@ -14,6 +14,7 @@ from packaging.utils import canonicalize_name
 from alpypy.core.errors import DataError, SpecError
 from alpypy.core.fields import Reason, Record, text
 from alpypy.core.structs import read_toml
+from alpypy.recipes.data import require_tls
 from alpypy.wheels.request import Interpreter
 
 FILE_NAME = "wheels.toml"
@@ -169,10 +170,7 @@ class WheelData(Record, frozen=True):
         Raises:
             SpecError: versions/wheels.toml does not have it.
         """
-        known = tuple(dict.fromkeys(choice.flavour for choice in self.tls))
-        if wanted is not None and wanted not in known:
-            raise SpecError(f"--tls is {wanted!r}", remedy=f"choose {' or '.join(known)}")
-        return wanted
+        return require_tls(wanted, (choice.flavour for choice in self.tls))
 
     def package_of(self, kind: str, name: str) -> str | None:
         """The package that provides ``name``; ``kind`` is headers, libraries, programs or

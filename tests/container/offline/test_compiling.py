@@ -36,6 +36,7 @@ def test_a_library_that_does_not_compile_is_named_and_ends_the_others(
     with pytest.raises(KitError) as caught:
         compile_libraries(workspace(tmp_path, engine, cache), base_image, libraries, times, scratch)
     assert caught.value.what == "broken of the kit did not compile:\n    what the compiler says"
+    assert caught.value.remedy.startswith(f"broken is compiled by {folder / 'build-library.sh'};")
     mounted = [
         mount["Source"]
         for container in engine.client.containers.list(all=True, ignore_removed=True)

@@ -16,6 +16,7 @@ from alpypy.core.files import file_digest
 from alpypy.core.source import Source
 from alpypy.offline import given as given_sources
 from alpypy.offline import kit as kits
+from alpypy.offline.compiling import script_of
 from alpypy.offline.contents import SourceLibrary
 from alpypy.offline.given import GivenSource, identify
 
@@ -128,9 +129,19 @@ def test_a_kit_has_the_packages_of_what_was_given() -> None:
 def test_the_way_to_a_kit_with_a_missing_package() -> None:
     command = kits.how_to_add(ROOT, {"libressl-dev", "tk-dev"}, "3.9")
     assert command is not None
+    assert command.startswith(f"fetch {OFFERED[0].url} and run: ")
     assert command.endswith("kit --alpine 3.9 --source libressl-2.7.5.tar.gz")
     assert kits.how_to_add(ROOT, {"libressl-dev"}, "3.23") is None
     assert kits.how_to_add(ROOT, {"tk-dev"}, "3.9") is None
+
+
+def test_each_library_is_compiled_by_a_script_that_is_there() -> None:
+    scripts = [script_of(ROOT, name).relative_to(ROOT) for name in ("libressl", "zlib")]
+    assert [*map(str, scripts)] == [
+        "dockerfiles/kit-sources/libressl.sh",
+        "dockerfiles/kit/build-library.sh",
+    ]
+    assert all((ROOT / script).is_file() for script in scripts)
 
 
 def test_an_archive_is_kept_in_the_cache_if_it_is_the_one_that_was_looked_at(
