@@ -19,7 +19,10 @@ if TYPE_CHECKING:
     from alpypy.pipeline.bootstrap import Builder, Outcome, PlannedStage
     from alpypy.pipeline.request import BuildRequest, ResolvedBuild
 
-_PYPY = Option("what to build: 3.11-8.0.0, 3.11 for its newest, or 3.12-8.0.0-alpha of a --source")
+_PYPY = Option(
+    "what to build: 3.11-8.0.0, 3.11 for the newest release that alpypy knows, or 3.12-8.0.0-alpha"
+    " of a --source"
+)
 _QUICKSTART = Option(
     "what to build: rpython-0.2.1 (default), rpython-0.2.1-jit, or 3.11 as bootstrap"
 )
@@ -168,7 +171,7 @@ def _builder(request: BuildRequest, mirrors: Sequence[str]) -> Iterator[Builder]
 def _say_left_out(build: ResolvedBuild) -> None:
     """Say what a tree is called, and which patches it does not take."""
     if build.recipe.target.names_tree:
-        say(f"the tree is {build.recipe.target.folder}")
+        say(f"your source is packaged as {build.recipe.target.folder}")
     for patch in build.recipe.left_out:
         say(f"{patch.name} is left out: {patch.reason}")
     for topic in build.recipe.no_errata:

@@ -61,7 +61,10 @@ class CheckOptions:
 
     pypy: Annotated[
         str | None,
-        Option("the PyPy in artifacts/ that is checked: 3.11-8.0.0, or 3.11 for its newest"),
+        Option(
+            "the PyPy in artifacts/ that is checked: 3.11-8.0.0, or 3.11 for the newest release"
+            " that alpypy knows"
+        ),
     ] = None
     alpine: Annotated[str | None, ALPINE] = None
     arch: Annotated[str | None, ARCH] = None

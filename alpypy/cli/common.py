@@ -40,7 +40,8 @@ def target(wanted: Wanted, sources: Sequence[Path] = ()) -> Target:
 
 
 def made(wanted: Wanted) -> Target:
-    """The PyPy in artifacts/ that is meant; says what it chose of it."""
+    """The PyPy in artifacts/ that is meant; says what it chose of it. A language means its newest
+    release that alpypy knows, whether artifacts/ has it or not."""
     from alpypy.recipes.artifacts import with_commit
 
     return with_commit(artifacts_folder(), target(wanted))

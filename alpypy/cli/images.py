@@ -20,7 +20,8 @@ class ImageOptions:
     pypy: Annotated[
         str,
         Option(
-            "the PyPy in artifacts/ that the image is made of: 3.11-8.0.0, or 3.11 for its newest"
+            "the PyPy in artifacts/ that the image is made of: 3.11-8.0.0, or 3.11 for the newest"
+            " release that alpypy knows"
         ),
     ]
     alpine: Annotated[str | None, ALPINE] = None

@@ -20,6 +20,7 @@ from alpypy.cli import common
 from alpypy.cli.ending import ended_well
 from alpypy.core import log
 from alpypy.core.errors import EngineError
+from alpypy.core.folders import ROOT
 from alpypy.core.progress import Progress, followed_by
 from alpypy.core.project import Project
 from alpypy.core.redact import without_passwords
@@ -32,7 +33,6 @@ from alpypy.offline import kit
 from alpypy.offline.wheel_disk import missing_packages
 from alpypy.recipes.choice import newest_alpine
 
-ALPINE = "3.23"  # for the tests: the one that the kit can make out of nothing
 _ENGINE = ("docker.io", "iptables")
 _MIRROR = "https://dl-cdn.alpinelinux.org/alpine"  # as Alpine's own images name it
 _TIMEOUT = (5, 10)  # seconds: until connected, between two pieces
@@ -93,7 +93,10 @@ def alpine_in_reach(project: Project) -> str | None:
     newest, own = newest_alpine(project.data), kit.wheel_alpine(project.data)
     if not out_of_reach(newest):
         return None
-    project.say(f"Alpine {own}, for Alpine's mirrors are out of reach, and its kit needs none")
+    project.say(
+        f"Alpine's mirrors do not answer, so this builds for Alpine {own}, whose kit needs no"
+        " mirror"
+    )
     return own
 
 
@@ -144,5 +147,5 @@ def _apt_get(*words: str, seconds: float) -> None:
 
 if __name__ == "__main__":
     log.configure()
-    with ended_well(), ready(common.project(), ALPINE, ()):
+    with ended_well(), ready(common.project(), kit.wheel_alpine(ROOT), ()):
         pass

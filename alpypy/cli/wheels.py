@@ -10,6 +10,7 @@ from alpypy.cli import common
 from alpypy.cli.command import command
 from alpypy.cli.options import ALPINE, ARCH, MIRROR, PACKAGED_AS, Option
 from alpypy.core.folders import ROOT, artifacts_folder
+from alpypy.core.log import say
 
 if TYPE_CHECKING:
     from alpypy.wheels.recipe import WheelData
@@ -30,7 +31,8 @@ class WheelsOptions:
     python: Annotated[
         str,
         Option(
-            "pypy3.11-8.0.0 for a PyPy in artifacts/, pypy3.11 for its newest, 3.12 for CPython"
+            "pypy3.11-8.0.0 for a PyPy in artifacts/, pypy3.11 for the newest release that alpypy"
+            " knows, 3.12 for CPython"
         ),
     ]
     alpine: Annotated[str | None, ALPINE] = None
@@ -70,7 +72,11 @@ class WheelsOptions:
         if self.python.startswith("pypy"):
             wanted = Wanted(self.python.removeprefix("pypy"), self.alpine, arch, version)
             return pypy_interpreter(common.made(wanted))
-        return read_interpreter(self.python, self.alpine or newest_alpine(ROOT), arch, version)
+        alpine = self.alpine or newest_alpine(ROOT)
+        interpreter = read_interpreter(self.python, alpine, arch, version)
+        if self.alpine is None:
+            say(f"Alpine {alpine} (the newest)")
+        return interpreter
 
 
 @command(WheelsOptions)

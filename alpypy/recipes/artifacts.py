@@ -24,7 +24,7 @@ def with_commit(artifacts: Path, target: Target) -> Target:
     versions = [name.removeprefix("pypy-").removesuffix(end) for name in names]
     if len(versions) > 1:
         raise SpecError(
-            f"artifacts/ has several PyPys {target.release}: {', '.join(versions)}",
+            f"artifacts/ has several builds of {target.release}: {', '.join(versions)}",
             remedy=f"choose one: --pypy {versions[0]}",
         )
     return replace(target, release_version=versions[0]) if versions else target
@@ -59,7 +59,7 @@ def _alike(artifacts: Path, target: Target) -> str:
     language = target.release.partition("-")[0]
     paths = artifacts.glob(f"pypy-{language}-*-alpine*.tar.bz2")
     names = sorted(path.name for path in paths if arch_of(path.name) == target.arch)
-    return f"; of Python {language} there is {', '.join(names)}" if names else ""
+    return f"; for Python {language} it has {', '.join(names)}" if names else ""
 
 
 def _bootstrap(target: Target) -> str:

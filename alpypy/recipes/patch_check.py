@@ -19,7 +19,6 @@ from alpypy.recipes.fitting import fitted_patches
 from alpypy.recipes.local_source import identify
 from alpypy.recipes.patches import apply
 from alpypy.recipes.recipe import Catalog
-from alpypy.recipes.spec import Target
 
 _ALL_OF_PYPY = ("git clone --bare https://github.com/pypy/pypy.git pypy.git", "pypy.git")
 
@@ -104,8 +103,8 @@ def check_tree(catalog: Catalog, source: AvailableSource) -> CheckedSource:
     Raises:
         ArchiveError: the source is truncated or damaged.
     """
-    target = Target.named(source.release, next(iter(catalog.alpines)))
-    fitted = fitted_patches(catalog, target.release, None, source.copy)
+    stated = source.release.partition("+")[0]
+    fitted = fitted_patches(catalog, stated, None, source.copy)
     patches = len(fitted.applied) + len(fitted.misfits)
     left_out = tuple(f"{patch.name} is left out: {patch.reason}" for patch in fitted.left_out)
     return CheckedSource(source.release, source.where, patches, fitted.misfits, left_out)
@@ -114,8 +113,9 @@ def check_tree(catalog: Catalog, source: AvailableSource) -> CheckedSource:
 def report(catalog: Catalog, sources: Sequence[AvailableSource], say: Callable[[str], None]) -> int:
     """Check all sources by release, say each result as it comes, and return the exit code."""
     results = []
-    width = max(map(len, (*catalog.releases, *(source.release for source in sources))))
-    for release in dict.fromkeys((*catalog.releases, *(source.release for source in sources))):
+    releases = dict.fromkeys((*catalog.releases, *(source.release for source in sources)))
+    width = max(map(len, releases))
+    for release in releases:
         matching = [source for source in sources if source.release == release]
         if not matching:
             say(f"{release:{width}}  no source on this machine")

@@ -265,7 +265,8 @@ def _check_pypy(runner: _TarballRunner, manifest: Manifest, recorder: Recorder) 
 
 
 def _request(manifest: Manifest, place: str, modules: Sequence[str]) -> dict[str, Any]:
-    """The request for a probe. It has no release for a local source: that has any version."""
+    """The request for a probe. ``release`` is None if the source was the user's own and states a
+    release: it may have been changed."""
     pypy, target = PypyVersion.parse(manifest.target.release), manifest.target
     known = manifest.source.path is None or target.names_tree
     return {

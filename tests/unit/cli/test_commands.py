@@ -14,11 +14,15 @@ from invoke.parser.parser import Parser
 from alpypy.cli.builds import BootstrapOptions
 from alpypy.cli.options import read
 from alpypy.cli.program import Program, namespace
+from alpypy.cli.wheels import WheelsOptions
 from alpypy.core import log
 from alpypy.pipeline.request import BuildRequest
 from alpypy.recipes.choice import newest_alpine, newest_release
 from alpypy.recipes.data import load_pypys
+from alpypy.recipes.local_source import identify
 from alpypy.recipes.spec import Target
+from alpypy.wheels.recipe import load_wheel_data
+from tests.trees import write_tree
 from tests.workspaces import ROOT
 
 CONTEXTS = namespace().to_contexts()
@@ -208,6 +212,36 @@ def test_what_is_chosen_is_said() -> None:
     release, alpine = newest_release(load_pypys(ROOT / "versions"), "3.11")[0], newest_alpine(ROOT)
     assert target == Target(release, alpine)
     assert said == [f"PyPy {release} (the newest of 3.11) on Alpine {alpine} (the newest)"]
+
+
+@pytest.mark.parametrize("alpine", [None, "3.23"])
+def test_the_alpine_that_is_chosen_for_a_cpython_is_said(alpine: str | None) -> None:
+    words = ["six", "--python", "3.12", *(["--alpine", alpine] if alpine else [])]
+    given = read("wheels", WheelsOptions, parse("wheels", *words).as_kwargs)
+    said = list[str]()
+    log.configure()
+    with log.through(said.append):
+        interpreter = given.request(load_wheel_data(ROOT)).interpreter
+    assert interpreter.alpine == (alpine or newest_alpine(ROOT))
+    assert said == ([] if alpine else [f"Alpine {newest_alpine(ROOT)} (the newest)"])
+
+
+def test_what_a_tree_is_packaged_as_is_said_before_an_engine_is_looked_for(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    restored: None,
+) -> None:
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/none.sock")
+    monkeypatch.setenv("ALPYPY_CACHE", str(tmp_path))
+    stated = "CPYTHON_VERSION = (3, 6, 1)\nPYPY_VERSION = (7, 0, 0)\n"
+    files = {"pypy/module/sys/version.py": stated, "rpython/__init__.py": ""}
+    path = write_tree(tmp_path / "pypy", files)
+    version = identify(path, tmp_path).version
+    words = ["--pypy", version, "--alpine", "3.9", "--direct"]
+    said = refusal(capsys, "plan", *words, "--source", str(path), code=8)
+    assert f"your source is packaged as pypy-{version}-alpine3.9\n" in said
+    assert "builds it from its source alone" in refusal(capsys, "plan", *words)
 
 
 def test_a_release_version_may_be_in_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,6 +10,10 @@ import pytest
 
 from alpypy.cli import machine
 from alpypy.core.errors import EngineError
+from alpypy.core.fetch import Fetcher
+from alpypy.core.folders import ROOT
+from alpypy.core.project import Project
+from alpypy.offline.kit import wheel_alpine
 
 ROOT_ONLY = pytest.mark.skipif(os.getuid() != 0, reason="only root installs packages: sudo ./test")
 
@@ -56,6 +60,25 @@ def test_other_users_than_root_install_nothing(
     monkeypatch.setattr(os, "getuid", lambda: 1000)
     machine.install("docker.io")
     assert not apt_get.exists()
+
+
+def test_where_no_mirror_answers_the_alpine_is_one_that_needs_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(machine, "_MIRROR", "http://127.0.0.1:1/alpine")  # nothing listens there
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    machine.out_of_reach.cache_clear()
+    said = list[str]()
+    own = Project(ROOT, tmp_path, tmp_path, Fetcher(tmp_path), said.append)
+    try:
+        alpine = machine.alpine_in_reach(own)
+    finally:
+        machine.out_of_reach.cache_clear()
+    assert alpine == wheel_alpine(ROOT)
+    assert said == [
+        f"Alpine's mirrors do not answer, so this builds for Alpine {alpine}, whose kit needs no"
+        " mirror"
+    ]
 
 
 @pytest.mark.parametrize("program", ["dockerd", "podman", None])

@@ -82,7 +82,8 @@ def test_every_patch_is_in_the_table_where_it_is_for() -> None:
         release: sum(release in patch.releases for patch in CATALOG.patches)
         for release in CATALOG.releases
     }
-    assert max(len(line) for line in lines if line.split()[:1] == ["3.11-7.3.23"]) <= 80
+    releases = [line for line in lines if line.split()[:1] in [[name] for name in shown]]
+    assert max(map(len, releases)) <= 80
 
 
 def test_a_section_has_all_that_the_headers_say(patches: tuple[Patch, ...]) -> None:
