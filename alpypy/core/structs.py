@@ -130,10 +130,12 @@ def _mismatch(message: str, place: _Place) -> MismatchError:
         return MismatchError(
             (*steps, unknown[1]), "is unknown", f"remove or correct it; possible fields: {known}"
         )
-    complaint = f"is {_short.repr(place.value)}"
+    complaint, remedy = f"is {_short.repr(place.value)}", f"write {wanted}"
     if not match["said"].startswith(("Expected", "Invalid")):  # these only repeat the type
         complaint += f" ({match['said']})"
-    return MismatchError(steps, complaint, f"write {wanted}", wanted)
+        if isinstance(place.value, Mapping):  # a table of fields that do not go together
+            remedy, wanted = "correct its fields", ""
+    return MismatchError(steps, complaint, remedy, wanted)
 
 
 def _fits(value: object, kind: Any) -> bool:

@@ -407,6 +407,7 @@ def test_url_without_digest_is_refused(
     assert re.search(r'"(.+?)"', entry)[1] in caught.value.what  # type: ignore[index]
     if name == "alpine.toml" and not value:
         assert caught.value.what.endswith(" (it has neither sha512 nor sha256)")
+        assert caught.value.remedy == "correct its fields"
         return
     assert re.search(rf": {key} is (missing|'0123'|''|1)$", caught.value.what)
     assert f"the SHA-{key[3:]} that the file's publisher" in caught.value.remedy
