@@ -1,5 +1,7 @@
 """multiprocessing: pools, queues, semaphores and shared memory, forked and (3.x) spawned."""
 
+import errno
+import gc
 import multiprocessing
 import os
 import sys
@@ -23,6 +25,10 @@ def add(counter, times):
 
 def answer(questions, answers):
     answers.put(questions.get() * 2)
+
+
+def release(lock):
+    lock.release()
 
 
 def mark(name):
@@ -77,6 +83,54 @@ def semaphore():
     expect(not lock.acquire(False), "a semaphore of two gave three")
 
 
+class Owner(object):
+    """It has a finalizer, so that a semaphore which it holds is collected a round later."""
+
+    def __init__(self, thing):
+        self.thing = thing
+
+    def __del__(self):
+        pass
+
+
+def drop_semaphores(make):
+    """Make more semaphores, one after the other, than musl keeps open."""
+    for _ in range(os.sysconf("SC_SEM_NSEMS_MAX") + 50):
+        make()
+
+
+@probe.check
+def semaphores_that_nobody_uses():
+    """PyPy closes one only when it is collected, and musl keeps at most 256 open."""
+    drop_semaphores(multiprocessing.Lock)
+    drop_semaphores(lambda: Owner(Owner(multiprocessing.Lock())))
+
+
+@probe.check
+def semaphores_without_garbage_collection():
+    gc.disable()
+    try:
+        drop_semaphores(multiprocessing.Lock)
+    finally:
+        gc.enable()
+
+
+@probe.check
+def semaphores_in_use():
+    """More than musl keeps open are an error, and no longer one when they are dropped."""
+    locks, limit = [], os.sysconf("SC_SEM_NSEMS_MAX")
+    try:
+        for _ in range(limit + 1):
+            locks.append(multiprocessing.Lock())
+    except (OSError, IOError) as error:
+        equal(error.errno, errno.EMFILE, "error of too many semaphores")
+        expect(str(limit) in str(error), "the error does not name the limit: %s" % error)
+    else:
+        raise AssertionError("%d semaphores are open, musl's limit is %d" % (len(locks), limit))
+    locks = []
+    expect(multiprocessing.Lock().acquire(False), "a new lock is taken")
+
+
 def wake_all(threads):
     """Wake that many threads, which wait for one condition, and see that none is left."""
     condition, waiting = multiprocessing.Condition(), multiprocessing.Semaphore(0)
@@ -120,6 +174,19 @@ if sys.version_info[0] > 2:
     @probe.check
     def spawned_pool():
         pool_of(multiprocessing.get_context("spawn"))
+
+    @probe.check
+    def semaphores_with_names():
+        """Those for a spawned process keep their names, by which that process opens them."""
+        context = multiprocessing.get_context("spawn")
+        lock = context.Lock()
+        drop_semaphores(context.Lock)
+        process = context.Process(target=release, args=(lock,))
+        lock.acquire()
+        process.start()
+        expect(lock.acquire(timeout=60), "the spawned process did not release the lock")
+        process.join(60)
+        equal(process.exitcode, 0, "exit code")
 
     @probe.check
     def executor():

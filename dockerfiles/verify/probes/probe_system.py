@@ -3,6 +3,7 @@
 import errno
 import os
 import platform
+import signal
 import sys
 import time
 
@@ -103,14 +104,95 @@ if has("sched_getscheduler"):
         expect(interval is None or interval >= 0, "os.sched_rr_get_interval(0) is %r" % interval)
 
 
-if has("sched_getaffinity"):
+if sys.version_info[0] > 2:
 
     @probe.check
     def affinity():
         processors = os.sched_getaffinity(0)
         expect(processors, "os.sched_getaffinity(0) is empty")
+        first = min(processors)
+        os.sched_setaffinity(0, [first])
+        equal(os.sched_getaffinity(os.getpid()), {first}, "os.sched_getaffinity()")
         os.sched_setaffinity(0, processors)
         equal(os.sched_getaffinity(0), processors, "os.sched_getaffinity(0)")
+
+    @probe.check
+    def affinity_errors():
+        error = error_of(OSError, os.sched_setaffinity, 0, [])
+        equal(error.errno, errno.EINVAL, "error of no processor")
+        error_of(ValueError, os.sched_setaffinity, 0, [-1])
+        error_of(OverflowError, os.sched_setaffinity, 0, [2**31])
+        error_of(TypeError, os.sched_setaffinity, 0, ["0"])
+        error_of(OSError, os.sched_getaffinity, -1)
+
+
+def spawned(function, *command, **options):
+    """What a spawned command writes, and its exit code."""
+    reader, writer = os.pipe()
+    actions = [(os.POSIX_SPAWN_DUP2, writer, 1), (os.POSIX_SPAWN_CLOSE, writer)]
+    actions += options.pop("actions", [])
+    environment = {"PATH": "/usr/bin:/bin", "WHO": "musl"}
+    pid = function(command[0], command, environment, file_actions=actions, **options)
+    os.close(writer)
+    with os.fdopen(reader, "rb") as pipe:
+        output = pipe.read()
+    return output, os.WEXITSTATUS(os.waitpid(pid, 0)[1])
+
+
+if sys.version_info >= (3, 8):
+
+    @probe.check
+    def posix_spawn():
+        result = spawned(os.posix_spawn, "/bin/sh", "-c", "echo of $WHO; exit 3")
+        equal(result, (b"of musl\n", 3), "output and exit code")
+        result = spawned(os.posix_spawnp, "echo", "found", resetids=True)
+        equal(result, (b"found\n", 0), "output and exit code")
+        error = error_of(FileNotFoundError, os.posix_spawn, "/no/such", ["such"], {})
+        equal(error.filename, "/no/such", "file name of the error")
+
+    @probe.check
+    def posix_spawn_file_actions():
+        actions = [(os.POSIX_SPAWN_OPEN, 0, __file__, os.O_RDONLY, 0)]
+        with open(__file__, "rb") as file:
+            equal(spawned(os.posix_spawnp, "cat", actions=actions), (file.read(), 0), "this file")
+        for bad in ((os.POSIX_SPAWN_CLOSE,), (99, 0), (), None):
+            error_of(TypeError, os.posix_spawn, "/bin/true", ["true"], {}, file_actions=[bad])
+
+    @probe.check
+    def posix_spawn_signals():
+        status = ("grep", "-E", "SigBlk|SigIgn", "/proc/self/status")
+        output, _ = spawned(os.posix_spawnp, *status, setsigmask=[signal.SIGUSR2])
+        masks = dict(line.split(b":") for line in output.splitlines())
+        equal(int(masks[b"SigBlk"], 16), 1 << (signal.SIGUSR2 - 1), "signals that it blocks")
+        before = signal.signal(signal.SIGUSR1, signal.SIG_IGN)
+        output, _ = spawned(os.posix_spawnp, *status, setsigdef=[signal.SIGUSR1])
+        signal.signal(signal.SIGUSR1, before)
+        masks = dict(line.split(b":") for line in output.splitlines())
+        ignored = int(masks[b"SigIgn"], 16) & 1 << (signal.SIGUSR1 - 1)
+        expect(not ignored, "a signal with its default action is ignored")
+
+    @probe.check
+    def posix_spawn_groups():
+        stat = ("sh", "-c", "exec cat /proc/self/stat")
+        for options, number in (({"setpgroup": 0}, 4), ({"setsid": True}, 5)):
+            fields = spawned(os.posix_spawnp, *stat, **options)[0].split()
+            equal(fields[number], fields[0], "group or session with %r" % options)
+
+    @probe.check
+    def posix_spawn_scheduler():
+        """musl sets none, and says so."""
+        given = (os.SCHED_OTHER, os.sched_param(0))
+        error = error_of(OSError, spawned, os.posix_spawnp, "true", scheduler=given)
+        equal(error.errno, errno.ENOSYS, "error of a scheduler")
+
+    @probe.check
+    def posix_spawn_is_audited():
+        events = []
+        sys.addaudithook(lambda name, given: name == "os.posix_spawn" and events.append(given))
+        command = ("true",)
+        pid = os.posix_spawn("/bin/true", command, {})
+        os.waitpid(pid, 0)
+        equal(events, [("/bin/true", command, {})], "audit events")
 
 
 @probe.check
