@@ -14,4 +14,4 @@ for folder in crypto ssl tls include; do
     make -C "$folder" install DESTDIR="$out"
 done
 find "$out" -name '*.la' -delete
-rm -rf "$out/etc" "$out/usr/share"
+rm -rf "${out:?}/etc" "${out:?}/usr/share"
