@@ -8,11 +8,12 @@ import gc
 import inspect
 import io
 import json
+import os
 import pickle
 import sys
 import warnings
 
-from probing import Probe, equal, expect
+from probing import Probe, equal, error_of, expect
 
 probe = Probe("errata")
 PYPY = getattr(sys, "pypy_version_info", None)
@@ -151,6 +152,22 @@ def pickle_is_extended():
     equal(unpickler.load(), [1, 2], "what an Unpickler of one's own loads")
 
 
+class Refusing(pickle.Unpickler):
+    """It refuses globals as Python's documentation of pickle shows it."""
+
+    def find_class(self, module, name):
+        if name == "system":
+            raise pickle.UnpicklingError("refused")
+        return super(Refusing, self).find_class(module, name)
+
+
+def unpickler_asks_its_subclass():
+    for protocol in range(pickle.HIGHEST_PROTOCOL + 1):
+        good, bad = (pickle.dumps(thing, protocol) for thing in (os.getcwd, os.system))
+        equal(Refusing(io.BytesIO(good)).load(), os.getcwd, "what is loaded")
+        error_of(pickle.UnpicklingError, Refusing(io.BytesIO(bad)).load)
+
+
 class MethodDef(ctypes.Structure):
     """PyMethodDef."""
 
@@ -235,6 +252,7 @@ if sys.version_info[0] > 2:
     probe.add("json-int-subclass", numbers_are_numbers)
     probe.add("coroutine-frame", coroutine_is_not_blamed)
     probe.add("pickle-subclasses", pickle_is_extended)
+    probe.add("pickle-unpickler-find-class", unpickler_asks_its_subclass)
     probe.add("cpyext-bases", c_bases_go_together)
     probe.add("cpyext-methods", c_method_is_a_descriptor)
 

@@ -181,6 +181,13 @@ FAULTS = {
         "    self.memo = Memo()\n"
         "pickle._Pickler.__init__ = init"
     ),
+    "pickle-unpickler-find-class": (
+        "class Deaf(pickle.Unpickler):\n"
+        "    load = lambda self: pickle.loads(self.data)\n"
+        "    def __init__(self, stream, **more):\n"
+        "        self.data = stream.read()\n"
+        "pickle.Unpickler = Deaf"
+    ),
     "cpyext-methods": "inspect.ismethoddescriptor = lambda thing: False",
 }
 
