@@ -23,6 +23,7 @@ from alpypy.core.store import key_of
 from alpypy.engine.job import Completed, Job, Mount
 from alpypy.engine.workspace import Workspace
 from alpypy.wheels import diagnostics
+from alpypy.wheels.checkout import PACKAGE, Checkout, find_checkout
 from alpypy.wheels.file import Wheel, read_wheel, write_stand_in
 from alpypy.wheels.images import INSIDE, Python, inside, with_packages
 from alpypy.wheels.kit import ExtraPackages
@@ -51,13 +52,13 @@ class WheelBuild:
     tls: str | None
     scratch: Path
 
-    def image(self, modules: Sequence[Module]) -> str:
-        """The image with the build packages of some modules.
+    def image(self, modules: Sequence[Module], more: Sequence[str] = ()) -> str:
+        """The image with the build packages of some modules, and with ``more`` packages.
 
         Raises:
             SpecError: the kit lacks a package.
         """
-        packages = self.data.build_packages(modules, self.interpreter, self.tls)
+        packages = (*self.data.build_packages(modules, self.interpreter, self.tls), *more)
         names = tuple(dict.fromkeys(module.name for module in modules))
         what = ", ".join(names) or "a module"
         self.extra_packages.refuse_missing(packages, what, self.interpreter.alpine)
@@ -381,10 +382,12 @@ def _build(build: WheelBuild, settings: PipSettings, source: Path) -> BuiltWheel
     if entry:
         entry.refuse_unsupported(build.interpreter)
     modules = (entry,) if entry else ()
-    image = build.image(modules)
+    checkout = find_checkout(source)
+    image = build.image(modules, (PACKAGE,) if checkout else ())
     what = f"{name} {version}" if version else name
     build.workspace.say(f"building {what}")
-    done, folder = _run(build, settings, source, image, entry)
+    checkout = checkout or Checkout(source, Path())
+    done, folder = _run(build, settings, checkout, image, entry)
     wheels = list(folder.glob("*.whl"))
     log = build.log(source.name, done.output)
     if done.exit_code or len(wheels) != 1:
@@ -400,24 +403,30 @@ def _source_entry(build: WheelBuild, source: Path) -> Module | None:
 
 
 def _run(
-    build: WheelBuild, settings: PipSettings, source: Path, image: str, entry: Module | None
+    build: WheelBuild, settings: PipSettings, source: Checkout, image: str, entry: Module | None
 ) -> tuple[Completed, Path]:
     settings = _constrained(build, settings, (entry,) if entry else ())
     number = len(list(build.scratch.glob("built-*")))  # two sources' folders may have one name
     folder = build.scratch / f"built-{number}"
     folder.mkdir()
-    place = f"{_SOURCE}/{source.name}"
+    place = f"{_SOURCE}/{source.top.name}"
     own = {
         "PYTHON": build.python.executable,
         "WHEELS": _WHEELS,
         "SOURCE_DATE_EPOCH": EPOCH,
         "BEFORE": (entry and entry.before) or "",
         "BUILD": (entry and entry.build) or "",
+        "PROJECT": str(source.project),
     }
     job = Job(
         image,
         ["sh", f"{INSIDE}/build.sh", place, *(entry.pip_options if entry else ())],
-        mounts=[*settings.mounts, Mount(source, place), Mount(folder, _WHEELS, writable=True)],
+        mounts=[
+            *settings.mounts,
+            *source.mounts,
+            Mount(source.top, place),
+            Mount(folder, _WHEELS, writable=True),
+        ],
         environment={**(entry.environment if entry else {}), **own, **settings.environment},
         timeout=_TIMEOUT,
         network=settings.network,

@@ -1,7 +1,8 @@
 #!/bin/sh
 # Builds one source distribution or project folder into a wheel in $WHEELS.
 # Arguments: the source, then options of `pip wheel`. BEFORE and BUILD are commands of
-# versions/wheels.toml; PYTHON and WHEELS are there for them to use.
+# versions/wheels.toml; PYTHON and WHEELS are there for them to use. PROJECT is the project's folder
+# below the source.
 set -eu
 source=$1
 shift
@@ -13,6 +14,9 @@ case $source in
 *) cp -R "$source" "$work/" ;;
 esac
 cd "$work"/*/
+cd "$PROJECT"
+# The repository of a linked worktree is mounted, and may belong to another user.
+export GIT_CONFIG_COUNT=1 GIT_CONFIG_KEY_0=safe.directory GIT_CONFIG_VALUE_0='*'
 if [ -n "${BEFORE:-}" ]; then
     echo "== before: $BEFORE"
     sh -eu -c "$BEFORE"

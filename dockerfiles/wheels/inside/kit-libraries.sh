@@ -1,6 +1,7 @@
 #!/bin/sh
 # Runs in an image of the kit with a compiler: builds the libraries named as arguments, in their
-# order, each from /sources/<name>/ into /out/<name>/. Only shared libraries, without programs.
+# order, each from /sources/<name>/ into /out/<name>/. Only shared libraries, without programs; of
+# git the program alone.
 set -eu
 export CFLAGS="-O2 -fPIC" SOURCE_DATE_EPOCH=0
 
@@ -35,6 +36,14 @@ build_libxslt() {
     configured libxslt --without-python --without-crypto
 }
 
+build_git() { # Without what talks to a server: a build asks a checkout.
+    make -j"$JOBS" CFLAGS="$CFLAGS" NO_OPENSSL=1 NO_CURL=1 NO_EXPAT=1 NO_GETTEXT=1 NO_PERL=1 \
+        NO_PYTHON=1 NO_TCLTK=1 NO_REGEX=NeedsStartEnd ICONV_OMITS_BOM=Yes prefix=/usr git
+    mkdir -p /out/git/usr/bin /out/git/usr/lib
+    cp git /out/git/usr/bin/
+    strip /out/git/usr/bin/git
+}
+
 # One library a process: `set -e` does not hold inside a condition.
 if [ "${ONE:-}" ]; then
     cd "$(mktemp -d)"
@@ -51,6 +60,7 @@ for library; do
     }
 done
 for library; do
-    find "/out/$library" \( -name '*.la' -o -name '*.a' -o -path '*/usr/bin' -o -path '*/usr/share' \
+    [ "$library" = git ] || rm -rf "/out/$library/usr/bin"
+    find "/out/$library" \( -name '*.la' -o -name '*.a' -o -path '*/usr/share' \
         -o -name '*Conf.sh' -o -path '*/lib/cmake' \) -prune -exec rm -rf {} +
 done

@@ -365,6 +365,35 @@ def same_again(folder: Path, name: str) -> Path:
     return path
 
 
+VERSION_OF_GIT = """\
+import subprocess
+from setuptools import setup
+
+version = subprocess.check_output(["git", "describe", "--tags", "--dirty"]).decode().strip()
+setup(name="tiny-tagged", version=version, py_modules=["tinytagged"])
+"""
+
+
+def git(folder: Path, *words: str) -> None:
+    person = ["-c", "user.name=a person", "-c", "user.email=person@example.org"]
+    subprocess.run(["git", "-C", str(folder), *person, *words], check=True)
+
+
+def test_a_version_that_git_tells(project_copy: Project, tmp_path: Path) -> None:
+    top, linked = tmp_path / "top", tmp_path / "linked"
+    top.mkdir()
+    (top / "setup.py").write_text(VERSION_OF_GIT)
+    (top / "tinytagged.py").touch()
+    git(top, "init", "-q")
+    git(top, "add", ".")
+    git(top, "commit", "-q", "-m", "begin")
+    git(top, "tag", "1.2")
+    git(top, "worktree", "add", "-q", "--detach", str(linked))
+    for folder in (top, linked):
+        (wheel,) = project_copy.make(str(folder)).wheels
+        assert wheel.name.startswith("tiny_tagged-1.2-"), wheel.name
+
+
 def test_two_folders_with_one_project(project_copy: Project, tmp_path: Path) -> None:
     folder = tmp_path / "tiny-folder"
     shutil.copytree(FIXTURES / "tiny-folder", folder)
