@@ -43,6 +43,17 @@ def abi():
     return "-".join(sysconfig.get_config_var("SOABI").split("-")[:2])
 
 
+def soabi_suffix():
+    """The ending of what is named by SOABI alone, where that says no platform."""
+    return ".%s.so" % abi()
+
+
+def other_suffixes():
+    """Endings that are found after the own one."""
+    others = [] if sys.version_info[0] == 2 else [gnu_suffix()]
+    return others + [soabi_suffix()] if sys.version_info[:2] == (3, 11) else others
+
+
 def foreign_suffixes():
     """Endings that modules for glibc and for other Pythons have."""
     glibc = ARCH + "-linux-gnu"
@@ -73,10 +84,7 @@ def first_suffix_is_not_for_glibc():
 @probe.check
 def no_other_suffix():
     """Another could let in what was built for another C library, or another Python."""
-    expected = [own_suffix()]
-    if sys.version_info[0] > 2:
-        expected.append(gnu_suffix())
-    equal(suffixes(), expected, "suffixes")
+    equal(suffixes(), [own_suffix()] + other_suffixes(), "suffixes")
 
 
 @probe.check
@@ -138,9 +146,9 @@ def content_of_a_module():
         return stream.read(), "_syslog_cffi"
 
 
-def refused(content, name, need):
-    """A file named for glibc must be refused for what it needs, and not be loaded."""
-    path = put_on_path(gnu_suffix(), name, content)
+def refused(suffix, content, name, need):
+    """A file that may be for glibc must be refused for what it needs, and not be loaded."""
+    path = put_on_path(suffix, name, content)
     error = error_of(ImportError, __import__, name)
     said = "%s was built for glibc (it needs %s), and this PyPy runs on musl" % (path, need)
     expect(str(error).startswith(said), "the import says: %s" % error)
@@ -190,25 +198,27 @@ if sys.version_info[0] > 2:
         )
         expect(find_spec("alpypy_sample").origin.endswith(own_suffix()), "the other suffix won")
 
-    @probe.check
-    def module_for_musl_named_for_glibc():
+    def module_for_musl_named(suffix):
         content, name = content_of_a_module()
-        path = put_on_path(gnu_suffix(), name, content)
+        path = put_on_path(suffix, name, content)
         module = __import__(name)
         equal(module.__spec__.origin, path, "file of the module")
         expect(module.ffi and module.lib, "the module is empty")
 
-    @probe.check
-    def module_that_needs_the_library_of_glibc():
+    def module_that_needs_the_library_of_glibc(suffix):
         """A real module with its need renamed: musl's loader takes that name for itself."""
         content, name = content_of_a_module()
         old = b"libc.musl-%s.so.1\0" % ARCH.encode()
         expect(old in content, "%s does not need %r" % (name, old))
         new = b"libc.so.6".ljust(len(old), b"\0")
-        refused(content.replace(old, new), name, "libc.so.6")
+        refused(suffix, content.replace(old, new), name, "libc.so.6")
+
+    for suffix in other_suffixes():
+        probe.add("module_for_musl_named %s" % suffix, module_for_musl_named, suffix)
+        probe.add("module_for_glibc %s" % suffix, module_that_needs_the_library_of_glibc, suffix)
 
     def module_that_needs(library, version, need):
-        refused(shared_object(library, version), "alpypy_sample", need)
+        refused(gnu_suffix(), shared_object(library, version), "alpypy_sample", need)
 
     for library, version, need in (
         (b"libc.so.6", b"GLIBC_2.17", "libc.so.6"),
