@@ -33,8 +33,6 @@ _RELEASE = re.compile(
     rb"(?:,\s*[\"'](?P<level>\w+)[\"'],\s*(?P<serial>\d+))?",
     re.MULTILINE,
 )
-# How PyPy spells a level of sys.version_info, and how alpypy and PEP 440 spell it.
-_STAGES = {b"final": "", b"alpha": "alpha", b"beta": "beta", b"candidate": "rc"}
 _SHORT = 11  # digits of a commit or digest in a version: enough for one repository
 
 
@@ -179,15 +177,14 @@ def _member(archive: Path) -> bytes:
 def _release(text: bytes, path: Path) -> str:
     """The version that the file states, such as ``3.11-7.3.22`` or ``3.12-8.0.0-alpha``."""
     language, release = _LANGUAGE.search(text), _RELEASE.search(text)
-    level = (release["level"] or b"final") if release else b""
-    if not language or not release or level not in _STAGES:
+    if not language or not release:
         raise SpecError(
             f"{_VERSION_FILE} in {path} does not name a release of PyPy",
             remedy="give an archive of a release tag, or of a branch of PyPy",
         )
-    serial = release["serial"] if _STAGES[level] and int(release["serial"]) else b""
     python, numbers = b".".join(language.groups()), re.sub(rb",\s*", b".", release["numbers"])
-    return str(PypyVersion(python.decode(), numbers.decode(), _STAGES[level] + serial.decode()))
+    level, serial = release["level"] or b"final", int(release["serial"] or 0)
+    return str(PypyVersion.stated(python.decode(), numbers.decode(), level.decode(), serial))
 
 
 def open_source(
@@ -205,7 +202,7 @@ def open_source(
         matching = [local for local in matching if version.startswith(local.version)]
     if not matching:
         if source is None:
-            raise only_a_tree(recipe.target)
+            raise only_a_tree(recipe.target, local_sources)
         origin = Origin(sha256=source.sha256, verified=True, url=source.url)
         return OpenedSource(
             source.sha256,
@@ -234,11 +231,12 @@ def _fetched(fetcher: Fetcher, source: Source, release: str) -> Path:
         raise
 
 
-def only_a_tree(target: Target) -> SpecError:
-    """The error for the version of a tree, where no source with that version is given."""
+def only_a_tree(target: Target, local_sources: Sequence[LocalSource] = ()) -> SpecError:
+    """The error for the version of a tree, where none of the given sources has that version."""
     named = PypyVersion.parse(target.release).named
+    others = "".join(f"; {local.path} is {local.version}" for local in local_sources)
     return SpecError(
-        f"PyPy {target.version} is not a release: alpypy builds it from its source alone",
+        f"PyPy {target.version} is not a release: alpypy builds it from its source alone{others}",
         remedy="give a checkout or an archive of exactly this version with --source, or ask for"
         f" the release: --pypy {named}",
     )

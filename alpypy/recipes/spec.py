@@ -20,6 +20,8 @@ _PYPY = re.compile(
     r"(?:-(?P<stage>(?:alpha|beta|rc)\d{0,4}))?",
     re.ASCII,
 )
+# PyPy's levels, and how alpypy and PEP 440 spell them in a version.
+_STAGES = {"final": "", "alpha": "alpha", "beta": "beta", "candidate": "rc"}
 _ALPINE = re.compile(r"3\.\d{1,4}", re.ASCII)
 _TARBALL = re.compile(
     rf"-alpine(?P<alpine>3\.\d{{1,4}})(?:-(?P<arch>{'|'.join(ARCHITECTURES)}))?\.tar\.bz2\Z",
@@ -64,6 +66,22 @@ class PypyVersion:
             )
         return cls(match["language"], match["release"], match["stage"] or "")
 
+    @classmethod
+    def stated(cls, language: str, release: str, level: str, serial: int) -> PypyVersion:
+        """The version of which PyPy itself says the level and the serial, as in
+        ``sys.pypy_version_info``.
+
+        Raises:
+            SpecError: Python has no such level.
+        """
+        if level not in _STAGES:
+            raise SpecError(
+                f"PyPy {language}-{release} has the level {level!r}",
+                remedy=f"PyPy's levels are {', '.join(_STAGES)}",
+            )
+        number = str(serial) if _STAGES[level] and serial else ""
+        return cls(language, release, _STAGES[level] + number)
+
     @property
     def sort_key(self) -> tuple[Version, Version]:
         """Order by language, then by release; a stage comes before its release."""
@@ -73,7 +91,7 @@ class PypyVersion:
     def level(self) -> str:
         """The level as ``sys.pypy_version_info`` has it: alpha, beta, candidate or final."""
         word = self.stage.rstrip("0123456789")
-        return {"": "final", "rc": "candidate"}.get(word, word)
+        return next(level for level, stage in _STAGES.items() if stage == word)
 
     @property
     def named(self) -> PypyVersion:

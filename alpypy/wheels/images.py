@@ -250,8 +250,10 @@ def _python(
 ) -> Python:
     """The interpreter with what it says about itself."""
     description = described.workspace.store.run(described)
-    release, language = description["release"], description["language"]
-    version = f"{language}-{release}" if interpreter.pypy else language
+    version = language = description["language"]
+    if interpreter.pypy:
+        level = description["level"], description["serial"]
+        version = str(PypyVersion.stated(language, description["release"], *level))
     if version != interpreter.version:
         raise SpecError(
             f"{source} contains {description['implementation']} {version}, not {interpreter}",
@@ -262,7 +264,7 @@ def _python(
         executable=described.executable,
         source=source,
         kit=identity,
-        release=release,
+        release=description["release"],
         pip=description["pip"],
         knows_musllinux=description["musllinux"],
         bundled=tuple(description["bundled"]),

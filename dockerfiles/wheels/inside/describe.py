@@ -52,10 +52,11 @@ def pip(*arguments):
 def markers():
     """What environment markers of requirements ask for (PEP 508); the kernel is not its own."""
     implementation = getattr(sys, "implementation", None)  # Python 2 has none
-    version = implementation.version[:3] if implementation else None
+    version = tuple(implementation.version) if implementation else ()
+    level = "" if version[3:4] in ((), ("final",)) else "%s%d" % (version[3][0], version[4])
     return {
         "implementation_name": implementation.name if implementation else "",
-        "implementation_version": "%d.%d.%d" % version if version else "0",
+        "implementation_version": "%d.%d.%d" % version[:3] + level if version else "0",
         "os_name": os.name,
         "platform_machine": platform.machine(),
         "platform_python_implementation": platform.python_implementation(),
@@ -66,13 +67,16 @@ def markers():
     }
 
 
+release = getattr(sys, "pypy_version_info", sys.version_info)
 said = pip("debug", "--verbose")
 print(
     json.dumps(
         {
             "implementation": platform.python_implementation(),
             "language": "%d.%d" % sys.version_info[:2],
-            "release": "%d.%d.%d" % getattr(sys, "pypy_version_info", sys.version_info)[:3],
+            "release": "%d.%d.%d" % release[:3],
+            "level": release[3],
+            "serial": release[4],
             "pip": said.partition("pip version: pip ")[2].split(" ")[0],
             "musllinux": "musllinux_" in said,
             "bundled": list(bundled()),
