@@ -83,17 +83,33 @@ class Allowed(Range, frozen=True, kw_only=True):
         )
 
 
+class Absent(Range, frozen=True, kw_only=True):
+    """Names of CPython's standard library that the tarball lacks, or has with other arguments.
+
+    ``names`` are patterns of dotted names; ``what`` says in a few words what they are.
+    """
+
+    names: tuple[str, ...]
+    what: Text
+    why: Reason
+
+
 class Policy(Record, frozen=True):
     """versions/verify.toml. ``build_packages`` are patterns for packages that no user needs."""
 
     build_packages: tuple[str, ...]
     modules: tuple[Modules, ...]
     allowed: tuple[Allowed, ...]
+    absent: tuple[Absent, ...] = ()
 
     def expected_modules(self, target: Target) -> tuple[str, ...]:
         """The modules that the target must have, sorted."""
         names = {name for entry in self.modules if entry.is_for(target) for name in entry.names}
         return tuple(sorted(names))
+
+    def absent_names(self, target: Target) -> tuple[str, ...]:
+        """Patterns of the names that the target lacks."""
+        return tuple(name for entry in self.absent if entry.is_for(target) for name in entry.names)
 
     def is_build_package(self, name: str) -> bool:
         """Whether a package is for building and not for running."""

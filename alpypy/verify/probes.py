@@ -26,7 +26,7 @@ from alpypy.engine.job import Completed, Job, Mount
 from alpypy.engine.workspace import Workspace
 from alpypy.recipes.manifest import Manifest, ProgramCheck
 from alpypy.recipes.spec import PypyVersion
-from alpypy.verify.findings import Recorder
+from alpypy.verify.findings import Policy, Recorder
 from alpypy.verify.static import Unpacked
 
 # Two folders of different depth and length; the second has a space in its name.
@@ -37,6 +37,7 @@ _INTERPRETER = "interpreter"
 _PROBES = (
     _INTERPRETER,
     "modules",
+    "names",
     "extensions",
     "system",
     "locale",
@@ -254,17 +255,16 @@ def _check_program(
 
 
 def _check_pypy(runner: _TarballRunner, manifest: Manifest, recorder: Recorder) -> None:
-    modules = recorder.policy.expected_modules(manifest.target)
     for name in _PROBES:
         for place in PLACES if name == _INTERPRETER else PLACES[:1]:
             executable = f"{place}/{manifest.executables[0]}"
-            request = _request(manifest, place, modules)
+            request = _request(manifest, place, recorder.policy)
             script = f"{_PROBES_PLACE}/probe_{name}.py"
             done = runner.run([executable, script, json.dumps(request)], place=place)
             _take_probe(name, place, done, runner.timeout, recorder)
 
 
-def _request(manifest: Manifest, place: str, modules: Sequence[str]) -> dict[str, Any]:
+def _request(manifest: Manifest, place: str, policy: Policy) -> dict[str, Any]:
     """The request for a probe. ``release`` is None if the source was the user's own and states a
     release: it may have been changed."""
     pypy, target = PypyVersion.parse(manifest.target.release), manifest.target
@@ -277,7 +277,8 @@ def _request(manifest: Manifest, place: str, modules: Sequence[str]) -> dict[str
         "folder": place,
         "jit": manifest.jit,
         "tls": manifest.tls,
-        "modules": list(modules),
+        "modules": list(policy.expected_modules(target)),
+        "absent": list(policy.absent_names(target)),
         "materials": _FIXTURES_PLACE,
     }
 
