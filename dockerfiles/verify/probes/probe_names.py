@@ -77,17 +77,11 @@ def names(parameters):
     return [parameter.arg for parameter in parameters]
 
 
-def judged(pairs, absent):
-    """What is wrong and not known, and the patterns of what is known that cover nothing."""
-    unused = set(absent)
+def unknown(pairs, absent):
+    """What is wrong and not known to be so."""
     for name, problem in pairs:
-        covering = [pattern for pattern in absent if fnmatch.fnmatchcase(name, pattern)]
-        if problem and not covering:
+        if problem and not any(fnmatch.fnmatchcase(name, pattern) for pattern in absent):
             yield name, problem
-        if problem:
-            unused.difference_update(covering)
-    for pattern in sorted(unused):
-        yield pattern, "is known to be absent, and nothing is: take it out of versions/verify.toml"
 
 
 def compare(language, absent):
@@ -97,7 +91,7 @@ def compare(language, absent):
     from names import collect
 
     pairs = list(differences(theirs, collect(theirs, inherited=True)))
-    return len(pairs), list(judged(pairs, absent))
+    return len(pairs), list(unknown(pairs, absent))
 
 
 if __name__ == "__main__":
