@@ -40,6 +40,7 @@ _PROBES = (
     "names",
     "extensions",
     "system",
+    "linux",
     "locale",
     "network",
     "crypt",

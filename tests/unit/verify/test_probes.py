@@ -143,6 +143,7 @@ GOOD_PYTHON = {
     "errata": r"$",
     "expat": r"$",
     "faulthandler": r"$",
+    "linux": r"$",
     "locale": r"$",
     "threads": r"\w+_for_ever \(((32|256) KiB|a thread of C)\)|raised_limit_in_a_thread_of_c",
 }
