@@ -5,7 +5,6 @@ from __future__ import annotations
 import ast
 import errno
 import os
-import signal
 import subprocess
 import sys
 import tarfile
@@ -126,14 +125,6 @@ def test_every_error_that_is_made_has_a_remedy(path: Path) -> None:
             [remedy] = [one.value for one in node.keywords if one.arg == "remedy"]
             empty = isinstance(remedy, ast.Constant) and not remedy.value
             assert not empty, f"{path.name}:{node.lineno}"
-
-
-@pytest.fixture
-def sigterm() -> Iterator[None]:
-    """What a command does with SIGTERM is undone."""
-    before = signal.getsignal(signal.SIGTERM)
-    yield
-    signal.signal(signal.SIGTERM, before)
 
 
 @pytest.fixture

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import signal
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -23,14 +22,6 @@ from tests.publishers import Publishers
 
 Typed = Callable[..., tuple[object, str, str]]
 THREE = ("--only", "pypy", "--only", "alpine", "--only", "pypi")
-
-
-@pytest.fixture
-def sigterm() -> Iterator[None]:
-    """What a command does with SIGTERM is undone."""
-    before = signal.getsignal(signal.SIGTERM)
-    yield
-    signal.signal(signal.SIGTERM, before)
 
 
 @pytest.fixture
