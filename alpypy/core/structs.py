@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import re
 import reprlib
 import tomllib
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, TypeVar, get_args, get_type_hints
 
@@ -67,6 +68,20 @@ def read_json(content: str | bytes) -> Any:
         raise ValueError(f"it is not JSON: {error}") from error
     except RecursionError as error:
         raise ValueError("it is nested too deeply") from error
+
+
+def list_to_text(items: Iterable[Any]) -> str:
+    """Dataclasses as one line of JSON, for the label of an image."""
+    return json.dumps([asdict(item) for item in items], sort_keys=True)
+
+
+def list_from_text(text: str, kind: type[_T]) -> tuple[_T, ...]:
+    """Read what ``list_to_text`` wrote of dataclasses of this kind.
+
+    Raises:
+        ValueError: it is something else.
+    """
+    return convert(read_json(text), tuple[kind, ...])  # type: ignore[valid-type]
 
 
 def read_toml(path: Path, kind: type[_T]) -> _T:

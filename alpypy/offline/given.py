@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import tempfile
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 from alpypy.core.errors import SpecError
@@ -105,21 +104,3 @@ def scripts(data: Path, chosen: Iterable[Library]) -> dict[str, str]:
     """The digests of the scripts that compile these libraries, by their paths."""
     paths = [SCRIPTS / f"{library.name}.sh" for library in chosen]
     return {str(path): file_digest(data / path) for path in paths}
-
-
-def to_text(given: Iterable[GivenSource]) -> str:
-    """One line of text for a label, the same for the same sources."""
-    ordered = sorted(given, key=lambda source: source.library)
-    return json.dumps([asdict(source) for source in ordered], sort_keys=True)
-
-
-def from_text(text: str) -> tuple[GivenSource, ...]:
-    """Read what ``to_text`` wrote.
-
-    Raises:
-        ValueError: it is something else.
-    """
-    try:
-        return tuple(GivenSource(**source) for source in json.loads(text))
-    except TypeError as error:
-        raise ValueError(f"no list of sources: {text!r}") from error

@@ -9,6 +9,7 @@ import tempfile
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 from msgspec import to_builtins
 
@@ -22,6 +23,7 @@ from alpypy.core.program import typed
 from alpypy.core.progress import Agenda, Progress
 from alpypy.core.source import Source
 from alpypy.core.store import key_of
+from alpypy.core.structs import list_from_text, list_to_text
 from alpypy.engine.docker import Engine
 from alpypy.engine.job import Job
 from alpypy.engine.workspace import Workspace
@@ -32,9 +34,10 @@ from alpypy.offline.contents import Contents, Library, load_contents
 from alpypy.offline.given import GivenSource
 from alpypy.offline.making import Making
 from alpypy.offline.packages import OPENSSL
-from alpypy.offline.pins import Replacement, from_text, settle, taken, to_text
+from alpypy.offline.pins import Replacement, settle, taken
 from alpypy.offline.wheel_disk import import_wheel
 
+_T = TypeVar("_T")
 LABEL = "org.alpypy.kit"
 _CONTENT_LABEL = "org.alpypy.kit.content"
 _BASE_LABEL = "org.alpypy.kit.base"  # the ID of the image that the kit was made on
@@ -201,10 +204,10 @@ class _Preparation:
             LABEL: kit.identity,
             _CONTENT_LABEL: kit.content,
             _BASE_LABEL: kit.base_id,
-            _REPLACEMENTS_LABEL: to_text(kit.replacements),
+            _REPLACEMENTS_LABEL: list_to_text(kit.replacements),
         }
         if kit.given:
-            labels[_SOURCES_LABEL] = given_sources.to_text(kit.given)
+            labels[_SOURCES_LABEL] = list_to_text(kit.given)
         toolchain = f"{kit.reference}-toolchain"
         with self._step("toolchain", "compiler and tools"):
             making.toolchain(toolchain)
@@ -325,16 +328,18 @@ def made_on(engine: Engine, alpine: str) -> str:
 def replacements_in(engine: Engine, image: str) -> tuple[Replacement, ...]:
     """The files that were taken in place of tested ones for the kit that an image is or is made
     from; none where it does not say so."""
-    try:
-        return from_text(engine.label(image, _REPLACEMENTS_LABEL) or "[]")
-    except ValueError:
-        return ()
+    return _labelled(engine, image, _REPLACEMENTS_LABEL, Replacement)
 
 
 def given_to(engine: Engine, image: str) -> tuple[GivenSource, ...]:
     """The sources that were given for the kit that an image is or is made from."""
+    return _labelled(engine, image, _SOURCES_LABEL, GivenSource)
+
+
+def _labelled(engine: Engine, image: str, label: str, kind: type[_T]) -> tuple[_T, ...]:
+    """The list in a label; empty if the image does not have it, or another version wrote it."""
     try:
-        return given_sources.from_text(engine.label(image, _SOURCES_LABEL) or "[]")
+        return list_from_text(engine.label(image, label) or "[]", kind)
     except ValueError:
         return ()
 

@@ -6,10 +6,9 @@ served is used as it was tested. For another one Debian's signed index says what
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from alpypy.core.errors import DownloadError
@@ -90,24 +89,6 @@ def settle(
 def taken(replacements: Iterable[Replacement]) -> Mapping[str, Source]:
     """The files to use in place of tested ones, by the digests of these."""
     return {one.pin: one.source for one in replacements}
-
-
-def to_text(replacements: Iterable[Replacement]) -> str:
-    """One line of text for a label, the same for the same replacements."""
-    ordered = sorted(replacements, key=lambda one: one.pin)
-    return json.dumps([asdict(one) for one in ordered], sort_keys=True)
-
-
-def from_text(text: str) -> tuple[Replacement, ...]:
-    """Read what ``to_text`` wrote.
-
-    Raises:
-        ValueError: it is something else.
-    """
-    try:
-        return tuple(Replacement(**one) for one in json.loads(text))
-    except TypeError as error:
-        raise ValueError(f"no list of replacements: {text!r}") from error
 
 
 def _missing(fetcher: Fetcher, pins: Iterable[Pin]) -> DownloadError | None:

@@ -18,6 +18,7 @@ from msgspec import to_builtins
 from alpypy.core import elf
 from alpypy.core.errors import KitError, SpecError
 from alpypy.core.store import key_of
+from alpypy.core.structs import list_from_text, list_to_text
 from alpypy.core.unpack import unpack
 from alpypy.engine.job import Job, Mount
 from alpypy.engine.workspace import Workspace
@@ -26,7 +27,7 @@ from alpypy.offline import packages as kit_packages
 from alpypy.offline.apk import ApkPackage, write_index
 from alpypy.offline.contents import Library, load_libraries
 from alpypy.offline.packages import ARCH
-from alpypy.offline.pins import Pin, Replacement, from_text, settle, taken, to_text
+from alpypy.offline.pins import Pin, Replacement, settle, taken
 from alpypy.wheels.images import DOCKERFILES, INSIDE, Python, inside, with_packages
 
 FILE_NAME = "kit-wheels.toml"
@@ -113,13 +114,13 @@ class Replacements:
     def load(self) -> tuple[Replacement, ...] | None:
         """The replacements that the last run took; None before the first run."""
         record = self.workspace.store.record(self.key)
-        return from_text(record["replacements"]) if record else None
+        return list_from_text(record["replacements"], Replacement) if record else None
 
     def make(self, work: Path) -> Mapping[str, Any]:
         """Download the sources."""
         pins = [Pin(library.source, self.release) for library in self.libraries]
         replacements = settle(self.workspace.fetcher, pins, self.workspace.say)
-        return {"replacements": to_text(replacements)}
+        return {"replacements": list_to_text(replacements)}
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -18,7 +19,14 @@ from packaging.version import Version
 from alpypy.core.errors import DataError
 from alpypy.core.fields import FileUrl, PublishedSha256, Reason, Record, Sha256, Text, json_schema
 from alpypy.core.fields import text as of_form
-from alpypy.core.structs import MismatchError, convert, read_json, read_toml
+from alpypy.core.structs import (
+    MismatchError,
+    convert,
+    list_from_text,
+    list_to_text,
+    read_json,
+    read_toml,
+)
 
 DIGEST = "0123456789abcdef" * 4
 
@@ -197,3 +205,25 @@ def test_a_schema_says_what_the_types_say() -> None:
     assert inner["required"] == ["name"]
     assert inner["properties"]["versions"]["description"].startswith("a range of versions")
     assert outer["properties"]["named"]["propertyNames"]["pattern"] == r"^(?:[a-z]+)(?![\s\S])"
+
+
+@dataclass(frozen=True)
+class Item:
+    """An entry of a list in a label."""
+
+    name: str
+    good: bool
+
+
+def test_a_list_in_a_label_is_read_back() -> None:
+    items = (Item("b", True), Item("\u00e4 \n", False))
+    text = list_to_text(items)
+    assert "\n" not in text
+    assert list_from_text(text, Item) == items
+    assert list_from_text(list_to_text([]), Item) == ()
+
+
+@pytest.mark.parametrize("text", ["", "7", "[7]", '[{"name": "x"}]', '[{"name": 1, "good": true}]'])
+def test_another_text_in_a_label_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match=r"it is not JSON|it is 7|\[0\]"):
+        list_from_text(text, Item)

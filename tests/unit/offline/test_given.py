@@ -113,14 +113,6 @@ def test_every_library_has_its_script_and_an_alpine() -> None:
         assert list(library.alpine.filter(alpines))
 
 
-def test_the_text_of_given_sources_is_read_back() -> None:
-    two = [replace(GIVEN, library=name) for name in "ba"]
-    assert given_sources.from_text(given_sources.to_text(two)) == tuple(reversed(two))
-    for text in ("", "7", "[7]", '[{"library": "x"}]'):
-        with pytest.raises(ValueError, match=r"Expecting|no list of sources"):
-            given_sources.from_text(text)
-
-
 def test_a_kit_has_the_packages_of_what_was_given() -> None:
     assert "libressl-dev" not in kits.development_packages(ROOT)
     assert "libressl-dev" in kits.development_packages(ROOT, [GIVEN])

@@ -12,7 +12,7 @@ from alpypy.core.errors import DigestError, DownloadError
 from alpypy.core.fetch import Fetcher
 from alpypy.core.source import Source
 from alpypy.offline.contents import load_contents
-from alpypy.offline.pins import Pin, Replacement, from_text, settle, taken, to_text
+from alpypy.offline.pins import Pin, Replacement, settle, taken
 from tests.debian import Repository
 
 VERSIONS = Path(__file__).parents[3] / "versions"
@@ -197,16 +197,6 @@ def test_a_mirror_with_the_tested_file_comes_first(repository: Repository, tmp_p
     fetcher = Fetcher(tmp_path, [f"{repository.site.address}/m"])
     assert settle(fetcher, [Pin(pin, "bookworm")], print) == ()
     assert asked(repository) == []
-
-
-def test_the_text_of_replacements_is_read_back() -> None:
-    two = [Replacement(name, "1", "2", name * 64, f"pool/{name}", "c" * 64) for name in "ba"]
-    assert from_text(to_text(two)) == tuple(reversed(two))
-    assert to_text(two) == to_text(reversed(two))
-    assert from_text(to_text([])) == ()
-    for text in ("", "7", '[{"package": "zlib1g"}]', "[7]"):
-        with pytest.raises(ValueError, match=r"Expecting|no list of replacements"):
-            from_text(text)
 
 
 def test_every_file_of_the_kit_is_a_pin_of_a_known_release() -> None:
