@@ -89,8 +89,12 @@ class WheelsImage:
         return key_of(dockerfile=text, arguments=self.arguments, files=digests)
 
     def load(self) -> str | None:
-        """The image's ID, if the engine has it."""
-        return built(self.workspace.engine, self.key)
+        """The image's ID, if the engine has it. It gets its name back, which an image of another
+        key may have taken meanwhile."""
+        image = built(self.workspace.engine, self.key)
+        if image:
+            self.workspace.engine.tag(image, self.tag)
+        return image
 
     def make(self, work: Path) -> Mapping[str, Any]:
         """Build the image."""
