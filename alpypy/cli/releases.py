@@ -106,7 +106,7 @@ def _meant(url: str, options: DownloadOptions) -> Target:
 
     wanted = Wanted(options.pypy, options.alpine, options.arch)
     if options.alpine and not wanted.names_language:
-        return Target.named(options.pypy, options.alpine, options.arch)
+        return Target.parse(options.pypy, options.alpine, options.arch)
     choice = offered(read_index(url), wanted)
     say(choice.words or "")
     return choice.target

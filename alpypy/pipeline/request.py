@@ -203,7 +203,7 @@ def _pypy2_target(artifacts: Path, given: str, translator: str, target: Target) 
     """The target of a version in --with-pypy: a PyPy 2.7, because only that translates."""
     try:
         if PypyVersion.parse(given.partition("+")[0]).language == _TRANSLATES:
-            return with_commit(artifacts, Target.named(given, target.alpine, target.arch))
+            return with_commit(artifacts, Target.parse(given, target.alpine, target.arch))
         problem = f"is not a PyPy {_TRANSLATES}, and only that translates"
     except SpecError:
         problem = "is neither a file nor a PyPy version"

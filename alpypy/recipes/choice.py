@@ -55,7 +55,7 @@ def choose(data: Path, wanted: Wanted, stated: Iterable[str] = ()) -> Choice:
     """
     pypy, why_pypy = _pypy(data, wanted, stated)
     alpine = wanted.alpine or newest_alpine(data)
-    target = Target.named(pypy, alpine, wanted.arch, wanted.release_version)
+    target = Target.parse(pypy, alpine, wanted.arch, wanted.release_version)
     if wanted.alpine and not why_pypy:
         return Choice(target, None)
     name = pypy if pypy.startswith("rpython") else f"PyPy {pypy}"

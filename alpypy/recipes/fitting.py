@@ -103,16 +103,18 @@ def require_fit(fitted: FittedPatches, release: str, path: str) -> None:
 
 
 def _candidates(catalog: Catalog, release: str, alpine: str | None) -> Iterator[_Candidate]:
-    """The topics listed for the tree's release, or for the newest one before it; and those that
-    were settled just before the release that the tree is on the way to."""
+    """The topics listed for the tree's own version, for its release, or for the newest one before
+    it; and those that were settled just before the release that the tree is on the way to."""
     model = catalog.model(release)
+    own = {patch.topic: patch for patch in _listed(catalog, release, alpine)}
     wanted = {patch.topic: patch for patch in _listed(catalog, model, alpine)}
     before = None
-    if model == str(PypyVersion.parse(release).named):
+    if model == str(PypyVersion.parse(release).without_stage):
         before = _newest_before(catalog, PypyVersion.parse(model))
     settled = {patch.topic: patch for patch in _listed(catalog, before, alpine)}
     for topic in dict.fromkeys(patch.topic for patch in catalog.patches):
-        variants = dict.fromkeys(filter(None, (wanted.get(topic), settled.get(topic))))
+        listed = (own.get(topic), wanted.get(topic), settled.get(topic))
+        variants = dict.fromkeys(filter(None, listed))
         if variants:
             yield _Candidate(tuple(variants), model if topic in wanted else None)
 

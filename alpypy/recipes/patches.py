@@ -7,11 +7,12 @@ nothing in the tree changes.
 from __future__ import annotations
 
 import hashlib
+import itertools
 import os
 import re
 import shutil
 import tempfile
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -103,7 +104,8 @@ def load_patches(folder: Path, known: Sequence[str]) -> tuple[Patch, ...]:
 
     Args:
         folder: where the files are.
-        known: the release names that a header may list, ``3.6-7.0.0`` or ``rpython-0.2.1``.
+        known: the release names that a header may list, ``3.6-7.0.0`` or ``rpython-0.2.1``. A
+            header may also list a tree on the way to one of them, ``3.11-8.0.0-alpha``.
 
     Raises:
         DataError: a header, a release or a diff is not usable, two files of a topic are for the
@@ -131,7 +133,7 @@ def topics(patches: Iterable[Patch], known: Sequence[str]) -> Mapping[str, tuple
     for patch in patches:
         by_topic.setdefault(patch.topic, []).append(patch)
     return {
-        topic: tuple(sorted(same, key=lambda patch: known.index(patch.releases[0])))
+        topic: tuple(sorted(same, key=lambda patch: known.index(_release_of(patch.releases[0]))))
         for topic, same in by_topic.items()
     }
 
@@ -148,7 +150,8 @@ def ranges(releases: Iterable[str], known: Sequence[str]) -> str:
             else:
                 runs.append([name])
         before = name
-    return ", ".join(_range(run) for run in runs)
+    trees = sorted(name for name in wanted if _release_of(name) != name)
+    return ", ".join([*(_range(run) for run in runs), *trees])
 
 
 def apply(patches: Sequence[Patch], tree: Path, release: str) -> None:
@@ -188,6 +191,14 @@ def is_applied(patch: Patch, tree: Path) -> bool:
 
 def _language(release: str) -> str:
     return release.partition("-")[0]
+
+
+def _release_of(name: str) -> str:
+    """The release that a tree is on the way to: 3.11-8.0.0 for 3.11-8.0.0-alpha."""
+    try:
+        return str(PypyVersion.parse(name).without_stage)
+    except SpecError:
+        return name  # a release of RPython
 
 
 def _range(run: Sequence[str]) -> str:
@@ -262,7 +273,7 @@ def _releases(path: Path, text: str, known: Sequence[str]) -> tuple[str, ...]:
         match = _RANGE.fullmatch(item)
         names = [item] if match is None else _expand(path, match, known)
         for name in names:
-            if name not in known:
+            if _release_of(name) not in known:
                 raise _bad(
                     path,
                     f"field Releases: {name!r} is not a known release",
@@ -272,7 +283,7 @@ def _releases(path: Path, text: str, known: Sequence[str]) -> tuple[str, ...]:
     twice = sorted({name for name in wanted if wanted.count(name) > 1})
     if twice:
         raise _bad(path, f"field Releases: {', '.join(twice)} is listed twice", "list it once")
-    return tuple(name for name in known if name in wanted)
+    return tuple(sorted(wanted, key=lambda name: known.index(_release_of(name))))
 
 
 def _expand(path: Path, match: re.Match[str], known: Sequence[str]) -> list[str]:
@@ -376,21 +387,20 @@ def _refuse_overlap(patches: Sequence[Patch]) -> None:
 def _refuse_shared_files(patches: Sequence[Patch]) -> None:
     """Refuse an erratum that the other patches of its releases need, or that needs them: hunks
     apply at exact lines, and all must fit without the errata too."""
-    others = {
-        (release, file): patch
-        for patch in patches
-        if not patch.is_erratum
-        for release in patch.releases
-        for file in patch.files
-    }
+    others = {place: patch for patch in patches if not patch.is_erratum for place in _places(patch)}
     for patch in filter(lambda patch: patch.is_erratum, patches):
-        for place in ((release, file) for release in patch.releases for file in patch.files):
+        for place in _places(patch):
             if place in others:
                 raise _bad(
                     patch.path,
                     f"{others[place].name} changes {place[1]} of {place[0]} too",
                     "let an erratum and a patch for musl change different files",
                 )
+
+
+def _places(patch: Patch) -> Iterator[tuple[str, str]]:
+    """Each release and file that a patch changes; a tree counts as the release it becomes."""
+    return itertools.product(map(_release_of, patch.releases), patch.files)
 
 
 def _copy_missing(patch: Patch, tree: Path, new: Path, release: str) -> None:

@@ -173,7 +173,7 @@ class Catalog:
         Raises:
             SpecError: it is not a PyPy version.
         """
-        named = PypyVersion.parse(release).named
+        named = PypyVersion.parse(release).without_stage
         keys = [PypyVersion.parse(name).sort_key for name in self.pypys]
         return tuple(self.pypys)[max(bisect.bisect(keys, named.sort_key) - 1, 0)]
 

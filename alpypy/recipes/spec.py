@@ -94,7 +94,7 @@ class PypyVersion:
         return next(level for level, stage in _STAGES.items() if stage == word)
 
     @property
-    def named(self) -> PypyVersion:
+    def without_stage(self) -> PypyVersion:
         """The release that a tree is on the way to."""
         return PypyVersion(self.language, self.release)
 
@@ -139,7 +139,7 @@ class Target:
             )
 
     @classmethod
-    def named(
+    def parse(
         cls, text: str, alpine: str, arch: str = "x86_64", release_version: str | None = None
     ) -> Target:
         """Read a version as it stands in the name of a tarball: ``3.12-8.0.0-alpha+762c531b493``.

@@ -60,15 +60,15 @@ class Interpreter:
     @property
     def short(self) -> str:
         """For tags of images: pp3.11-7.3.22, py3.12."""
-        return f"{'pp' if self.pypy else 'py'}{self._named.replace('+', '_')}"
+        return f"{'pp' if self.pypy else 'py'}{self._full_version.replace('+', '_')}"
 
     @property
-    def _named(self) -> str:
+    def _full_version(self) -> str:
         """The version, with the commit if it is one of a tree."""
         return self.target.version if self.pypy and self.target.names_tree else self.version
 
     def __str__(self) -> str:
-        return f"{'pypy' if self.pypy else ''}{self._named}"
+        return f"{'pypy' if self.pypy else ''}{self._full_version}"
 
 
 def pypy_interpreter(target: Target) -> Interpreter:
@@ -90,7 +90,7 @@ def read_interpreter(
         SpecError: it has another form, or the Alpine, architecture or release version is wrong.
     """
     if text.startswith("pypy"):
-        target = Target.named(text.removeprefix("pypy"), alpine, arch, release_version)
+        target = Target.parse(text.removeprefix("pypy"), alpine, arch, release_version)
         return pypy_interpreter(target)
     if not _CPYTHON.fullmatch(text):
         raise SpecError(

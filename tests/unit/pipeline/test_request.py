@@ -208,10 +208,10 @@ class TestTrees:
         source = tree(root, "7, 0, 0")
         version = build_of(root, Target("3.6-7.0.0-alpha", "3.9"), source).recipe.target.version
         for asked in (version, f"{version}.mine"):
-            build = build_of(root, Target.named(asked, "3.9"), source)
+            build = build_of(root, Target.parse(asked, "3.9"), source)
             assert build.recipe.target.version == asked
         with pytest.raises(SpecError, match="would be packaged as"):
-            build_of(root, Target.named("3.6-7.0.0-alpha+762c531b493", "3.9"), source)
+            build_of(root, Target.parse("3.6-7.0.0-alpha+762c531b493", "3.9"), source)
 
 
 class TestNamesOfCommits:
@@ -222,7 +222,7 @@ class TestNamesOfCommits:
         self, version: str, root: Path
     ) -> None:
         with pytest.raises(SpecError, match="builds it from its source alone") as caught:
-            resolve(project(root), BuildRequest(Target.named(version, "3.23")))
+            resolve(project(root), BuildRequest(Target.parse(version, "3.23")))
         release = version.partition("+")[0]
         assert caught.value.remedy.endswith(
             f"exactly this version with --source, or ask for the release: --pypy {release}"
@@ -231,9 +231,9 @@ class TestNamesOfCommits:
     def test_nor_is_another_commit_of_that_release(self, root: Path) -> None:
         source = tree(root, "7, 0, 0", "final")
         with pytest.raises(SpecError, match=r"would be packaged as 3\.6-7\.0\.0\+762c531b493"):
-            build_of(root, Target.named("3.6-7.0.0+762c531b493", "3.9"), source)
+            build_of(root, Target.parse("3.6-7.0.0+762c531b493", "3.9"), source)
         digest = build_of(root, TARGET, source).sources["3.6-7.0.0"].origin.sha256[:11]
-        asked = Target.named(f"3.6-7.0.0+sha256.{digest}", "3.9")
+        asked = Target.parse(f"3.6-7.0.0+sha256.{digest}", "3.9")
         assert build_of(root, asked, source).recipe.target == asked
 
     def test_a_release_under_a_version_of_the_user_s_is_no_commit(self, root: Path) -> None:
@@ -242,7 +242,7 @@ class TestNamesOfCommits:
 
     def test_rpython_has_no_commits(self, root: Path) -> None:
         with pytest.raises(SpecError, match="builds RPython from its release") as caught:
-            resolve(project(root), BuildRequest(Target.named("rpython-0.2.1+abc", "3.23")))
+            resolve(project(root), BuildRequest(Target.parse("rpython-0.2.1+abc", "3.23")))
         assert caught.value.remedy == "ask for --pypy rpython-0.2.1"
 
 

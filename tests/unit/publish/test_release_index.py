@@ -122,8 +122,8 @@ def test_what_is_left_out_is_the_newest_of_the_release(wanted: Wanted, folder: s
         Target("3.11-7.3.22", "3.24"),
         Target("3.11-7.3.22", "3.23", "aarch64"),
         Target("3.11-8.0.0", "3.23"),
-        Target.named("3.11-8.1.0-alpha+1", "3.24"),
-        Target.named("3.12-8.0.0-alpha+762c531b493", "3.23"),
+        Target.parse("3.11-8.1.0-alpha+1", "3.24"),
+        Target.parse("3.12-8.0.0-alpha+762c531b493", "3.23"),
     ]
     index = parse(ReleaseIndex.of([pypy(one) for one in targets], None).to_json(), "index.json")
     choice = offered(index, wanted)

@@ -39,7 +39,7 @@ def test_others_of_the_language_are_named(tmp_path: Path) -> None:
 
 def test_a_tree_is_built_from_its_source(tmp_path: Path) -> None:
     with pytest.raises(ArchiveError) as caught:
-        require_tarball(tmp_path, Target.named("3.12-8.0.0-alpha+762c531b493", "3.23"))
+        require_tarball(tmp_path, Target.parse("3.12-8.0.0-alpha+762c531b493", "3.23"))
     assert caught.value.remedy == (
         "build it: invoke bootstrap --pypy 3.12-8.0.0-alpha --alpine 3.23 --source CHECKOUT"
     )
@@ -48,12 +48,12 @@ def test_a_tree_is_built_from_its_source(tmp_path: Path) -> None:
 def test_the_commit_of_a_tree_need_not_be_typed_if_there_is_one(tmp_path: Path) -> None:
     asked = Target("3.12-8.0.0-alpha", "3.23")
     assert with_commit(tmp_path, asked) == asked
-    one = Target.named("3.12-8.0.0-alpha+762c531b493", "3.23")
-    for target in (one, Target.named("3.12-8.0.0-alpha+f835b91ea6b", "3.24")):
+    one = Target.parse("3.12-8.0.0-alpha+762c531b493", "3.23")
+    for target in (one, Target.parse("3.12-8.0.0-alpha+f835b91ea6b", "3.24")):
         (tmp_path / target.tarball).touch()
     (tmp_path / Target(one.release, "3.23", "aarch64", f"{one.release}+1").tarball).touch()
     assert with_commit(tmp_path, asked) == one
-    (tmp_path / Target.named("3.12-8.0.0-alpha+f835b91ea6b", "3.23").tarball).touch()
+    (tmp_path / Target.parse("3.12-8.0.0-alpha+f835b91ea6b", "3.23").tarball).touch()
     with pytest.raises(SpecError, match=r"several builds of .*\+762c531b493, .*\+f835b91ea6b"):
         with_commit(tmp_path, asked)
     assert with_commit(tmp_path, one) == one

@@ -11,7 +11,7 @@ import pytest
 from alpypy.core.errors import PatchError
 from alpypy.recipes.checkout import copy_files
 from alpypy.recipes.fitting import FittedPatches, fitted_patches, require_fit
-from alpypy.recipes.patches import load_patches
+from alpypy.recipes.patches import load_patches, select
 from alpypy.recipes.recipe import Catalog, load_catalog
 from tests.trees import write_tree
 
@@ -130,6 +130,16 @@ def test_the_variant_for_the_release_before_serves_an_earlier_commit(tmp_path: P
     patch(tmp_path, "topic@3.11-8.0.0", "3.11-8.0.0, 3.12-8.0.0", OTHER)
     assert names(fit(tmp_path, ELSE)) == ["topic@3.11-8.0.0"]
     assert names(fit(tmp_path, OLD)) == ["topic@3.11-7.3.22"]
+
+
+def test_a_variant_for_trees_alone_comes_first(tmp_path: Path) -> None:
+    """Upstream fixed it between this alpha and its release, which needs no patch."""
+    patch(tmp_path, "topic", "3.11-7.3.23", OTHER)
+    patch(tmp_path, "topic@3.11-8.0.0-alpha", "3.11-8.0.0-alpha")
+    assert names(fit(tmp_path, OLD)) == ["topic@3.11-8.0.0-alpha"]
+    assert names(fit(tmp_path, ELSE)) == ["topic"]
+    assert names(fit(tmp_path, OLD, "3.12-8.0.0-alpha")) == []
+    assert not select(catalog(tmp_path).patches, "3.11-8.0.0", "3.23")
 
 
 @pytest.mark.parametrize("release", ["3.11-8.1.0-alpha", "3.11-8.0.1", "3.12-9.0.0-rc1"])

@@ -203,6 +203,10 @@ class TestReleases:
         assert ranges([KNOWN[2], KNOWN[0]], KNOWN) == "2.7-7.0.0, 2.7-7.3.9"
         assert ranges([], KNOWN) == ""
 
+    def test_a_tree_stands_behind_the_releases(self) -> None:
+        tree = f"{KNOWN[0]}-alpha"
+        assert ranges([tree, KNOWN[0]], KNOWN) == f"{KNOWN[0]}, {tree}"
+
     def test_a_topic_has_its_variants_from_old_to_new(self, folder: Path) -> None:
         for release in ("3.6-7.0.0", "2.7-7.3.10", "2.7-7.3.9"):
             text = header(Releases=release) + diff(OLD, NEW)

@@ -364,7 +364,7 @@ def test_the_release_whose_data_serve_a_version(version: str, model: str) -> Non
 @pytest.mark.parametrize("alpine", ["3.9", "3.24"])
 @pytest.mark.parametrize("version", ["2.7-8.0.0-alpha+1", "3.13-9.0.0+762c531b493"])
 def test_a_tree_has_a_recipe_whose_source_the_user_brings(version: str, alpine: str) -> None:
-    target = Target.named(version, alpine)
+    target = Target.parse(version, alpine)
     recipe = CATALOG.recipe(target)
     assert (recipe.source, recipe.target) == (None, target)
     assert recipe.tls == "openssl"

@@ -25,8 +25,8 @@ def test_pypy_version_round_trip(text: str) -> None:
 def test_pypy_version_on_the_way_round_trip(text: str, stage: str) -> None:
     version = PypyVersion.parse(f"{text}-{stage}")
     assert str(version) == f"{text}-{stage}"
-    assert str(version.named) == text
-    assert version.sort_key < version.named.sort_key
+    assert str(version.without_stage) == text
+    assert version.sort_key < version.without_stage.sort_key
 
 
 @given(st.text(max_size=20))
@@ -83,7 +83,7 @@ def test_release_version_replaces_the_release_in_what_is_packaged() -> None:
 
 
 def test_a_tree_is_named_for_its_commit_everywhere() -> None:
-    target = Target.named("3.12-8.0.0-alpha+762c531b493", "3.23")
+    target = Target.parse("3.12-8.0.0-alpha+762c531b493", "3.23")
     assert target == Target("3.12-8.0.0-alpha", "3.23", "x86_64", "3.12-8.0.0-alpha+762c531b493")
     assert target.tarball == "pypy-3.12-8.0.0-alpha+762c531b493-alpine3.23.tar.bz2"
     assert (alpine_of(target.tarball), arch_of(target.tarball)) == ("3.23", "x86_64")
@@ -102,7 +102,7 @@ def test_a_tree_is_named_for_its_commit_everywhere() -> None:
     ],
 )
 def test_which_versions_are_those_of_trees(text: str, tree: bool) -> None:
-    assert Target.named(text, "3.23").names_tree == tree
+    assert Target.parse(text, "3.23").names_tree == tree
 
 
 @pytest.mark.parametrize(
@@ -115,7 +115,7 @@ def test_which_versions_name_a_commit(version: str | None, commit: bool) -> None
 
 def test_two_names_for_one_tarball_are_refused() -> None:
     with pytest.raises(SpecError, match="--release-version mine is not"):
-        Target.named("3.12-8.0.0-alpha+762c531b493", "3.23", release_version="mine")
+        Target.parse("3.12-8.0.0-alpha+762c531b493", "3.23", release_version="mine")
 
 
 @pytest.mark.parametrize("alpine", ["", "3", "3.9.6", "v3.9", "edge", "3.9\n"])
