@@ -69,7 +69,7 @@ def _members(module, inherited):
             value = getattr(module, name)
         except Exception:  # it is made when it is asked for, and cannot be made here
             continue
-        if not inherited and (isinstance(value, types.ModuleType) or _is_import(value, module)):
+        if not inherited and (_is_module(value) or _is_import(value, module)):
             continue
         found[name] = _signature(value)
         if isinstance(value, type) and (inherited or not _is_of_another(value, module)):
@@ -84,6 +84,11 @@ def _public_names(module):
     if names is None:
         names = [name for name in dir(module) if not name.startswith("_")]
     return sorted(set(names))
+
+
+def _is_module(value):
+    """Whether it has a listing of its own; sys.monitoring cannot be imported."""
+    return isinstance(value, types.ModuleType) and value.__name__ in sys.modules
 
 
 def _is_import(value, module):
