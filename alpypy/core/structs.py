@@ -79,7 +79,7 @@ def list_from_text(text: str, kind: type[_T]) -> tuple[_T, ...]:
     """Read what ``list_to_text`` wrote of dataclasses of this kind.
 
     Raises:
-        ValueError: it is something else.
+        ValueError: it is no such list.
     """
     return convert(read_json(text), tuple[kind, ...])  # type: ignore[valid-type]
 

@@ -127,6 +127,7 @@ def prepare(
     folder.mkdir(parents=True, exist_ok=True)
     offered = given_sources.load_offered(workspace.data)
     given = {archive: given_sources.identify(archive, offered, alpine) for archive in archives}
+    given = dict(sorted(given.items(), key=lambda item: item[1].library))
     with one_at_a_time(folder / f"alpine{alpine}.lock", f"the kit for Alpine {alpine}"):
         return _Preparation(workspace, alpine, given).run(base or f"alpine:{alpine}")
 

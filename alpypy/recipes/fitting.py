@@ -32,8 +32,8 @@ class FittedPatches:
 
 @dataclass(frozen=True)
 class _Candidate:
-    """Variants of a topic, the likeliest first. ``release`` is the one that a required topic is
-    listed for; None if it was settled before that release."""
+    """Variants of a topic, the likeliest first. ``release`` is what a required topic is listed
+    for: the tree's own version, or a release; None if it was settled before that release."""
 
     variants: tuple[Patch, ...]
     release: str | None
@@ -104,7 +104,8 @@ def require_fit(fitted: FittedPatches, release: str, path: str) -> None:
 
 def _candidates(catalog: Catalog, release: str, alpine: str | None) -> Iterator[_Candidate]:
     """The topics listed for the tree's own version, for its release, or for the newest one before
-    it; and those that were settled just before the release that the tree is on the way to."""
+    it, all of which must fit; and those that were settled just before the release that the tree is
+    on the way to."""
     model = catalog.model(release)
     own = {patch.topic: patch for patch in _listed(catalog, release, alpine)}
     wanted = {patch.topic: patch for patch in _listed(catalog, model, alpine)}
@@ -116,7 +117,8 @@ def _candidates(catalog: Catalog, release: str, alpine: str | None) -> Iterator[
         listed = (own.get(topic), wanted.get(topic), settled.get(topic))
         variants = dict.fromkeys(filter(None, listed))
         if variants:
-            yield _Candidate(tuple(variants), model if topic in wanted else None)
+            listed_for = release if topic in own else model if topic in wanted else None
+            yield _Candidate(tuple(variants), listed_for)
 
 
 def _listed(catalog: Catalog, release: str | None, alpine: str | None) -> Sequence[Patch]:

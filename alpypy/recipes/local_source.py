@@ -233,12 +233,12 @@ def _fetched(fetcher: Fetcher, source: Source, release: str) -> Path:
 
 def only_a_tree(target: Target, local_sources: Sequence[LocalSource] = ()) -> SpecError:
     """The error for the version of a tree, where none of the given sources has that version."""
-    named = PypyVersion.parse(target.release).without_stage
+    release = PypyVersion.parse(target.release).without_stage
     others = "".join(f"; {local.path} is {local.version}" for local in local_sources)
     return SpecError(
         f"PyPy {target.version} is not a release: alpypy builds it from its source alone{others}",
         remedy="give a checkout or an archive of exactly this version with --source, or ask for"
-        f" the release: --pypy {named}",
+        f" the release: --pypy {release}",
     )
 
 

@@ -42,12 +42,19 @@ def table(patches: Sequence[Patch], known: Sequence[str]) -> Iterator[str]:
     The patches for musl come first, with all releases; then the errata, with those that have some.
     """
     errata = [patch for patch in patches if patch.is_erratum]
-    yield from _table([patch for patch in patches if not patch.is_erratum], known, known)
+    others = [patch for patch in patches if not patch.is_erratum]
+    yield from _table(others, known, [*known, *_trees(others, known)])
     if errata:
         faulty = {release for patch in errata for release in patch.releases}
+        releases = [release for release in known if release in faulty]
         yield ""
         yield "Errata: faults of these releases that PyPy has fixed since"
-        yield from _table(errata, known, [release for release in known if release in faulty])
+        yield from _table(errata, known, [*releases, *_trees(errata, known)])
+
+
+def _trees(patches: Sequence[Patch], known: Sequence[str]) -> Sequence[str]:
+    """The versions of trees that patches are listed for."""
+    return sorted({release for patch in patches for release in patch.releases}.difference(known))
 
 
 def _table(
@@ -59,7 +66,7 @@ def _table(
         yield f"{number:2}  {topic}: {variants[0].title}"
         for place, patch in enumerate(variants):
             yield f"      {string.ascii_letters[place]}  patches/{patch.path.name}"
-    width = max(map(len, known))
+    width = max(map(len, (*known, *releases)))
     wide = len(str(len(by_topic)))
     for digits in zip(*(f"{number:{wide}}" for number in range(1, len(by_topic) + 1)), strict=True):
         yield f"{'':{width}} {_in_fives(digits)}"

@@ -29,6 +29,7 @@ _OPTIONAL = ("Kind", "Issue", "Alpine", "Upstream-mark")
 _KINDS = ("musl", "erratum")
 _FIELD = re.compile(r"(?P<name>[A-Za-z-]+):\s*(?P<value>.*)")
 _RANGE = re.compile(r"(?P<language>[\d.]+)-(?P<first>[\d.]+?)\.\.(?P<last>[\d.]+)")
+_STAGE_ZERO = re.compile(r"-[a-z]+0+\Z")
 _ORIGIN = re.compile(r"own|upstream [0-9a-f]{7,40}")
 ISSUE = re.compile(r"([\w.-]+/[\w.-]+)#(\d+)")
 # The translated interpreter reads these files; patches to them do not change the executable...
@@ -133,7 +134,7 @@ def topics(patches: Iterable[Patch], known: Sequence[str]) -> Mapping[str, tuple
     for patch in patches:
         by_topic.setdefault(patch.topic, []).append(patch)
     return {
-        topic: tuple(sorted(same, key=lambda patch: known.index(_release_of(patch.releases[0]))))
+        topic: tuple(sorted(same, key=lambda patch: _order(patch.releases[0], known)))
         for topic, same in by_topic.items()
     }
 
@@ -150,7 +151,7 @@ def ranges(releases: Iterable[str], known: Sequence[str]) -> str:
             else:
                 runs.append([name])
         before = name
-    trees = sorted(name for name in wanted if _release_of(name) != name)
+    trees = sorted(wanted.difference(known), key=lambda name: _order(name, known))
     return ", ".join([*(_range(run) for run in runs), *trees])
 
 
@@ -191,6 +192,12 @@ def is_applied(patch: Patch, tree: Path) -> bool:
 
 def _language(release: str) -> str:
     return release.partition("-")[0]
+
+
+def _order(name: str, known: Sequence[str]) -> tuple[int, bool, str]:
+    """A key to sort by: a tree comes right before its release."""
+    release = _release_of(name)
+    return known.index(release), name == release, name
 
 
 def _release_of(name: str) -> str:
@@ -267,7 +274,8 @@ def _fields(path: Path, header: str) -> Mapping[str, str]:
 
 
 def _releases(path: Path, text: str, known: Sequence[str]) -> tuple[str, ...]:
-    """The releases that a list of names and ranges stands for, in the order of ``known``."""
+    """The releases that a list of names and ranges stands for, in the order of ``known``; trees on
+    the way to a release come before it."""
     wanted: list[str] = []
     for item in (part.strip() for part in text.split(",")):
         match = _RANGE.fullmatch(item)
@@ -277,13 +285,20 @@ def _releases(path: Path, text: str, known: Sequence[str]) -> tuple[str, ...]:
                 raise _bad(
                     path,
                     f"field Releases: {name!r} is not a known release",
-                    "use a name of versions/, or LANGUAGE-FIRST..LAST, separated by commas",
+                    "use a name of versions/, LANGUAGE-FIRST..LAST, or a tree on the way to one of"
+                    " these releases, such as 3.11-8.0.0-alpha; separate them by commas",
+                )
+            if _STAGE_ZERO.search(name):
+                raise _bad(
+                    path,
+                    f"field Releases: no PyPy states the version {name!r}",
+                    "leave out the 0 at its end",
                 )
         wanted += names
     twice = sorted({name for name in wanted if wanted.count(name) > 1})
     if twice:
         raise _bad(path, f"field Releases: {', '.join(twice)} is listed twice", "list it once")
-    return tuple(sorted(wanted, key=lambda name: known.index(_release_of(name))))
+    return tuple(sorted(wanted, key=lambda name: _order(name, known)))
 
 
 def _expand(path: Path, match: re.Match[str], known: Sequence[str]) -> list[str]:

@@ -173,9 +173,9 @@ class Catalog:
         Raises:
             SpecError: it is not a PyPy version.
         """
-        named = PypyVersion.parse(release).without_stage
+        final = PypyVersion.parse(release).without_stage
         keys = [PypyVersion.parse(name).sort_key for name in self.pypys]
-        return tuple(self.pypys)[max(bisect.bisect(keys, named.sort_key) - 1, 0)]
+        return tuple(self.pypys)[max(bisect.bisect(keys, final.sort_key) - 1, 0)]
 
     def alpine(self, version: str) -> Alpine:
         """An Alpine release, for example ``3.23``.

@@ -7,7 +7,7 @@ The report still lists it, with the reason.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
 
@@ -86,12 +86,14 @@ class Allowed(Range, frozen=True, kw_only=True):
 class Absent(Range, frozen=True, kw_only=True):
     """Names of CPython's standard library that the tarball lacks, or has with other arguments.
 
-    ``names`` are patterns of dotted names; ``what`` says in a few words what they are.
+    ``names`` are patterns of dotted names; ``what`` says in a few words what they are. With
+    ``erratum``, only a tarball without that patch lacks them.
     """
 
     names: tuple[str, ...]
     what: Text
     why: Reason
+    erratum: str | None = None
 
 
 class Policy(Record, frozen=True):
@@ -107,9 +109,18 @@ class Policy(Record, frozen=True):
         names = {name for entry in self.modules if entry.is_for(target) for name in entry.names}
         return tuple(sorted(names))
 
-    def absent_names(self, target: Target) -> tuple[str, ...]:
-        """Patterns of the names that the target lacks."""
-        return tuple(name for entry in self.absent if entry.is_for(target) for name in entry.names)
+    def absent_names(self, target: Target, no_errata: Container[str] = ()) -> tuple[str, ...]:
+        """Patterns of the names that the target lacks.
+
+        Args:
+            no_errata: topics of errata whose faults the user kept.
+        """
+        return tuple(
+            name
+            for entry in self.absent
+            if entry.is_for(target) and (entry.erratum is None or entry.erratum in no_errata)
+            for name in entry.names
+        )
 
     def is_build_package(self, name: str) -> bool:
         """Whether a package is for building and not for running."""

@@ -279,7 +279,7 @@ def _request(manifest: Manifest, place: str, policy: Policy) -> dict[str, Any]:
         "jit": manifest.jit,
         "tls": manifest.tls,
         "modules": list(policy.expected_modules(target)),
-        "absent": list(policy.absent_names(target)),
+        "absent": list(policy.absent_names(target, manifest.no_errata)),
         "materials": _FIXTURES_PLACE,
     }
 

@@ -114,7 +114,7 @@ class WheelMaker:
             shutil.copy(content.path, folder)
         tag = image_tag(wheel.name, wheel.version, build.interpreter)
         image = WheelsImage(self._workspace, "scratch", tag, {}, {"wheels": folder})
-        self._workspace.engine.tag(self._workspace.store.run(image), tag)
+        self._workspace.store.run(image)
         return tag
 
 

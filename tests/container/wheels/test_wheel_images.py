@@ -28,12 +28,12 @@ def test_an_image_gets_its_name_back(
         arguments = {"BASE": base_image, "WORD": word}
         return project.store.run(WheelsImage(project, "small", tag, arguments, {}))
 
-    first = build("first")
-    second = build("second")
+    images = [tag]
     try:
+        images += [first := build("first"), second := build("second")]
         assert engine.image_id(tag) == second != first
         assert build("first") == first
         assert engine.image_id(tag) == first
     finally:
-        for image in (tag, first, second):
+        for image in images:
             engine.remove_image(image)

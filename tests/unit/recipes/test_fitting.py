@@ -134,12 +134,18 @@ def test_the_variant_for_the_release_before_serves_an_earlier_commit(tmp_path: P
 
 def test_a_variant_for_trees_alone_comes_first(tmp_path: Path) -> None:
     """Upstream fixed it between this alpha and its release, which needs no patch."""
-    patch(tmp_path, "topic", "3.11-7.3.23", OTHER)
-    patch(tmp_path, "topic@3.11-8.0.0-alpha", "3.11-8.0.0-alpha")
+    patch(tmp_path, "topic", "3.11-7.3.23")
+    patch(tmp_path, "topic@3.11-8.0.0-alpha", "3.11-8.0.0-alpha", DIFF.replace("+2", "+deux"))
     assert names(fit(tmp_path, OLD)) == ["topic@3.11-8.0.0-alpha"]
-    assert names(fit(tmp_path, ELSE)) == ["topic"]
-    assert names(fit(tmp_path, OLD, "3.12-8.0.0-alpha")) == []
+    assert names(fit(tmp_path, OLD, "3.11-8.0.0-beta")) == ["topic"]
     assert not select(catalog(tmp_path).patches, "3.11-8.0.0", "3.23")
+
+
+def test_a_patch_that_is_listed_for_the_tree_must_fit(tmp_path: Path) -> None:
+    patch(tmp_path, "topic", "3.11-8.0.0-alpha")
+    (misfit,) = fit(tmp_path, ELSE).misfits
+    assert "does not fit 3.11-8.0.0-alpha" in misfit
+    assert fit(tmp_path, ELSE, "3.11-8.0.0-beta") == FittedPatches((), (), ())
 
 
 @pytest.mark.parametrize("release", ["3.11-8.1.0-alpha", "3.11-8.0.1", "3.12-9.0.0-rc1"])

@@ -71,6 +71,13 @@ def test_errata_have_a_table_of_their_own(patches: tuple[Patch, ...], tmp_path: 
     ]
 
 
+def test_a_tree_has_a_row_behind_the_releases(patches: tuple[Patch, ...], tmp_path: Path) -> None:
+    fields = {**FIELDS, "releases": "3.6-7.0.0-alpha", "file": "lib_pypy/a.py"}
+    (tmp_path / "alone.patch").write_text((HEADER + DIFF).format(**fields))
+    lines = list(table(load_patches(tmp_path, KNOWN), KNOWN))
+    assert lines[-2:] == ["rpython-0.2.1   ..a", "3.6-7.0.0-alpha a.."]
+
+
 def test_every_patch_is_in_the_table_where_it_is_for() -> None:
     lines = list(table(CATALOG.patches, CATALOG.releases))
     rows = [words for words in map(str.split, lines) if words and words[0] in CATALOG.releases]

@@ -172,6 +172,10 @@ class TestReleases:
             ("2.7-7.1.0..7.3.9", KNOWN[1:3]),
             ("3.6-7.0.0..7.3.3", KNOWN[4:6]),
             ("rpython-0.2.1, 3.6-7.0.0, 2.7-7.3.9..7.3.10", (*KNOWN[2:5], KNOWN[6])),
+            (
+                "3.6-7.0.0, 3.6-7.0.0-rc1, 3.6-7.0.0-alpha",
+                ("3.6-7.0.0-alpha", "3.6-7.0.0-rc1", "3.6-7.0.0"),
+            ),
         ],
     )
     def test_ranges_go_by_release_within_a_language(
@@ -192,7 +196,7 @@ class TestReleases:
                 with pytest.raises(DataError, match="does not go upwards"):
                     load_patches(Path(folder), KNOWN)
 
-    @given(st.sets(st.sampled_from(KNOWN), min_size=1))
+    @given(st.sets(st.sampled_from((*KNOWN, f"{KNOWN[5]}-alpha", f"{KNOWN[0]}-rc1")), min_size=1))
     def test_what_is_written_as_ranges_is_read_back(self, names: set[str]) -> None:
         with tempfile.TemporaryDirectory() as folder:
             text = header(Releases=ranges(names, KNOWN)) + diff(OLD, NEW)
@@ -227,6 +231,9 @@ class TestReleases:
             ("3.6-7..7.3.3", "'3.6-7' is not a PyPy version"),
             ("3.6-7.0.0,", "'' is not a known release"),
             ("all", "'all' is not a known release"),
+            ("3.6-7.9.9-alpha", "'3.6-7.9.9-alpha' is not a known release"),
+            ("2.7-7.0.0..7.1.0-alpha", "'2.7-7.0.0..7.1.0-alpha' is not a known release"),
+            ("3.6-7.0.0-alpha0", "no PyPy states the version '3.6-7.0.0-alpha0'"),
             ("3.6-7.0.0, 3.6-7.0.0..7.3.3", "3.6-7.0.0 is listed twice"),
         ],
     )
@@ -238,9 +245,10 @@ class TestReleases:
         (folder / "erratum.patch").write_text(erratum + diff(OLD, NEW))
         (folder / "musl.patch").write_text(header() + diff(OLD, NEW))
         assert len(load_patches(folder, KNOWN)) == 2
-        (folder / "musl.patch").write_text(header(Releases="2.7-7.3.9") + diff(OLD, NEW))
-        with pytest.raises(DataError, match=r"erratum.patch: musl changes rpython/rlib/a.py of 2"):
-            load_patches(folder, KNOWN)
+        for releases in ("2.7-7.3.9", "2.7-7.3.9-alpha"):
+            (folder / "musl.patch").write_text(header(Releases=releases) + diff(OLD, NEW))
+            with pytest.raises(DataError, match=r"musl changes rpython/rlib/a.py of 2.7-7.3.9 too"):
+                load_patches(folder, KNOWN)
 
     def test_two_variants_of_a_topic_for_one_release(self, folder: Path) -> None:
         text = header(Releases="2.7-7.0.0..7.1.0") + diff(OLD, NEW)
@@ -422,7 +430,7 @@ class TestOurs:
             for language in {release.partition("-")[0] for release in covered}:
                 releases = [name for name in known if name.startswith(f"{language}-")]
                 places = [n for n, name in enumerate(releases) if name in covered]
-                assert places == list(range(places[0], places[-1] + 1)), (topic, language)
+                assert places == list(range(min(places, default=0), max(places, default=-1) + 1))
 
     def test_every_hunk_changes_something(self, known: list[str]) -> None:
         for patch in load_patches(ROOT / "patches", known):

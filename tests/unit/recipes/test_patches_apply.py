@@ -17,7 +17,13 @@ import pytest
 from alpypy.core.errors import DownloadError
 from alpypy.core.fetch import Fetcher
 from alpypy.core.folders import cache_folder
-from alpypy.recipes.patch_check import AvailableSource, available_sources, check, how_to_get
+from alpypy.recipes.patch_check import (
+    AvailableSource,
+    available_sources,
+    check,
+    check_tree,
+    how_to_get,
+)
 from alpypy.recipes.recipe import load_catalog
 
 VARIABLE = "ALPYPY_TEST_SOURCES"
@@ -38,6 +44,14 @@ def sources() -> Sequence[AvailableSource]:
     words = os.environ.get(VARIABLE, "").split(os.pathsep)
     paths = [path for word in words if word for path in named(word)]
     return available_sources(CATALOG, paths, cache)
+
+
+def test_patches_fit_trees(sources: Sequence[AvailableSource]) -> None:
+    trees = [source for source in sources if source.release not in CATALOG.releases]
+    if not trees:
+        pytest.skip(f"no tree that is no release: add $PWD/pypy.git@py3.12 to {VARIABLE}")
+    for tree in trees:
+        assert check_tree(CATALOG, tree).misfits == ()
 
 
 @pytest.mark.parametrize("release", CATALOG.releases)

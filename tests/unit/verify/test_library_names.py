@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import json
+import os
 import subprocess
 import sys
 from fnmatch import fnmatchcase
@@ -97,6 +98,18 @@ def test_classes_show_their_own_attributes(probe: ModuleType) -> None:
     assert "itertools" not in found
     (everything,) = names.collect(["configparser"], inherited=True).values()
     assert everything["ConfigParser.read"] == "(self, filenames, encoding=...)"
+
+
+def test_a_module_that_nobody_can_import_is_a_name(
+    probe: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Such as sys.monitoring; os.path has a listing of its own."""
+    names = importlib.import_module("names")
+    monkeypatch.setattr(os, "monitoring", ModuleType("os.monitoring"), raising=False)
+    monkeypatch.setattr(os, "__all__", [*os.__all__, "monitoring"])
+    (listing,) = names.collect(["os"]).values()
+    assert "monitoring" in listing
+    assert "path" not in listing
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
