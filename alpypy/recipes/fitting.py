@@ -112,13 +112,26 @@ def _candidates(catalog: Catalog, release: str, alpine: str | None) -> Iterator[
     before = None
     if model == str(PypyVersion.parse(release).without_stage):
         before = _newest_before(catalog, PypyVersion.parse(model))
-    settled = {patch.topic: patch for patch in _listed(catalog, before, alpine)}
+    settled = {patch.topic: patch for patch in _settled(catalog, before, model, alpine)}
     for topic in dict.fromkeys(patch.topic for patch in catalog.patches):
         listed = (own.get(topic), wanted.get(topic), settled.get(topic))
         variants = dict.fromkeys(filter(None, listed))
         if variants:
             listed_for = release if topic in own else model if topic in wanted else None
             yield _Candidate(tuple(variants), listed_for)
+
+
+def _settled(
+    catalog: Catalog, before: str | None, model: str, alpine: str | None
+) -> Iterator[Patch]:
+    """The patches of the release before. If it is of an older language, what that language still
+    needs in the model's release was never needed by the model's language."""
+    sibling = None
+    if before:
+        old, new = PypyVersion.parse(before), PypyVersion.parse(model)
+        sibling = f"{old.language}-{new.release}" if old.language != new.language else None
+    needed = {patch.topic for patch in _listed(catalog, sibling, alpine)}
+    return (patch for patch in _listed(catalog, before, alpine) if patch.topic not in needed)
 
 
 def _listed(catalog: Catalog, release: str | None, alpine: str | None) -> Sequence[Patch]:

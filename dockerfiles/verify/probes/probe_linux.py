@@ -37,7 +37,7 @@ def vectors():
         equal(os.readv(fd, [first]), 4, "readv()")
         equal(first, b"YZef", "what was read from 2 on")
         error_of(TypeError, os.readv, fd, 3)
-        # PyPy before 8.0.0 raises TypeError for a buffer that cannot be written, here and elsewhere.
+        # PyPy before 8.0.0 raises TypeError for a buffer that cannot be written, as elsewhere.
         error_of((BufferError, TypeError), os.readv, fd, [b"cannot be written"])
     equal(error_of(OSError, os.readv, 999, [first]).errno, errno.EBADF, "error of a closed file")
 

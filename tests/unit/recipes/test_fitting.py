@@ -120,6 +120,13 @@ def test_what_upstream_mended_just_before_the_release_may_still_be_needed(tmp_pa
         assert left.reason == "no longer listed for this release, and does not fit the tree"
 
 
+def test_what_only_an_older_language_needs_is_not_tried(tmp_path: Path) -> None:
+    """Upstream did not fix it before the release: Python 3.12 never had the fault."""
+    patch(tmp_path, "topic", "3.11-7.3.23, 3.11-8.0.0")
+    assert fit(tmp_path, OLD, "3.12-8.0.0-alpha") == FittedPatches((), (), ())
+    assert names(fit(tmp_path, OLD, "3.11-8.0.0-alpha")) == ["topic"]
+
+
 def test_what_was_mended_long_before_the_release_is_not_tried(tmp_path: Path) -> None:
     patch(tmp_path, "topic", "3.11-7.3.22")
     assert fit(tmp_path, OLD) == FittedPatches((), (), ())
