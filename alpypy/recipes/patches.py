@@ -29,7 +29,6 @@ _OPTIONAL = ("Kind", "Issue", "Alpine", "Upstream-mark")
 _KINDS = ("musl", "erratum")
 _FIELD = re.compile(r"(?P<name>[A-Za-z-]+):\s*(?P<value>.*)")
 _RANGE = re.compile(r"(?P<language>[\d.]+)-(?P<first>[\d.]+?)\.\.(?P<last>[\d.]+)")
-_STAGE_ZERO = re.compile(r"-[a-z]+0+\Z")
 _ORIGIN = re.compile(r"own|upstream [0-9a-f]{7,40}")
 ISSUE = re.compile(r"([\w.-]+/[\w.-]+)#(\d+)")
 # The translated interpreter reads these files; patches to them do not change the executable...
@@ -287,12 +286,6 @@ def _releases(path: Path, text: str, known: Sequence[str]) -> tuple[str, ...]:
                     f"field Releases: {name!r} is not a known release",
                     "use a name of versions/, LANGUAGE-FIRST..LAST, or a tree on the way to one of"
                     " these releases, such as 3.11-8.0.0-alpha; separate them by commas",
-                )
-            if _STAGE_ZERO.search(name):
-                raise _bad(
-                    path,
-                    f"field Releases: no PyPy states the version {name!r}",
-                    "leave out the 0 at its end",
                 )
         wanted += names
     twice = sorted({name for name in wanted if wanted.count(name) > 1})

@@ -17,7 +17,7 @@ ARCHITECTURES = ("x86_64", "aarch64")
 # Few digits only: the text may come from any tarball, and int() refuses more than 4300 digits.
 _PYPY = re.compile(
     r"(?P<language>[23]\.\d{1,4})-(?P<release>\d{1,4}\.\d{1,4}\.\d{1,4})"
-    r"(?:-(?P<stage>(?:alpha|beta|rc)\d{0,4}))?",
+    r"(?:-(?P<stage>(?:alpha|beta|rc)(?:[1-9]\d{0,3})?))?",
     re.ASCII,
 )
 # PyPy's levels, and how alpypy and PEP 440 spell them in a version.
