@@ -8,11 +8,13 @@ from pathlib import Path
 
 from alpypy.build.images import BuiltTarball, GivenPypy
 from alpypy.core.errors import ArchiveError, SpecError
+from alpypy.core.fetch import Fetcher
 from alpypy.core.files import file_digest
 from alpypy.core.program import typed
 from alpypy.core.project import Project
 from alpypy.core.source import Source
 from alpypy.recipes.artifacts import with_commit
+from alpypy.recipes.checkout import copy_files
 from alpypy.recipes.fitting import fitted_patches, require_fit
 from alpypy.recipes.local_source import (
     LocalSource,
@@ -112,9 +114,9 @@ def resolve(project: Project, request: BuildRequest) -> ResolvedBuild:
     local_sources = [identify(path, project.cache) for path in request.sources]
     _refuse_twice((source.release, source.path) for source in local_sources)
     request = replace(request, target=_target(catalog, request.target, local_sources))
-    recipe = _fitted(
-        catalog, catalog.recipe(request.target, request.tls), local_sources, request.errata
-    )
+    recipe = catalog.recipe(request.target, request.tls)
+    if not catalog.is_checked(recipe.target.release):
+        recipe = _fitted(catalog, recipe, local_sources, project.fetcher, errata=request.errata)
     given = _given_pypy(project.artifacts, catalog.translator, request)
     staged = recipe.translator is not None and not request.direct and given is None
     small = catalog.translator_recipe(request.target, request.tls) if staged else None
@@ -163,14 +165,24 @@ def _tree(target: Target, local_sources: Sequence[LocalSource]) -> LocalSource |
 
 
 def _fitted(
-    catalog: Catalog, recipe: Recipe, local_sources: Sequence[LocalSource], errata: bool
+    catalog: Catalog,
+    recipe: Recipe,
+    local_sources: Sequence[LocalSource],
+    fetcher: Fetcher,
+    *,
+    errata: bool,
 ) -> Recipe:
-    """The recipe with the patches that fit its tree, if it is no release."""
-    target, tree = recipe.target, _tree(recipe.target, local_sources)
-    if recipe.source or tree is None:
-        return recipe
-    fitted = fitted_patches(catalog, target.release, target.alpine, tree.copy, errata=errata)
-    require_fit(fitted, target.version, tree.path)
+    """The recipe with the patches that fit its source, which is fetched if it is not at hand."""
+    target = recipe.target
+    source = open_source(recipe, local_sources, fetcher).fetch()
+    fitted = fitted_patches(
+        catalog,
+        target.release,
+        target.alpine,
+        lambda files, folder: copy_files(source, files, folder),
+        errata=errata,
+    )
+    require_fit(fitted, target.version, str(source))
     return replace(
         recipe, patches=fitted.applied, left_out=fitted.left_out, no_errata=fitted.no_errata
     )

@@ -30,9 +30,14 @@ _RpythonName = Annotated[str, text(r"rpython-[0-9.]+", "a version such as rpytho
 
 
 class PypyRelease(Source, frozen=True, kw_only=True):
-    """A PyPy's source, and whether PyPy calls the release stable, and not alpha or beta."""
+    """A PyPy's source, and whether PyPy calls the release stable, and not alpha or beta.
+
+    ``checked`` is False as long as nobody has tried the listed patches on this source. They are
+    then matched with it like those of a branch.
+    """
 
     stable: bool = True
+    checked: bool = True
 
 
 class AlpineEntry(Record, frozen=True):

@@ -1,4 +1,4 @@
-"""The patches for a tree that is no release: a branch, a commit, tomorrow's release.
+"""The patches for a tree that nobody has tried them on: a branch, a commit, a new release.
 
 The release that a tree is on the way to says which topics it may need, and the tree itself which
 patches fit. A topic that the tree has settled already is left out, with the reason.
@@ -13,7 +13,7 @@ from pathlib import Path
 
 from alpypy.core.errors import PatchError
 from alpypy.recipes.manifest import LeftOutPatch
-from alpypy.recipes.patches import Patch, apply, is_applied, select
+from alpypy.recipes.patches import Patch, apply, is_applied, moved, select
 from alpypy.recipes.recipe import Catalog
 from alpypy.recipes.spec import PypyVersion
 
@@ -176,6 +176,16 @@ def _match(candidate: _Candidate, tree: Path, release: str) -> Patch | LeftOutPa
         if is_applied(patch, tree):
             return LeftOutPatch(patch.name, "the tree has the same change already")
     if candidate.release:
-        return misfits[0]
+        return _moved(candidate, tree, release) or misfits[0]
     name = candidate.variants[0].name
     return LeftOutPatch(name, "no longer listed for this release, and does not fit the tree")
+
+
+def _moved(candidate: _Candidate, tree: Path, release: str) -> Patch | None:
+    """The first variant whose context is at other lines of the tree, with those lines; applied."""
+    for patch in candidate.variants:
+        variant = moved(patch, tree)
+        if variant:
+            apply([variant], tree, release)
+            return variant
+    return None

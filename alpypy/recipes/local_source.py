@@ -67,10 +67,10 @@ class LocalSource:
 @dataclass(frozen=True)
 class OpenedSource:
     """A release's source for a build: its digest, how to fetch and unpack it, and its entry in
-    ALPYPY.json."""
+    ALPYPY.json. ``fetch`` gives the path of its archive or checkout."""
 
     digest: str
-    fetch: Callable[[], object]
+    fetch: Callable[[], Path]
     lay_out: Callable[[Path], Path]
     origin: Origin
 
@@ -211,11 +211,12 @@ def open_source(
             origin,
         )
     local = matching[-1]
+    path = Path(local.path)
     verified = source is not None and local.sha256 == source.sha256
     # Only the name: the folder differs from machine to machine.
-    name = Path(local.path).resolve().name
+    name = path.resolve().name
     origin = Origin(local.sha256, verified, path=name, commit=local.commit)
-    return OpenedSource(local.sha256, lambda: None, lambda work: _lay_out(local, work), origin)
+    return OpenedSource(local.sha256, lambda: path, lambda work: _lay_out(local, work), origin)
 
 
 def _fetched(fetcher: Fetcher, source: Source, release: str) -> Path:

@@ -36,13 +36,13 @@ class AvailableSource:
 @dataclass(frozen=True)
 class CheckedSource:
     """The result for a source; ``misfits`` has a line with file and hunk for each patch, and
-    ``left_out`` one for each patch that a tree does not need."""
+    ``notes`` one for each patch that a tree does not need, or has at other lines."""
 
     release: str
     where: str
     patches: int
     misfits: tuple[str, ...]
-    left_out: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
     @property
     def fits(self) -> bool:
@@ -98,7 +98,7 @@ def check(catalog: Catalog, source: AvailableSource) -> CheckedSource:
 
 
 def check_tree(catalog: Catalog, source: AvailableSource) -> CheckedSource:
-    """Match the patches with a tree that is no release, as a build of it does.
+    """Match the patches with a source that nobody has tried them on, as a build of it does.
 
     Raises:
         ArchiveError: the source is truncated or damaged.
@@ -106,8 +106,13 @@ def check_tree(catalog: Catalog, source: AvailableSource) -> CheckedSource:
     stated = source.release.partition("+")[0]
     fitted = fitted_patches(catalog, stated, None, source.copy)
     patches = len(fitted.applied) + len(fitted.misfits)
-    left_out = tuple(f"{patch.name} is left out: {patch.reason}" for patch in fitted.left_out)
-    return CheckedSource(source.release, source.where, patches, fitted.misfits, left_out)
+    notes = [
+        f"{patch.name} fits at other lines than it says"
+        for patch in fitted.applied
+        if patch not in catalog.patches
+    ]
+    notes += [f"{patch.name} is left out: {patch.reason}" for patch in fitted.left_out]
+    return CheckedSource(source.release, source.where, patches, fitted.misfits, tuple(notes))
 
 
 def report(catalog: Catalog, sources: Sequence[AvailableSource], say: Callable[[str], None]) -> int:
@@ -120,8 +125,8 @@ def report(catalog: Catalog, sources: Sequence[AvailableSource], say: Callable[[
         if not matching:
             say(f"{release:{width}}  no source on this machine")
         for source in matching:
-            listed = release in catalog.releases
-            result = check(catalog, source) if listed else check_tree(catalog, source)
+            checked = catalog.is_checked(release)
+            result = check(catalog, source) if checked else check_tree(catalog, source)
             results.append(result)
             for line in _result_lines(result, width):
                 say(line)
@@ -141,7 +146,7 @@ def _result_lines(result: CheckedSource, width: int) -> Iterator[str]:
     state = "fits" if result.fits else "does not fit"
     good = result.patches - len(result.misfits)
     yield f"{result.release:{width}}  {state}: {good} of {result.patches} patches, {result.where}"
-    yield from (f"{'':{width}}    {line}" for line in (*result.misfits, *result.left_out))
+    yield from (f"{'':{width}}    {line}" for line in (*result.misfits, *result.notes))
 
 
 def _summary(catalog: Catalog, results: Sequence[CheckedSource]) -> Iterator[str]:

@@ -14,7 +14,7 @@ import shutil
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +30,7 @@ _KINDS = ("musl", "erratum")
 _FIELD = re.compile(r"(?P<name>[A-Za-z-]+):\s*(?P<value>.*)")
 _RANGE = re.compile(r"(?P<language>[\d.]+)-(?P<first>[\d.]+?)\.\.(?P<last>[\d.]+)")
 _ORIGIN = re.compile(r"own|upstream [0-9a-f]{7,40}")
+_HUNK = re.compile(rb"^@@ -\d+(?:,\d+)? \+\d+(?:,\d+)? @@", re.MULTILINE)
 ISSUE = re.compile(r"([\w.-]+/[\w.-]+)#(\d+)")
 # The translated interpreter reads these files; patches to them do not change the executable...
 _APPLICATION_LEVEL = ("lib_pypy/", "lib-python/", "pypy/tool/release/")
@@ -187,6 +188,19 @@ def is_applied(patch: Patch, tree: Path) -> bool:
         if not all(_is_within(_side(hunk, b"+"), lines) for hunk in item.hunks):
             return False
     return True
+
+
+def moved(patch: Patch, tree: Path) -> Patch | None:
+    """The patch with its hunks at the lines where a tree has their context. None if the tree has
+    the context of a hunk nowhere, in two places, or in another order."""
+    headers = list[bytes]()
+    for item, file in zip(patch_ng.fromstring(patch.body).items, patch.files, strict=True):
+        starts = _starts(item.hunks, tree / file)
+        if not starts:
+            return None
+        headers += _headers(item.hunks, starts)
+    new = iter(headers)
+    return replace(patch, body=_HUNK.sub(lambda _: next(new), patch.body))
 
 
 def _language(release: str) -> str:
@@ -447,6 +461,32 @@ def _side(hunk: Any, sign: bytes) -> list[bytes]:
 
 def _is_within(expected: Sequence[bytes], lines: Sequence[bytes]) -> bool:
     return any(_is_at(number, expected, lines) for number in range(1, len(lines) + 1))
+
+
+def _starts(hunks: Sequence[Any], file: Path) -> Sequence[int]:
+    """The lines where a file has the context of the hunks, each in one place; else nothing."""
+    if not file.is_file():
+        return ()
+    lines = _lines(file)
+    starts = [_only_place(_side(hunk, b"-"), lines) for hunk in hunks]
+    ends = [start + hunk.linessrc for start, hunk in zip(starts, hunks, strict=True)]
+    in_order = all(end <= start for end, start in zip(ends, starts[1:], strict=False))
+    return starts if all(starts) and in_order else ()
+
+
+def _headers(hunks: Sequence[Any], starts: Sequence[int]) -> Iterator[bytes]:
+    """The first line of each hunk."""
+    shift = 0
+    for hunk, start in zip(hunks, starts, strict=True):
+        sizes = start, hunk.linessrc, start + shift, hunk.linestgt
+        yield b"@@ -%d,%d +%d,%d @@" % sizes
+        shift += hunk.linestgt - hunk.linessrc
+
+
+def _only_place(expected: Sequence[bytes], lines: Sequence[bytes]) -> int:
+    """The number of the line where ``expected`` begins; 0 if it is nowhere or in two places."""
+    places = [n for n in range(1, len(lines) + 1) if _is_at(n, expected, lines)]
+    return places[0] if len(places) == 1 else 0
 
 
 def _is_at(number: int, expected: Sequence[bytes], lines: Sequence[bytes]) -> bool:

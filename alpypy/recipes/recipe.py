@@ -23,6 +23,7 @@ from alpypy.recipes.data import (
     Flag,
     Options,
     PackageData,
+    PypyRelease,
     Python2,
     Python2Data,
     Quickstart,
@@ -92,7 +93,7 @@ class Recipe:
 class Catalog:
     """versions/ and patches/, read and checked."""
 
-    pypys: Mapping[str, Source]
+    pypys: Mapping[str, PypyRelease]
     quickstarts: Mapping[str, Quickstart]
     alpines: Mapping[str, Alpine]
     python2s: Mapping[str, Python2]
@@ -189,6 +190,11 @@ class Catalog:
                 remedy=f"choose one of the nearest: {_nearest(version, self.alpines, Version)}",
             )
         return self.alpines[version]
+
+    def is_checked(self, release: str) -> bool:
+        """Whether its patches are known to fit: someone has tried them on the release's source."""
+        pypy = self.pypys.get(release)
+        return pypy.checked if pypy else release in (*self.releases, *self.quickstarts)
 
     def _require_pypy(self, release: str) -> None:
         if release in self.pypys:

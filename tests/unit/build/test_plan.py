@@ -57,7 +57,7 @@ class Parts:
 
 def opened(digest: str) -> OpenedSource:
     """A source that no test lays out."""
-    return OpenedSource(digest, lambda: None, lambda work: work, Origin(digest, verified=True))
+    return OpenedSource(digest, Path, lambda work: work, Origin(digest, verified=True))
 
 
 def make(parts: Parts) -> tuple[BuildStage, ...]:

@@ -246,6 +246,58 @@ class TestNamesOfCommits:
         assert caught.value.remedy == "ask for --pypy rpython-0.2.1"
 
 
+class TestUncheckedReleases:
+    """A release whose patches nobody has tried on its source: they are matched with it."""
+
+    TARGET = Target("3.6-99.0.0", "3.9")
+
+    @pytest.fixture
+    def root(self, tmp_path: Path) -> Path:
+        """A project with one patch, for that release."""
+        shutil.copytree(ROOT / "versions", tmp_path / "versions")
+        text = ERRATUM.replace("3.6-7.0.0", str(self.TARGET.release))
+        (tmp_path / "patches").mkdir()
+        (tmp_path / "patches/fault.patch").write_text(text)
+        self.publish(tmp_path, "0" * 64)
+        return tmp_path
+
+    def publish(self, root: Path, sha256: str) -> None:
+        listed = (ROOT / "versions/pypy.toml").read_text()
+        url = "https://downloads.python.org/pypy/pypy-src.tar.gz"
+        entry = f'["3.6-99.0.0"]\nurl = "{url}"\nsha256 = "{sha256}"\nchecked = false\n'
+        (root / "versions/pypy.toml").write_text(f"{listed}\n{entry}")
+
+    def source(self, root: Path, content: str) -> Path:
+        """A source whose version is that of the release."""
+        text = 'CPYTHON_VERSION = (3, 6, 1)\nPYPY_VERSION = (99, 0, 0, "final", 0)\n'
+        files = {VERSION: text, PYPY_GOAL: "", "rpython/__init__.py": content}
+        return write_tree(root / "tree", files)
+
+    def test_a_patch_moves_to_its_place(self, root: Path) -> None:
+        build = build_of(root, self.TARGET, self.source(root, "# a\n# b\n1\n"))
+        assert build.recipe.target.version == "3.6-99.0.0"
+        (fault,) = build.recipe.patches
+        assert b"@@ -3,1 +3,1 @@" in fault.body
+
+    def test_what_the_release_has_is_left_out(self, root: Path) -> None:
+        recipe = build_of(root, self.TARGET, self.source(root, "2\n")).recipe
+        assert (recipe.patches, [left.name for left in recipe.left_out]) == ((), ["fault"])
+
+    def test_what_fits_nowhere_ends_the_build(self, root: Path) -> None:
+        with pytest.raises(PatchError, match=r"fault\.patch does not fit 3\.6-99\.0\.0"):
+            build_of(root, self.TARGET, self.source(root, "3\n"))
+
+    def test_the_published_source_serves_without_one_of_the_user_s(self, root: Path) -> None:
+        archive = root / "pypy-src.tar.gz"
+        write_tarball(self.source(root, "2\n"), archive)
+        self.publish(root, file_digest(archive))
+        cached = root / "cache/files" / file_digest(archive)[:16] / archive.name
+        cached.parent.mkdir(parents=True)
+        archive.rename(cached)
+        recipe = resolve(project(root), BuildRequest(self.TARGET, direct=True)).recipe
+        assert [left.name for left in recipe.left_out] == ["fault"]
+
+
 def test_patches_that_should_fit_a_tree_and_do_not(root: Path) -> None:
     with pytest.raises(PatchError, match=r"patches do not fit .*/tree"):
         build_of(root, Target("3.6-7.0.0-alpha", "3.9"), tree(root, "7, 0, 0"))

@@ -11,7 +11,7 @@ import pytest
 from alpypy.core.errors import PatchError
 from alpypy.recipes.checkout import copy_files
 from alpypy.recipes.fitting import FittedPatches, fitted_patches, require_fit
-from alpypy.recipes.patches import load_patches, select
+from alpypy.recipes.patches import apply, load_patches, select
 from alpypy.recipes.recipe import Catalog, load_catalog
 from tests.trees import write_tree
 
@@ -79,6 +79,42 @@ def test_a_mark_shows_upstreams_own_change_even_where_the_patch_fits(tmp_path: P
     assert names(fit(tmp_path, OLD)) == ["topic"]
     (left,) = fit(tmp_path, OLD + "four = 4\n").left_out
     assert left.reason == f"{FILE} has upstream's own change"
+
+
+def test_a_required_patch_moves_to_the_only_place_with_its_context(tmp_path: Path) -> None:
+    patch(tmp_path, "topic", "3.11-8.0.0")
+    fitted = fit(tmp_path, "zero\n" + OLD)
+    (moved,) = fitted.applied
+    assert b"@@ -2,3 +2,3 @@" in moved.body
+    tree = write_tree(tmp_path / "unpacked", {FILE: "zero\n" + OLD})
+    apply(fitted.applied, tree, "3.11-8.0.0-alpha")
+    assert (tree / FILE).read_text() == "zero\n" + NEW
+
+
+def test_hunks_move_one_by_one_and_the_later_ones_count_what_was_added(tmp_path: Path) -> None:
+    first = DIFF.replace("+1,3", "+1,4").replace("+2\n", "+2\n+2.5\n")
+    second = "@@ -7,2 +8,3 @@\n seven\n+7.5\n eight\n"
+    patch(tmp_path, "topic", "3.11-8.0.0", first + second)
+    content = OLD + "four\nfive\nsix\nmore\nseven\neight\n"
+    (moved,) = fit(tmp_path, content).applied
+    assert b"@@ -1,3 +1,4 @@" in moved.body
+    assert b"@@ -8,2 +9,3 @@" in moved.body
+
+
+@pytest.mark.parametrize("content", [f"zero\n{OLD}{OLD}", "zero\n", ""])
+def test_a_patch_does_not_move_to_one_of_two_places_or_to_none(
+    tmp_path: Path, content: str
+) -> None:
+    patch(tmp_path, "topic", "3.11-8.0.0")
+    fitted = fit(tmp_path, content)
+    assert (names(fitted), len(fitted.misfits)) == ([], 1)
+
+
+def test_a_patch_that_is_not_listed_for_the_release_does_not_move(tmp_path: Path) -> None:
+    """Upstream has fixed it by the release, perhaps in another way: the place alone may differ."""
+    patch(tmp_path, "topic", "3.11-7.3.23")
+    (left,) = fit(tmp_path, "zero\n" + OLD).left_out
+    assert left.reason == "no longer listed for this release, and does not fit the tree"
 
 
 def test_neither_is_a_misfit(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ import pytest
 from msgspec import structs
 
 from alpypy.core.errors import ArchiveError, SpecError
-from alpypy.core.source import Source
+from alpypy.recipes.data import PypyRelease
 from alpypy.recipes.patch_check import AvailableSource, available_sources, check, how_to_get, report
 from alpypy.recipes.patches import load_patches
 from alpypy.recipes.recipe import Catalog, load_catalog
@@ -86,7 +86,8 @@ def catalog(tmp_path: Path, archives: Mapping[str, Path]) -> Catalog:
         text = HEADER.format(releases=releases) + DIFF.format(file=file)
         (folder / f"{topic}.patch").write_text(text)
     *pypys, rpython = (
-        Source(f"https://example.org/{path.name}", digest(path)) for path in archives.values()
+        PypyRelease(url=f"https://example.org/{path.name}", sha256=digest(path))
+        for path in archives.values()
     )
     quickstart = replace(
         REAL.quickstarts["rpython-0.2.1"],
@@ -338,6 +339,17 @@ class TestReport:
             "3 releases: 1 checked, 1 of them do not fit; 2 without a source on this machine"
             in lines
         )
+
+    def test_a_release_that_nobody_has_checked(self, catalog: Catalog, tmp_path: Path) -> None:
+        release = structs.replace(catalog.pypys["3.6-7.0.0"], checked=False)
+        catalog = replace(catalog, pypys={**catalog.pypys, "3.6-7.0.0": release})
+        files = files_of("3.6-7.0.0", crypt="zero\n" + GOOD)
+        code, lines = self.said(catalog, write_archive(tmp_path / "a.tar.gz", files))
+        assert code == 0
+        assert lines[1:3] == [
+            f"3.6-7.0.0      fits: 2 of 2 patches, {tmp_path / 'a.tar.gz'}",
+            f"{'':17}crypt fits at other lines than it says",
+        ]
 
     def test_a_tree_that_is_no_release(self, catalog: Catalog, tmp_path: Path) -> None:
         files = files_of("3.6-7.1.1", crypt=GOOD.replace("two", "2"))
