@@ -11,6 +11,7 @@ import json
 import os
 import pickle
 import sys
+import sysconfig
 import warnings
 
 from probing import Probe, equal, error_of, expect
@@ -248,6 +249,12 @@ def c_method_is_a_descriptor():
         expect(not inspect.isbuiltin(method), "isbuiltin() of a C type's method is true")
 
 
+def cxx_is_linked():
+    expect(sysconfig.get_config_var("LDCXXSHARED"), "sysconfig has no LDCXXSHARED, to link C++ with")
+
+
+if sys.version_info >= (3, 8):
+    probe.add("sysconfig-ldcxxshared", cxx_is_linked)
 if sys.version_info[0] > 2:
     probe.add("json-int-subclass", numbers_are_numbers)
     probe.add("coroutine-frame", coroutine_is_not_blamed)

@@ -33,7 +33,8 @@ CATALOG = load_catalog(Path(__file__).parents[3])
 
 def named(word: str) -> list[Path]:
     path = Path(word)
-    return [*path.glob("pypy*-src.tar.bz2"), *path.glob("rpython-*.tar.gz")] or [path]
+    archives = [*path.glob("pypy*-src.tar.*"), *path.glob("rpython-*.tar.gz")]
+    return archives or [path]
 
 
 @pytest.fixture(scope="session")

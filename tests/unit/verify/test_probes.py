@@ -189,13 +189,14 @@ FAULTS = {
         "        self.data = stream.read()\n"
         "pickle.Unpickler = Deaf"
     ),
+    "sysconfig-ldcxxshared": "sysconfig.get_config_var = lambda name: None",
     "cpyext-methods": "inspect.ismethoddescriptor = lambda thing: False",
 }
 
 
 @pytest.mark.parametrize("name", FAULTS)
 def test_a_fault_of_a_release_is_found_where_it_is_simulated(name: str, tmp_path: Path) -> None:
-    words = "import inspect, json, pickle\ndumps = json.dumps\n"
+    words = "import inspect, json, pickle, sysconfig\ndumps = json.dumps\n"
     probe = (
         f"{words}{FAULTS[name]}\nimport runpy\nrunpy.run_path({str(ERRATA)!r}, {{}}, '__main__')"
     )
