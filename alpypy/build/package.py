@@ -164,7 +164,8 @@ class Package:
             target=recipe.target,
             source=self.translation.source.origin,
             patches=tuple(
-                AppliedPatch(patch.name, patch.digest, patch.is_erratum) for patch in recipe.patches
+                AppliedPatch(patch.name, patch.digest, patch.is_erratum, patch.moved)
+                for patch in recipe.patches
             ),
             image=build_image(image.id, self.base),
             compiler=_read(engine, image.id, ["gcc", "--version"]).splitlines()[0],

@@ -124,7 +124,7 @@ def quickstart(options: QuickstartOptions) -> None:
     if options.alpine is None and not own_base:
         options = replace(options, alpine=alpine_in_reach(project))
     build = resolve(project, options.request(keep=options.keep, direct=options.direct))
-    _say_left_out(build)
+    _say_patches(build)
     alpine = None if own_base else build.recipe.target.alpine
     with contextlib.ExitStack() as stack:
         with followed_by(expected_seconds(project, build)):
@@ -163,15 +163,17 @@ def _builder(request: BuildRequest, mirrors: Sequence[str]) -> Iterator[Builder]
 
     project = common.project(mirrors)
     build = resolve(project, request)
-    _say_left_out(build)
+    _say_patches(build)
     with common.workspace(project) as workspace:
         yield Builder(workspace, build)
 
 
-def _say_left_out(build: ResolvedBuild) -> None:
-    """Say what a tree is called, and which patches it does not take."""
+def _say_patches(build: ResolvedBuild) -> None:
+    """Say what a tree is called, and which patches it takes at other lines or not at all."""
     if build.recipe.target.names_tree:
         say(f"your source is packaged as {build.recipe.target.folder}")
+    for applied in filter(lambda patch: patch.moved, build.recipe.patches):
+        say(f"{applied.name} is applied at other lines than it says")
     for patch in build.recipe.left_out:
         say(f"{patch.name} is left out: {patch.reason}")
     for topic in build.recipe.no_errata:

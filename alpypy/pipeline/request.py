@@ -8,7 +8,6 @@ from pathlib import Path
 
 from alpypy.build.images import BuiltTarball, GivenPypy
 from alpypy.core.errors import ArchiveError, SpecError
-from alpypy.core.fetch import Fetcher
 from alpypy.core.files import file_digest
 from alpypy.core.program import typed
 from alpypy.core.project import Project
@@ -108,6 +107,8 @@ def resolve(project: Project, request: BuildRequest) -> ResolvedBuild:
         SpecError: something in it does not exist, or cannot be combined.
         ArchiveError: a local source is damaged.
         DataError: a file in versions/ or patches/ is not usable.
+        PatchError: a patch does not fit the source of a tree, or of a release that is not checked.
+        DownloadError, DigestError: the source of such a release cannot be fetched.
     """
     _refuse_with_pypy(request)
     catalog = load_catalog(project.data)
@@ -115,8 +116,6 @@ def resolve(project: Project, request: BuildRequest) -> ResolvedBuild:
     _refuse_twice((source.release, source.path) for source in local_sources)
     request = replace(request, target=_target(catalog, request.target, local_sources))
     recipe = catalog.recipe(request.target, request.tls)
-    if not catalog.is_checked(recipe.target.release):
-        recipe = _fitted(catalog, recipe, local_sources, project.fetcher, errata=request.errata)
     given = _given_pypy(project.artifacts, catalog.translator, request)
     staged = recipe.translator is not None and not request.direct and given is None
     small = catalog.translator_recipe(request.target, request.tls) if staged else None
@@ -127,6 +126,9 @@ def resolve(project: Project, request: BuildRequest) -> ResolvedBuild:
         for needed in filter(None, (recipe, small))
     }
     refuse_unused(local_sources, sources)
+    release = recipe.target.release
+    if not catalog.is_checked(release):  # last: this may download the source
+        recipe = _fitted(catalog, recipe, sources[release], errata=request.errata)
     return ResolvedBuild(request, recipe, small, given, sources)
 
 
@@ -164,25 +166,17 @@ def _tree(target: Target, local_sources: Sequence[LocalSource]) -> LocalSource |
     return next((source for source in local_sources if source.release == target.release), None)
 
 
-def _fitted(
-    catalog: Catalog,
-    recipe: Recipe,
-    local_sources: Sequence[LocalSource],
-    fetcher: Fetcher,
-    *,
-    errata: bool,
-) -> Recipe:
+def _fitted(catalog: Catalog, recipe: Recipe, source: OpenedSource, *, errata: bool) -> Recipe:
     """The recipe with the patches that fit its source, which is fetched if it is not at hand."""
-    target = recipe.target
-    source = open_source(recipe, local_sources, fetcher).fetch()
+    target, path = recipe.target, source.fetch()
     fitted = fitted_patches(
         catalog,
         target.release,
         target.alpine,
-        lambda files, folder: copy_files(source, files, folder),
+        lambda files, folder: copy_files(path, files, folder),
         errata=errata,
     )
-    require_fit(fitted, target.version, str(source))
+    require_fit(fitted, target.version, str(path))
     return replace(
         recipe, patches=fitted.applied, left_out=fitted.left_out, no_errata=fitted.no_errata
     )

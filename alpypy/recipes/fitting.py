@@ -6,6 +6,7 @@ patches fit. A topic that the tree has settled already is left out, with the rea
 
 from __future__ import annotations
 
+import contextlib
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ from pathlib import Path
 
 from alpypy.core.errors import PatchError
 from alpypy.recipes.manifest import LeftOutPatch
-from alpypy.recipes.patches import Patch, apply, is_applied, moved, select
+from alpypy.recipes.patches import Patch, apply, is_applied, relocated, select
 from alpypy.recipes.recipe import Catalog
 from alpypy.recipes.spec import PypyVersion
 
@@ -96,9 +97,9 @@ def require_fit(fitted: FittedPatches, release: str, path: str) -> None:
     if fitted.misfits:
         raise PatchError(
             "\n    ".join([f"patches do not fit {path}:", *fitted.misfits]),
-            remedy=f"write variants for this tree of {release}; or if upstream has fixed it in"
-            " another way, add to the patch's header a line 'Upstream-mark: FILE: TEXT' with a text"
-            " that FILE has since",
+            remedy=f"choose an older release, whose patches are known to fit; or write variants for"
+            f" this source of {release}; or if upstream has fixed it in another way, add to the"
+            " patch's header a line 'Upstream-mark: FILE: TEXT' with a text that FILE has since",
         )
 
 
@@ -182,10 +183,11 @@ def _match(candidate: _Candidate, tree: Path, release: str) -> Patch | LeftOutPa
 
 
 def _moved(candidate: _Candidate, tree: Path, release: str) -> Patch | None:
-    """The first variant whose context is at other lines of the tree, with those lines; applied."""
+    """The first variant that fits the tree at other lines, with those lines; it is applied."""
     for patch in candidate.variants:
-        variant = moved(patch, tree)
+        variant = relocated(patch, tree)
         if variant:
-            apply([variant], tree, release)
-            return variant
+            with contextlib.suppress(PatchError):  # a file that is a symbolic link
+                apply([variant], tree, release)
+                return variant
     return None

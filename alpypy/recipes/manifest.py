@@ -49,11 +49,13 @@ class Origin(Record, frozen=True, omit_defaults=True):
 
 
 class AppliedPatch(Record, frozen=True, omit_defaults=True):
-    """A patch and the digest of its diff. An erratum mends a fault that PyPy has fixed since."""
+    """A patch and the digest of its diff. An erratum mends a fault that PyPy has fixed since. The
+    diff of one that is ``moved`` has other line numbers than the file in patches/."""
 
     name: Text
     sha256: Sha256
     erratum: bool = False
+    moved: bool = False
 
 
 class LeftOutPatch(Record, frozen=True):

@@ -15,7 +15,7 @@ from alpypy.core.program import typed
 from alpypy.core.source import Source
 from alpypy.core.unpack import unpack_some
 from alpypy.recipes.checkout import copy_files, git, is_bare
-from alpypy.recipes.fitting import fitted_patches
+from alpypy.recipes.fitting import FittedPatches, fitted_patches
 from alpypy.recipes.local_source import identify
 from alpypy.recipes.patches import apply
 from alpypy.recipes.recipe import Catalog
@@ -106,13 +106,19 @@ def check_tree(catalog: Catalog, source: AvailableSource) -> CheckedSource:
     stated = source.release.partition("+")[0]
     fitted = fitted_patches(catalog, stated, None, source.copy)
     patches = len(fitted.applied) + len(fitted.misfits)
-    notes = [
-        f"{patch.name} fits at other lines than it says"
-        for patch in fitted.applied
-        if patch not in catalog.patches
-    ]
-    notes += [f"{patch.name} is left out: {patch.reason}" for patch in fitted.left_out]
-    return CheckedSource(source.release, source.where, patches, fitted.misfits, tuple(notes))
+    notes = tuple(_notes(fitted, stated if stated in catalog.releases else None))
+    return CheckedSource(source.release, source.where, patches, fitted.misfits, notes)
+
+
+def _notes(fitted: FittedPatches, release: str | None) -> Iterator[str]:
+    """What is not as the headers say; ``release`` is the release that the source is, if it is."""
+    for patch in fitted.applied:
+        if patch.moved:
+            yield f"{patch.name} fits at other lines than it says"
+        if release and release not in patch.releases:
+            yield f"{patch.name} fits, and does not list {release}"
+    for left in fitted.left_out:
+        yield f"{left.name} is left out: {left.reason}"
 
 
 def report(catalog: Catalog, sources: Sequence[AvailableSource], say: Callable[[str], None]) -> int:

@@ -1,7 +1,8 @@
 """Unified diffs in patches/. The header of each says which releases it is for, and why.
 
 Applying is exact: in every file the context must be at the line that the diff names. Otherwise
-nothing in the tree changes.
+nothing in the tree changes. For a source that nobody has tried a patch on, ``relocated`` makes a
+diff that names other lines.
 """
 
 from __future__ import annotations
@@ -58,7 +59,7 @@ class Patch:
     ``kind`` is ``musl``, or ``erratum`` for a fault of the release that upstream has fixed since;
     ``issues`` are the reports of it, as ``pypy/pypy#5490``. ``upstream`` says what PyPy itself did
     about the problem, ``glibc`` what the patch does to a PyPy for glibc. ``mark`` shows that a tree
-    has upstream's own change.
+    has upstream's own change. ``moved`` says that the hunks have other lines than the file does.
     """
 
     path: Path
@@ -75,6 +76,7 @@ class Patch:
     body: bytes
     files: tuple[str, ...]
     mark: UpstreamMark | None = None
+    moved: bool = False
 
     @property
     def topic(self) -> str:
@@ -190,9 +192,10 @@ def is_applied(patch: Patch, tree: Path) -> bool:
     return True
 
 
-def moved(patch: Patch, tree: Path) -> Patch | None:
-    """The patch with its hunks at the lines where a tree has their context. None if the tree has
-    the context of a hunk nowhere, in two places, or in another order."""
+def relocated(patch: Patch, tree: Path) -> Patch | None:
+    """The patch for the lines where a tree has its context. A hunk stays at its line if it fits
+    there, and else goes to the only place with the same context, whatever is around that. None if
+    a hunk has no such place, or the places are not in the order of the hunks."""
     headers = list[bytes]()
     for item, file in zip(patch_ng.fromstring(patch.body).items, patch.files, strict=True):
         starts = _starts(item.hunks, tree / file)
@@ -200,7 +203,7 @@ def moved(patch: Patch, tree: Path) -> Patch | None:
             return None
         headers += _headers(item.hunks, starts)
     new = iter(headers)
-    return replace(patch, body=_HUNK.sub(lambda _: next(new), patch.body))
+    return replace(patch, body=_HUNK.sub(lambda _: next(new), patch.body), moved=True)
 
 
 def _language(release: str) -> str:
@@ -464,11 +467,13 @@ def _is_within(expected: Sequence[bytes], lines: Sequence[bytes]) -> bool:
 
 
 def _starts(hunks: Sequence[Any], file: Path) -> Sequence[int]:
-    """The lines where a file has the context of the hunks, each in one place; else nothing."""
+    """The lines of a file at which the hunks fit; nothing if one of them does not."""
     if not file.is_file():
         return ()
     lines = _lines(file)
-    starts = [_only_place(_side(hunk, b"-"), lines) for hunk in hunks]
+    if not lines[-1]:
+        lines.pop()  # what follows the last newline is no line
+    starts = [_place(hunk, lines) for hunk in hunks]
     ends = [start + hunk.linessrc for start, hunk in zip(starts, hunks, strict=True)]
     in_order = all(end <= start for end, start in zip(ends, starts[1:], strict=False))
     return starts if all(starts) and in_order else ()
@@ -483,9 +488,12 @@ def _headers(hunks: Sequence[Any], starts: Sequence[int]) -> Iterator[bytes]:
         shift += hunk.linestgt - hunk.linessrc
 
 
-def _only_place(expected: Sequence[bytes], lines: Sequence[bytes]) -> int:
-    """The number of the line where ``expected`` begins; 0 if it is nowhere or in two places."""
-    places = [n for n in range(1, len(lines) + 1) if _is_at(n, expected, lines)]
+def _place(hunk: Any, lines: Sequence[bytes]) -> int:
+    """The line at which a hunk fits: its own, or the only one; else 0."""
+    old = _side(hunk, b"-")
+    if _is_at(hunk.startsrc, old, lines):
+        return int(hunk.startsrc)
+    places = [number for number in range(1, len(lines) + 1) if _is_at(number, old, lines)]
     return places[0] if len(places) == 1 else 0
 
 

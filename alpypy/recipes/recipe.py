@@ -53,8 +53,9 @@ class Recipe:
     ``programs`` and ``requires`` are empty for a PyPy, ``goal`` is empty for RPython programs,
     which bring their own. ``tls`` is None where no TLS library is needed. ``packaging`` are the
     wheels that PyPy's package.py installs. ``source`` is None for a version that no release has:
-    the user gives its tree, which decides on ``patches`` too (see fitting.py), and ``left_out``
-    are those that it does not need. ``no_errata`` are topics of errata that the user does not want.
+    the user gives its tree. A tree decides on ``patches`` too (see fitting.py), as does the source
+    of a release that is not ``checked``; ``left_out`` are those that it does not need.
+    ``no_errata`` are topics of errata that the user does not want.
     """
 
     target: Target
@@ -194,7 +195,7 @@ class Catalog:
     def is_checked(self, release: str) -> bool:
         """Whether its patches are known to fit: someone has tried them on the release's source."""
         pypy = self.pypys.get(release)
-        return pypy.checked if pypy else release in (*self.releases, *self.quickstarts)
+        return pypy.checked if pypy else release in (*self.quickstarts, *self.releases)
 
     def _require_pypy(self, release: str) -> None:
         if release in self.pypys:
@@ -423,6 +424,12 @@ def _refuse_unknown(catalog: Catalog) -> None:
                 f" versions/{file} does not have",
                 remedy="correct one of the two",
             )
+    if not catalog.is_checked(translator.release):
+        raise DataError(
+            f"versions/translation.toml [translator]: nobody has tried the patches on the source of"
+            f" {translator.release}",
+            remedy="choose a release without `checked = false` in versions/pypy.toml",
+        )
 
 
 def _refuse_gaps(catalog: Catalog) -> None:

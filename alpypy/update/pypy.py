@@ -263,14 +263,17 @@ def _patches(catalog: Catalog, release: str, path: Path) -> Iterator[str]:
         catalog, release, None, lambda files, folder: unpack_some(path, files, folder)
     )
     model = catalog.model(release)
-    names = ", ".join(patch.name for patch in fitted.applied)
+    names = ", ".join(patch.name for patch in fitted.applied if not patch.moved)
     yield (
         f"{release}: add it to the Releases of the patches for {model} that fit: {names or 'none'}"
     )
+    for patch in fitted.applied:
+        if patch.moved:
+            yield f"{release}: {patch.name} fits at other lines: write a variant"
     for misfit in fitted.misfits:
         yield f"{release}: {misfit}: write a variant, unless PyPy has mended the same"
-    for patch in fitted.left_out:
-        yield f"{release}: leave {patch.name} out: {patch.reason}"
+    for left in fitted.left_out:
+        yield f"{release}: leave {left.name} out: {left.reason}"
 
 
 def _oddities(pypys: Mapping[str, Source], lists: _PypyLists, pages: PypyPages) -> Iterator[str]:

@@ -6,7 +6,7 @@ import os
 import pty
 import sys
 
-from probing import Probe, equal, expect, shown_until
+from probing import Probe, equal, error_of, expect, shown_until
 
 probe = Probe("curses")
 
@@ -30,7 +30,15 @@ def draw():
     curses.panel.update_panels()
     screen.noutrefresh()
     curses.doupdate()
+    if resize_is_checked():
+        error_of(OverflowError, curses.resizeterm, 32768, 80)
+        screen.erase()
     curses.endwin()
+
+
+def resize_is_checked():
+    """ncurses crashes after a size that it cannot keep: see the patch curses-resize-size."""
+    return sys.version_info >= (3, 11) and getattr(sys, "pypy_version_info", (0,))[0] >= 8
 
 
 @probe.check

@@ -250,11 +250,9 @@ def c_method_is_a_descriptor():
 
 
 def cxx_is_linked():
-    expect(sysconfig.get_config_var("LDCXXSHARED"), "sysconfig has no LDCXXSHARED, to link C++ with")
+    expect(sysconfig.get_config_var("LDCXXSHARED"), "sysconfig has no LDCXXSHARED")
 
 
-if sys.version_info >= (3, 8):
-    probe.add("sysconfig-ldcxxshared", cxx_is_linked)
 if sys.version_info[0] > 2:
     probe.add("json-int-subclass", numbers_are_numbers)
     probe.add("coroutine-frame", coroutine_is_not_blamed)
@@ -262,6 +260,8 @@ if sys.version_info[0] > 2:
     probe.add("pickle-unpickler-find-class", unpickler_asks_its_subclass)
     probe.add("cpyext-bases", c_bases_go_together)
     probe.add("cpyext-methods", c_method_is_a_descriptor)
+if sys.version_info >= (3, 8):
+    probe.add("sysconfig-ldcxxshared", cxx_is_linked)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The standard library has the names that CPython has on musl, and they take the same arguments.
+"""The standard library has the names that CPython has, and they take the same arguments.
 
 names-LANGUAGE.jsonl has CPython's, as names.py writes them; a language without one is not compared.
 What is known to be absent is in versions/verify.toml.

@@ -57,7 +57,9 @@ class Parts:
 
 def opened(digest: str) -> OpenedSource:
     """A source that no test lays out."""
-    return OpenedSource(digest, Path, lambda work: work, Origin(digest, verified=True))
+    return OpenedSource(
+        digest, lambda: Path("unused"), lambda work: work, Origin(digest, verified=True)
+    )
 
 
 def make(parts: Parts) -> tuple[BuildStage, ...]:

@@ -279,6 +279,17 @@ class TestUncheckedReleases:
         (fault,) = build.recipe.patches
         assert b"@@ -3,1 +3,1 @@" in fault.body
 
+    def test_without_errata(self, root: Path) -> None:
+        asked = BuildRequest(
+            self.TARGET, sources=[self.source(root, "1\n")], direct=True, errata=False
+        )
+        recipe = resolve(project(root), asked).recipe
+        assert (recipe.patches, recipe.no_errata) == ((), ("fault",))
+
+    def test_another_source_is_refused_before_anything_is_fetched(self, root: Path) -> None:
+        with pytest.raises(SpecError, match=r"is PyPy 3\.6-99\.0\.0-alpha, but this build"):
+            build_of(root, self.TARGET, tree(root, "99, 0, 0"))
+
     def test_what_the_release_has_is_left_out(self, root: Path) -> None:
         recipe = build_of(root, self.TARGET, self.source(root, "2\n")).recipe
         assert (recipe.patches, [left.name for left in recipe.left_out]) == ((), ["fault"])

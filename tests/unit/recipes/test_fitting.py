@@ -97,8 +97,55 @@ def test_hunks_move_one_by_one_and_the_later_ones_count_what_was_added(tmp_path:
     patch(tmp_path, "topic", "3.11-8.0.0", first + second)
     content = OLD + "four\nfive\nsix\nmore\nseven\neight\n"
     (moved,) = fit(tmp_path, content).applied
+    assert moved.moved
     assert b"@@ -1,3 +1,4 @@" in moved.body
     assert b"@@ -8,2 +9,3 @@" in moved.body
+    assert names(fit(tmp_path, "seven\neight\n" + OLD)) == []
+
+
+def test_a_hunk_that_is_at_its_line_stays_there(tmp_path: Path) -> None:
+    second = "@@ -7,2 +7,3 @@\n seven\n+7.5\n eight\n"
+    patch(tmp_path, "topic", "3.11-8.0.0", DIFF + second)
+    (moved,) = fit(tmp_path, OLD + OLD + "more\nseven\neight\n").applied
+    assert b"@@ -1,3 +1,3 @@" in moved.body
+
+
+def test_the_end_of_a_file_is_no_line(tmp_path: Path) -> None:
+    patch(tmp_path, "topic", "3.11-8.0.0", DIFF.replace(" three\n", " \n"))
+    assert names(fit(tmp_path, "zero\none\ntwo\n")) == []
+    assert names(fit(tmp_path, "zero\none\ntwo\n\n")) == ["topic"]
+
+
+def test_a_patch_of_two_files_moves_in_both(tmp_path: Path) -> None:
+    other = "lib_pypy/_md5.py"
+    patch(tmp_path, "topic", "3.11-8.0.0", DIFF + DIFF.replace(FILE, other))
+    tree = write_tree(tmp_path / "two", {FILE: OLD, other: "zero\n" + OLD})
+    (moved,) = fitted_patches(
+        catalog(tmp_path), "3.11-8.0.0", "3.23", lambda files, to: copy_files(tree, files, to)
+    ).applied
+    apply([moved], tree, "3.11-8.0.0")
+    assert [(tree / file).read_text() for file in (FILE, other)] == [NEW, "zero\n" + NEW]
+
+
+def test_a_second_patch_of_the_file_moves_by_what_the_first_added(tmp_path: Path) -> None:
+    first = DIFF.replace("+1,3", "+1,4").replace("+2\n", "+2\n+2.5\n")
+    patch(tmp_path, "first", "3.11-8.0.0", first)
+    second = "@@ -6,2 +6,2 @@\n five\n-six\n+6\n"
+    patch(tmp_path, "second", "3.11-8.0.0", DIFF[: DIFF.index("@@")] + second)
+    fitted = fit(tmp_path, "zero\n" + OLD + "four\nfive\nsix\n")
+    assert b"@@ -7,2 +7,2 @@" in fitted.applied[1].body
+
+
+def test_a_symbolic_link_is_a_misfit(tmp_path: Path) -> None:
+    patch(tmp_path, "topic", "3.11-8.0.0")
+
+    def copy(files: Sequence[str], to: Path) -> None:
+        write_tree(to, {"real": "zero\n" + OLD})
+        (to / FILE).parent.mkdir(parents=True)
+        (to / FILE).symlink_to(to / "real")
+
+    (misfit,) = fitted_patches(catalog(tmp_path), "3.11-8.0.0", "3.23", copy).misfits
+    assert misfit == f"topic.patch does not fit 3.11-8.0.0 at {FILE}, which does not exist"
 
 
 @pytest.mark.parametrize("content", [f"zero\n{OLD}{OLD}", "zero\n", ""])

@@ -351,6 +351,16 @@ class TestReport:
             f"{'':17}crypt fits at other lines than it says",
         ]
 
+    def test_what_such_a_release_takes_and_no_header_lists(
+        self, catalog: Catalog, tmp_path: Path
+    ) -> None:
+        release = structs.replace(catalog.pypys["3.6-7.0.0"], checked=False)
+        catalog = replace(catalog, pypys={**catalog.pypys, "3.6-7.1.0": release})
+        archive = write_archive(tmp_path / "a.tar.gz", files_of("3.6-7.1.0"))
+        code, lines = self.said(catalog, archive)
+        assert code == 0
+        assert f"{'':17}crypt fits, and does not list 3.6-7.1.0" in lines
+
     def test_a_tree_that_is_no_release(self, catalog: Catalog, tmp_path: Path) -> None:
         files = files_of("3.6-7.1.1", crypt=GOOD.replace("two", "2"))
         code, lines = self.said(catalog, write_archive(tmp_path / "a.tar.gz", files))

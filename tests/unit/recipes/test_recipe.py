@@ -54,6 +54,13 @@ def line(root: Path, name: str, entry: str, key: str) -> str:
     return match[1]
 
 
+def test_the_translator_s_patches_are_known_to_fit(root: Path) -> None:
+    release = CATALOG.translator
+    edit(root, "pypy.toml", f'["{release}"]\n', f'["{release}"]\nchecked = false\n')
+    with pytest.raises(DataError, match=rf"tried the patches on the source of {release}"):
+        load_catalog(root)
+
+
 def test_every_alpine_since_3_9_is_there_with_a_root_file_system() -> None:
     assert list(CATALOG.alpines) == [f"3.{minor}" for minor in range(9, NEWEST_MINOR + 1)]
     for name, alpine in CATALOG.alpines.items():
