@@ -40,9 +40,15 @@ def in_user_folder():
     installed(sys.executable, os.path.join(home, "bin"), ["--user"])
 
 
-def in_environment():
+def new_environment():
+    """The folder of a new virtual environment."""
     folder = os.path.join(tempfile.mkdtemp(), "environment")
     output_of([sys.executable, "-m", "venv", folder])
+    return folder
+
+
+def in_environment():
+    folder = new_environment()
     scripts = os.path.join(folder, "bin")
     installed(os.path.join(scripts, "python"), scripts, [])
     code = "import sys; print(sys.prefix)"
@@ -52,9 +58,7 @@ def in_environment():
 
 def pip_check():
     """What PyPy brings itself, such as cffi and hpy, asks for nothing that is not there."""
-    folder = os.path.join(tempfile.mkdtemp(), "environment")
-    output_of([sys.executable, "-m", "venv", folder])
-    output_of([os.path.join(folder, "bin", "python"), "-m", "pip", "check"])
+    output_of([os.path.join(new_environment(), "bin", "python"), "-m", "pip", "check"])
 
 
 if sys.version_info[0] == 2:
