@@ -172,12 +172,8 @@ def _say_patches(build: ResolvedBuild) -> None:
     """Say what a tree is called, and which patches it takes at other lines or not at all."""
     if build.recipe.target.names_tree:
         say(f"your source is packaged as {build.recipe.target.folder}")
-    for applied in filter(lambda patch: patch.moved, build.recipe.patches):
-        say(f"{applied.name} is applied at other lines than it says")
-    for patch in build.recipe.left_out:
-        say(f"{patch.name} is left out: {patch.reason}")
-    for topic in build.recipe.no_errata:
-        say(f"{topic} is left out: --no-errata")
+    recipe = build.recipe
+    common.say_patches(recipe.patches, recipe.left_out, recipe.no_errata)
 
 
 def _carry_out(request: BuildRequest, mirrors: Sequence[str]) -> None:

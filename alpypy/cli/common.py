@@ -15,12 +15,26 @@ if TYPE_CHECKING:
     from alpypy.core.project import Project
     from alpypy.engine.workspace import Workspace
     from alpypy.recipes.choice import Wanted
+    from alpypy.recipes.manifest import LeftOutPatch
+    from alpypy.recipes.patches import Patch
     from alpypy.recipes.spec import Target
 
 
 def show(line: str) -> None:
     """Print one line of a command's result at once, also into a pipe."""
     print(line, flush=True)
+
+
+def say_patches(
+    applied: Sequence[Patch], left_out: Sequence[LeftOutPatch], no_errata: Sequence[str]
+) -> None:
+    """Say which patches a source takes at other lines or not at all."""
+    for patch in filter(lambda patch: patch.moved, applied):
+        say(f"{patch.name} fits at other lines than it says")
+    for left in left_out:
+        say(f"{left.name} is left out: {left.reason}")
+    for topic in no_errata:
+        say(f"{topic} is left out: --no-errata")
 
 
 def target(wanted: Wanted, sources: Sequence[Path] = ()) -> Target:

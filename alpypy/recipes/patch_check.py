@@ -64,14 +64,24 @@ def available_sources(
         SpecError: a path does not exist, or is not PyPy.
         ArchiveError: an archive is truncated or damaged.
     """
+    return (*cached_sources(catalog, cache), *named_sources(catalog, paths, cache))
+
+
+def cached_sources(catalog: Catalog, cache: Path) -> tuple[AvailableSource, ...]:
+    """The releases' archives in the cache folder."""
     fetcher = Fetcher(cache)
-    cached = [
+    return tuple(
         _at(release, path, "the cache")
         for release, source in catalog.sources.items()
         if (path := fetcher.cached(source))
-    ]
-    named = [source for path in paths for source in _named(catalog, path, cache)]
-    return (*cached, *named)
+    )
+
+
+def named_sources(
+    catalog: Catalog, paths: Iterable[Path], cache: Path
+) -> tuple[AvailableSource, ...]:
+    """The sources that the user names; arguments and errors are those of ``available_sources``."""
+    return tuple(source for path in paths for source in _named(catalog, path, cache))
 
 
 def check(catalog: Catalog, source: AvailableSource) -> CheckedSource:

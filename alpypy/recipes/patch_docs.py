@@ -18,6 +18,24 @@ _INTRODUCTION = (
     " patch is for which release, and checks the patches against the sources on your machine."
     " [Adding a release](adding-a-release.md#a-patch) says how to write a patch."
 )
+_SERIES = (
+    "If you package PyPy yourself, `invoke patches --series` writes the patches of a PyPy for you:"
+    " files for `git am`, in their order, and the file `series` for quilt. Each names its cause,"
+    " origin and reports, and applies without fuzz.",
+    "With `--source`, alpypy matches the patches with your source. It leaves out those that the"
+    " source has already, and writes a patch whose place has moved for its new lines."
+    " `--no-errata` leaves the errata out. The same patches give the same files, byte for byte."
+    " What your build needs besides the patches has its reasons in `versions/translation.toml`:"
+    " `PYPY_MULTIARCH=x86_64-linux-musl` in the environment, and `-DTHREAD_STACK_SIZE=0x100000` in"
+    " `CFLAGS`.",
+)
+_SERIES_COMMANDS = """\
+```sh
+invoke patches --series 3.11-7.3.23 --out musl            # musl/0001-....patch, musl/series
+invoke patches --series 3.12-8.0.0-alpha --source pypy.git@py3.12 --out musl
+git -C pypy am "$PWD"/musl/*.patch                        # in a repository that has the source
+QUILT_PATCHES="$PWD/musl" quilt push -a --fuzz=0          # in an unpacked source
+```"""
 _PARTS = (
     (
         "musl",
@@ -83,6 +101,8 @@ def _in_fives(letters: Sequence[str]) -> str:
 def page(patches: Sequence[Patch], known: Sequence[str]) -> str:
     """The text of docs/patches.md: a section for each topic, from the headers and the diffs."""
     lines = ["# Patches", "", *_wrapped(_INTRODUCTION, "")]
+    lines += ["", "## For your own package", "", *_wrapped(_SERIES[0], "")]
+    lines += ["", *_SERIES_COMMANDS.splitlines(), "", *_wrapped(_SERIES[1], "")]
     for kind, title, introduction in _PARTS:
         of_kind = topics([patch for patch in patches if patch.kind == kind], known)
         if of_kind:

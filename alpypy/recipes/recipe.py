@@ -151,7 +151,7 @@ class Catalog:
                 )
             return self._quickstart_recipe(target, alpine)
         if not target.names_tree:
-            self._require_pypy(target.release)
+            self.require_pypy(target.release)
         library = self._tls(self.model(target.release), alpine, self._require_tls(tls))
         options = self.translation.target
         target = self._named_by_tls(target, alpine, library)
@@ -192,12 +192,8 @@ class Catalog:
             )
         return self.alpines[version]
 
-    def is_checked(self, release: str) -> bool:
-        """Whether its patches are known to fit: someone has tried them on the release's source."""
-        pypy = self.pypys.get(release)
-        return pypy.checked if pypy else release in (*self.quickstarts, *self.releases)
-
-    def _require_pypy(self, release: str) -> None:
+    def require_pypy(self, release: str) -> None:
+        """Raise SpecError if versions/ does not list a release; the message names the nearest."""
         if release in self.pypys:
             return
         try:
@@ -207,6 +203,11 @@ class Catalog:
         raise SpecError(
             f"versions/ has no release {release!r}", remedy=f"choose one of the nearest: {near}"
         )
+
+    def is_checked(self, release: str) -> bool:
+        """Whether its patches are known to fit: someone has tried them on the release's source."""
+        pypy = self.pypys.get(release)
+        return pypy.checked if pypy else release in (*self.quickstarts, *self.releases)
 
     def _pypy_recipe(
         self,

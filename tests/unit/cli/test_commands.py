@@ -52,6 +52,12 @@ def refusal(capsys: pytest.CaptureFixture[str], *words: str, code: int = 2) -> s
     return capsys.readouterr().err
 
 
+def source(folder: Path) -> Path:
+    """A tree that states to be 3.6-7.0.0."""
+    stated = "CPYTHON_VERSION = (3, 6, 1)\nPYPY_VERSION = (7, 0, 0)\n"
+    return write_tree(folder, {"pypy/module/sys/version.py": stated, "rpython/__init__.py": ""})
+
+
 def test_source_and_mirror_are_repeatable() -> None:
     given = ["--source", "a", "--mirror", "b", "--source", "c"]
     values = parse("bootstrap", *BOTH, *given).as_kwargs
@@ -234,14 +240,64 @@ def test_what_a_tree_is_packaged_as_is_said_before_an_engine_is_looked_for(
 ) -> None:
     monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/none.sock")
     monkeypatch.setenv("ALPYPY_CACHE", str(tmp_path))
-    stated = "CPYTHON_VERSION = (3, 6, 1)\nPYPY_VERSION = (7, 0, 0)\n"
-    files = {"pypy/module/sys/version.py": stated, "rpython/__init__.py": ""}
-    path = write_tree(tmp_path / "pypy", files)
+    path = source(tmp_path / "pypy")
     version = identify(path, tmp_path).version
     words = ["--pypy", version, "--alpine", "3.9", "--direct"]
     said = refusal(capsys, "plan", *words, "--source", str(path), code=8)
     assert f"your source is packaged as pypy-{version}-alpine3.9\n" in said
     assert "builds it from its source alone" in refusal(capsys, "plan", *words)
+
+
+def test_a_series_is_written_and_its_files_are_named(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    restored: None,
+) -> None:
+    monkeypatch.setenv("ALPYPY_CACHE", str(tmp_path / "cache"))
+    words = ["patches", "--series", "3.11-8.0.0", "--no-errata", "--out", str(tmp_path / "out")]
+    PROGRAM.run(["alpypy", *words], exit=False)
+    said = capsys.readouterr()
+    names = (tmp_path / "out" / "series").read_text().split()
+    assert said.out.splitlines() == [str(tmp_path / "out" / name) for name in names]
+    assert "nobody has tried these patches on 3.11-8.0.0: --source matches" in said.err
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["--out", "a"], "--out and --no-errata are for --series"),
+        (["--no-errata"], "--out and --no-errata are for --series"),
+        (["--series", "3.11-7.3.99"], "no release '3.11-7.3.99'"),
+        (["--series", "3.11-7.3.23", "--source", "{}"], "--source is 3.6-7.0.0, not 3.11-7.3.23"),
+        (["--series", "3.11-7.3.23", "--out", "{}"], "is not a series of patches: it has pypy"),
+    ],
+)
+def test_a_wrong_series(
+    words: list[str],
+    says: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    restored: None,
+) -> None:
+    monkeypatch.setenv("ALPYPY_CACHE", str(tmp_path / "cache"))
+    tree = source(tmp_path / "tree")
+    assert says in refusal(capsys, "patches", *(word.format(tree) for word in words))
+
+
+def test_a_patch_that_does_not_fit_ends_a_series_with_7(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    restored: None,
+) -> None:
+    monkeypatch.setenv("ALPYPY_CACHE", str(tmp_path / "cache"))
+    tree = source(tmp_path / "tree")
+    words = ["--series", "3.6-7.0.0", "--source", str(tree), "--out", str(tmp_path / "out")]
+    said = refusal(capsys, "patches", *words, code=7)
+    assert f"patches do not fit {tree}:\n    clibffi-libc-name@2.7-7.0.0.patch does not" in said
+    assert not (tmp_path / "out").exists()
 
 
 def test_a_release_version_may_be_in_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
