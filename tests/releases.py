@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import shutil
 import zipfile
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from msgspec import structs
 
 from alpypy.core.files import file_digest
+from alpypy.publish import release
+from alpypy.publish.index import FILE_NAME, ReleaseIndex, parse
 from alpypy.recipes.manifest import Manifest, ProgramCheck
 from alpypy.recipes.spec import Target
 from alpypy.verify import receipt
@@ -25,21 +30,49 @@ def manifest_of(target: Target) -> Manifest:
     return structs.replace(MANIFEST, target=target)
 
 
-def tarball(folder: Path, manifest: Manifest = MANIFEST, content: str = "#!/bin/sh\n") -> Path:
-    """A tarball whose PyPy is a shell script, not verified."""
+def tarball(
+    folder: Path,
+    manifest: Manifest = MANIFEST,
+    content: str = "#!/bin/sh\n",
+    headers: Mapping[str, str] | None = None,
+) -> Path:
+    """A tarball whose PyPy is a shell script, not verified. Its Python ends in .9, if its
+    ``headers`` do not say another one."""
     tree = folder / ".trees" / manifest.target.folder
-    program = tree / manifest.executables[0]
-    program.parent.mkdir(parents=True, exist_ok=True)
-    program.write_text(content)
-    program.chmod(0o755)
+    shutil.rmtree(tree, ignore_errors=True)
+    language = manifest.target.release.partition("-")[0]
+    header = {f"include/pypy{language}/patchlevel.h": f'#define PY_VERSION\t\t"{language}.9"\n'}
+    files = {manifest.executables[0]: content, **(header if headers is None else headers)}
+    for name, text in files.items():
+        path = tree / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    (tree / manifest.executables[0]).chmod(0o755)
     return pack(manifest, folder, tree)
 
 
-def verified(folder: Path, manifest: Manifest = MANIFEST, content: str = "#!/bin/sh\n") -> Path:
+def verified(
+    folder: Path,
+    manifest: Manifest = MANIFEST,
+    content: str = "#!/bin/sh\n",
+    headers: Mapping[str, str] | None = None,
+) -> Path:
     """The same, with a verdict as verify leaves it."""
-    path = tarball(folder, manifest, content)
+    path = tarball(folder, manifest, content, headers)
     receipt.keep(path, Report(path.name, file_digest(path), (ACCEPTED,), 12, 3.5, DATE))
     return path
+
+
+def as_before(folder: Path) -> ReleaseIndex:
+    """Make a release what older versions of alpypy made: without .tar.gz, and the version of
+    Python nowhere."""
+    index = parse((folder / FILE_NAME).read_bytes(), "x")
+    for one in index.tarballs:
+        (folder / one.target.gzip_tarball).unlink()
+    less = [replace(one, python=None, gzip=None) for one in index.tarballs]
+    older = ReleaseIndex.of([*less, *index.wheels], index.url)
+    release.write_pages(older, folder)
+    return older
 
 
 def rpython(folder: Path) -> Path:

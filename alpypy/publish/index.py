@@ -16,7 +16,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from alpypy.core.errors import ArchiveError, DigestError, ReleaseError, SpecError
-from alpypy.core.fields import FirstSchema, Record, Text, text
+from alpypy.core.fields import FirstSchema, Record, Sha256, Text, text
 from alpypy.core.program import typed
 from alpypy.core.structs import convert, read_json, read_toml
 from alpypy.recipes.manifest import Manifest
@@ -35,6 +35,10 @@ _DIGITS = re.compile(r"(\d+)", re.ASCII)
 _Address = Annotated[str, text(_URL, "an http or https address, without user and query")]
 _FileName = Annotated[str, text(_FILE, "the name of a file, of letters, digits and . + _ -")]
 _Size = Annotated[int, Meta(ge=0, description="a number of bytes")]
+_Number = "(0|[1-9][0-9]{0,2})"
+_Python = Annotated[
+    str, text(rf"{_Number}\.{_Number}\.{_Number}", "a version of Python such as 3.11.15")
+]
 
 
 class ReleaseSettings(Record, frozen=True):
@@ -45,12 +49,27 @@ class ReleaseSettings(Record, frozen=True):
 
 
 @dataclass(frozen=True)
+class ReleasedFile:
+    """A file of a release. ``size`` is in bytes."""
+
+    file: str
+    size: int
+    sha256: str
+
+
+@dataclass(frozen=True)
 class ReleasedTarball:
-    """A PyPy: verify's report and its build record. ``size`` is in bytes."""
+    """A PyPy: verify's report and its build record. ``size`` is in bytes.
+
+    ``python`` is its version of Python in full; ``gzip`` is the same tar as ``.tar.gz``. Releases
+    of older versions of alpypy have neither.
+    """
 
     size: int
     verify: Report
     build: Manifest
+    python: str | None = None
+    gzip: ReleasedFile | None = None
 
     @property
     def file(self) -> str:
@@ -63,9 +82,20 @@ class ReleasedTarball:
         return self.verify.sha256
 
     @property
+    def files(self) -> tuple[ReleasedFile, ...]:
+        """All its files."""
+        own = ReleasedFile(self.file, self.size, self.sha256)
+        return (own, self.gzip) if self.gzip else (own,)
+
+    @property
     def target(self) -> Target:
         """Its release, Alpine and architecture."""
         return self.build.target
+
+    @property
+    def language(self) -> str:
+        """Its Python without the last number: ``3.11``."""
+        return PypyVersion.parse(self.target.release).language
 
     @property
     def packages(self) -> tuple[str, ...]:
@@ -96,6 +126,11 @@ class ReleasedWheel:
     def sha256(self) -> str:
         """Its digest."""
         return self.record.sha256
+
+    @property
+    def files(self) -> tuple[ReleasedFile, ...]:
+        """Its one file."""
+        return (ReleasedFile(self.file, self.size, self.sha256),)
 
     @property
     def name(self) -> WheelName:
@@ -149,6 +184,11 @@ class ReleaseIndex:
         """The wheels."""
         return tuple(artifact for artifact in self.artifacts if isinstance(artifact, ReleasedWheel))
 
+    @property
+    def files(self) -> tuple[ReleasedFile, ...]:
+        """The files of all artifacts."""
+        return tuple(file for artifact in self.artifacts for file in artifact.files)
+
     def at(self, url: str) -> ReleaseIndex:
         """The same release at another address."""
         return replace(self, url=url)
@@ -161,7 +201,7 @@ class ReleaseIndex:
 
     def sums(self) -> str:
         """SHA256SUMS, as ``sha256sum -c`` reads it."""
-        lines = sorted((artifact.file, artifact.sha256) for artifact in self.artifacts)
+        lines = sorted((one.file, one.sha256) for one in self.files)
         return "".join(f"{sha256}  {file}\n" for file, sha256 in lines)
 
 
@@ -224,12 +264,27 @@ class _Kind(Struct, frozen=True):
     kind: Literal["tarball", "wheel"]
 
 
+class _Digests(Struct, frozen=True):
+    """The digests of a file."""
+
+    sha256: Sha256
+
+
+class _GzipEntry(Struct, frozen=True):
+    """The fields of a .tar.gz that are read; its name must follow from the tarball's."""
+
+    size: _Size
+    digests: _Digests
+
+
 class _TarballEntry(Struct, frozen=True):
     """The fields of a tarball that are read; all others must follow from them."""
 
     size: _Size
     verify: dict[str, Any]
     build: dict[str, Any]
+    python: _Python | None = None
+    gzip: _GzipEntry | None = None
 
 
 class _WheelEntry(Struct, frozen=True):
@@ -250,8 +305,9 @@ def parse(content: str | bytes, where: str) -> ReleaseIndex:
     try:
         document = convert(read_json(content), _Document)
         artifacts = [_artifact(entry, n) for n, entry in enumerate(document.artifacts)]
-        if len({artifact.file for artifact in artifacts}) < len(artifacts):
-            raise ValueError("two artifacts have the same name")
+        names = [one.file for artifact in artifacts for one in artifact.files]
+        if len(set(names)) < len(names):
+            raise ValueError("two files have the same name")
     except ValueError as error:
         raise ReleaseError(
             f"{where} is not the index of a release: {str(error)[:_LONGEST]}",
@@ -278,9 +334,14 @@ def _tarball(entry: Mapping[str, Any], number: int) -> ReleasedTarball:
     said = {name: value for name, value in read.verify.items() if name != "passed"}
     report = convert(said, Report, "artifacts", number, "verify")
     try:
-        return ReleasedTarball(read.size, report, Manifest.from_values(read.build))
+        build = Manifest.from_values(read.build)
     except ValueError as error:
         raise ValueError(f"artifacts[{number}].build: {error}") from error
+    tarball = ReleasedTarball(read.size, report, build, read.python)
+    if read.gzip is None:
+        return tarball
+    name, sha256 = build.target.gzip_tarball, read.gzip.digests.sha256
+    return replace(tarball, gzip=ReleasedFile(name, read.gzip.size, sha256))
 
 
 def _wheel(entry: Mapping[str, Any], number: int) -> ReleasedWheel:
@@ -304,6 +365,8 @@ def _contradiction(artifact: Artifact) -> str | None:
         return f"a tarball of {artifact.target.folder} is not called {artifact.file}"
     if artifact.verify.failures:
         return f"{artifact.file} did not pass verify"
+    if artifact.python and not artifact.python.startswith(f"{artifact.language}."):
+        return f"{artifact.file} has no Python {artifact.python}"
     for name in artifact.build.executables:
         if not _PROGRAM.fullmatch(name):
             return f"a program cannot have the path {name!r}"
@@ -314,9 +377,7 @@ def _record(artifact: Artifact) -> dict[str, Any]:
     """An artifact's entry in the document."""
     record = {
         "kind": "tarball" if isinstance(artifact, ReleasedTarball) else "wheel",
-        "file": artifact.file,
-        "size": artifact.size,
-        "digests": {"sha256": artifact.sha256},
+        **_file(artifact.files[0]),
         "date": artifact.date,
         "target": _target(artifact),
         "packages": list(artifact.packages),
@@ -324,7 +385,11 @@ def _record(artifact: Artifact) -> dict[str, Any]:
     if isinstance(artifact, ReleasedTarball):
         passed = {"passed": not artifact.verify.failures}
         build = json.loads(artifact.build.to_json())
-        return {**record, "verify": passed | _values(artifact.verify), "build": build}
+        added = {
+            **({"python": artifact.python} if artifact.python else {}),
+            **({"gzip": _file(artifact.gzip)} if artifact.gzip else {}),
+        }
+        return {**record, **added, "verify": passed | _values(artifact.verify), "build": build}
     name = artifact.name
     return {
         **record,
@@ -334,6 +399,10 @@ def _record(artifact: Artifact) -> dict[str, Any]:
         "verify": {"passed": True, "date": artifact.date},
         "build": _values(artifact.record),
     }
+
+
+def _file(file: ReleasedFile) -> dict[str, Any]:
+    return {"file": file.file, "size": file.size, "digests": {"sha256": file.sha256}}
 
 
 def _values(record: Record) -> dict[str, Any]:

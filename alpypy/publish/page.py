@@ -11,17 +11,18 @@ from itertools import accumulate
 from urllib.parse import quote
 
 from alpypy.core.pages import render
+from alpypy.publish import pyenv, uv
 from alpypy.publish.index import (
     FILE_NAME,
     SUMS,
     Artifact,
+    ReleasedFile,
     ReleasedTarball,
     ReleasedWheel,
     ReleaseIndex,
 )
 from alpypy.publish.simple import FOLDER
 from alpypy.recipes.manifest import Origin
-from alpypy.recipes.spec import PypyVersion
 
 TITLE = "PyPy for Alpine Linux"
 PAGE = "index.html"
@@ -42,7 +43,7 @@ def release_page(index: ReleaseIndex, *, flat: bool) -> str:
 
     Args:
         flat: the files are on a server without folders, and the page may be read elsewhere: it
-            links to whole addresses, and to no simple index.
+            links to whole addresses, and to nothing that is in a folder.
     """
     return render(
         "release.html",
@@ -50,11 +51,11 @@ def release_page(index: ReleaseIndex, *, flat: bool) -> str:
         lead=_LEAD,
         index=index,
         base=_base(index) if flat else "",
-        files=(FILE_NAME, SUMS),
+        files=(FILE_NAME, SUMS, *uv.pages(index)),
         simple=None if flat else FOLDER,
         kit_note=_KIT,
         size=_size,
-        language=_language,
+        definition=pyenv.page_of if index.url and not flat else None,
         packages=_packages,
         platforms=_platforms,
         facts=_facts,
@@ -67,7 +68,7 @@ def notes(index: ReleaseIndex) -> str:
     """The release as Markdown for GitHub's page, with as many lines as GitHub accepts."""
     base = _base(index)
     head = [_LEAD, "", "| file | size | SHA-256 | verified |", "|---|---|---|---|"]
-    rows = [_row(artifact, base) for artifact in index.artifacts]
+    rows = [_row(one, artifact, base) for artifact in index.artifacts for one in artifact.files]
     ends = accumulate(len(row) + 1 for row in rows)
     shown = sum(end <= _ROWS for end in ends)
     rest = f"{len(rows) - shown} more are in [{FILE_NAME}]({base}{FILE_NAME}) and in the page"
@@ -75,19 +76,15 @@ def notes(index: ReleaseIndex) -> str:
     return "\n".join([*head, *rows[:shown], *more]) + "\n"
 
 
-def _row(artifact: Artifact, base: str) -> str:
-    link, kit = f"[{artifact.file}]({base}{quote(artifact.file)})", f"; {_KIT}"
+def _row(file: ReleasedFile, artifact: Artifact, base: str) -> str:
+    link, kit = f"[{file.file}]({base}{quote(file.file)})", f"; {_KIT}"
     date = f"{artifact.date[:10]}{kit if artifact.kit else ''}"
-    return f"| {link} | {_size(artifact.size)} | `{artifact.sha256}` | {date} |"
+    return f"| {link} | {_size(file.size)} | `{file.sha256}` | {date} |"
 
 
 def _base(index: ReleaseIndex) -> str:
     """The part before the file name in a link to its whole address."""
     return f"{index.url}/" if index.url else ""
-
-
-def _language(tarball: ReleasedTarball) -> str:
-    return PypyVersion.parse(tarball.target.release).language
 
 
 def _facts(tarball: ReleasedTarball) -> dict[str, str]:

@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from alpypy.core.errors import SpecError
 from alpypy.publish import release
 from alpypy.publish.destination import Destination
-from alpypy.publish.index import FILE_NAME, Artifact, ReleaseIndex, never_replaced, parse
+from alpypy.publish.index import (
+    FILE_NAME,
+    Artifact,
+    ReleasedFile,
+    ReleasedTarball,
+    ReleaseIndex,
+    never_replaced,
+    parse,
+)
 
 
 def publish(folder: Path, destination: Destination, say: Callable[[str], None]) -> ReleaseIndex:
@@ -23,54 +32,81 @@ def publish(folder: Path, destination: Destination, say: Callable[[str], None]) 
             other bytes. alpypy then sends nothing.
         ReleaseError: the published index is not usable, or the destination refuses.
     """
-    local = release.read(folder)
+    made = release.read(folder)
+    text = destination.index()
+    earlier = ReleaseIndex() if text is None else parse(text, f"the published {FILE_NAME}")
+    local = _with_published_gzip(made, earlier, destination)
     missing = _missing(local, destination)
-    earlier = _published(destination)
+    if text is None:
+        _begin(destination)
     kept = list(_kept(local, earlier, destination, say))
-    for artifact in missing:
-        say(f"publishing {artifact.file} ({artifact.size / 1e6:.1f} MB)")
-        destination.add(folder / artifact.file, artifact.sha256)
+    for one in missing:
+        say(f"publishing {one.file} ({one.size / 1e6:.1f} MB)")
+        destination.add(folder / one.file, one.sha256)
     index = destination.finish(ReleaseIndex.of([*local.artifacts, *kept], local.url or earlier.url))
-    say(f"{len(missing)} new, {len(index.artifacts) - len(missing)} were there already")
+    say(f"{len(missing)} new, {len(index.files) - len(missing)} were there already")
     return index
 
 
-def _missing(local: ReleaseIndex, destination: Destination) -> list[Artifact]:
-    missing, taken = list[Artifact](), list[tuple[str, str, str]]()
-    for artifact in local.artifacts:
-        digest = destination.digest(artifact.file)
+def _with_published_gzip(
+    local: ReleaseIndex, earlier: ReleaseIndex, destination: Destination
+) -> ReleaseIndex:
+    """The release with the ``.tar.gz`` that is published already, where there is one: another zlib
+    may have made other bytes of the same tar here."""
+    published = {
+        one.sha256: one for one in earlier.tarballs if one.gzip and _is_there(one.gzip, destination)
+    }
+
+    def settled(artifact: Artifact) -> Artifact:
+        there = published.get(artifact.sha256)
+        if there and isinstance(artifact, ReleasedTarball):
+            return replace(artifact, gzip=there.gzip, python=there.python)
+        return artifact
+
+    return replace(local, artifacts=tuple(map(settled, local.artifacts)))
+
+
+def _is_there(file: ReleasedFile, destination: Destination) -> bool:
+    return destination.digest(file.file) == file.sha256
+
+
+def _missing(local: ReleaseIndex, destination: Destination) -> list[ReleasedFile]:
+    missing, taken = list[ReleasedFile](), list[tuple[str, str, str]]()
+    for one in local.files:
+        digest = destination.digest(one.file)
         if digest is None:
-            missing.append(artifact)
-        elif digest != artifact.sha256:
-            taken.append((artifact.file, digest, artifact.sha256))
+            missing.append(one)
+        elif digest != one.sha256:
+            taken.append((one.file, digest, one.sha256))
     if taken:
         raise never_replaced(*taken)
     return missing
 
 
-def _published(destination: Destination) -> ReleaseIndex:
-    """The published release; an empty place gets an empty release."""
-    text = destination.index()
-    if text is not None:
-        return parse(text, f"the published {FILE_NAME}")
+def _begin(destination: Destination) -> None:
+    """Give an empty place an empty release."""
     if pages := destination.pages():
         raise SpecError(
             f"there is no {FILE_NAME} in that place, but there are other files: {', '.join(pages)}",
             remedy="give --to another place, such as a new folder in it, or move these away",
         )
     destination.begin()
-    return ReleaseIndex()
 
 
 def _kept(
     local: ReleaseIndex, earlier: ReleaseIndex, destination: Destination, say: Callable[[str], None]
 ) -> Iterator[Artifact]:
-    """The published artifacts that are not in this release."""
+    """The published artifacts that are not in this release, with the files that are still there."""
     own = {artifact.file for artifact in local.artifacts}
     for artifact in earlier.artifacts:
         if artifact.file in own:
             continue
-        if destination.digest(artifact.file) == artifact.sha256:
-            yield artifact
+        lost = [one.file for one in artifact.files if not _is_there(one, destination)]
+        for name in lost:
+            say(f"no longer in the index: {name}, which was removed there or changed")
+        if artifact.file in lost:
+            continue
+        if lost and isinstance(artifact, ReleasedTarball):
+            yield replace(artifact, gzip=None)
         else:
-            say(f"no longer in the index: {artifact.file}, which was removed there or changed")
+            yield artifact

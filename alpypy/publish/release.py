@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from alpypy.core.archive import copy_verified
 from alpypy.core.errors import AlpypyError, DigestError, ReleaseError, SpecError, UnverifiedError
 from alpypy.core.files import file_digest, new_file, whole_file
 from alpypy.core.program import typed
-from alpypy.publish import simple
+from alpypy.core.progress import Progress
+from alpypy.publish import pyenv, simple, uv
+from alpypy.publish.gzipped import with_gzip
 from alpypy.publish.index import (
     FILE_NAME,
     SUMS,
     Artifact,
+    ReleasedFile,
     ReleasedTarball,
     ReleasedWheel,
     ReleaseIndex,
@@ -29,7 +33,8 @@ from alpypy.wheels import record as wheel_record
 from alpypy.wheels.record import requires_python, wheel_name
 
 WHEELS = "wheels"
-PAGES = (PAGE, SUMS, simple.FOLDER)  # beside the index
+_BYTES_A_SECOND = 2_000_000  # of a .tar.bz2, compressed again on one processor
+PAGES = (PAGE, SUMS, simple.FOLDER, uv.FILE_NAME, pyenv.FOLDER)  # beside the index
 
 
 def gather(artifacts: Path, out: Path, url: str | None, say: Callable[[str], None]) -> ReleaseIndex:
@@ -39,7 +44,8 @@ def gather(artifacts: Path, out: Path, url: str | None, say: Callable[[str], Non
         artifacts: has verified tarballs of PyPy, and tested wheels in ``wheels``.
         out: an empty or missing folder, or an earlier release, which alpypy replaces, even if an
             interrupted run left it incomplete.
-        url: the address below which it will be served, for the commands in its page.
+        url: the address below which it will be served, for the commands in its page, for uv and
+            for pyenv.
 
     Raises:
         UnverifiedError: a tarball has not passed verify, or a wheel its test, or it was changed
@@ -54,16 +60,36 @@ def gather(artifacts: Path, out: Path, url: str | None, say: Callable[[str], Non
             f"there is nothing to release in {artifacts}",
             remedy=f"build a PyPy with `{typed('bootstrap')}`, or a wheel with `{typed('wheels')}`",
         )
-    index = ReleaseIndex.of(list(gathered.values()), url)
     begin(out)
+    before = {one.sha256: one for one in earlier.tarballs}
+    placed = []
     for path, artifact in gathered.items():
         if not _is(out / artifact.file, artifact.sha256):
             with whole_file(out / artifact.file) as temporary:
                 copy_verified(path, temporary, artifact.sha256)
+        placed.append(_completed(artifact, out, before.get(artifact.sha256), say))
+    index = ReleaseIndex.of(placed, url)
     for name in _names(earlier) - _names(index):
         (out / name).unlink(missing_ok=True)
     write_pages(index, out)
+    if url is None:
+        say(f"without --url there is no {uv.FILE_NAME}, and nothing for {pyenv.FOLDER}")
     return index
+
+
+def _completed(
+    artifact: Artifact, out: Path, before: ReleasedTarball | None, say: Callable[[str], None]
+) -> Artifact:
+    """A wheel as it is; a tarball with its ``.tar.gz``, which is made unless it is in the folder
+    and in its index."""
+    if not isinstance(artifact, ReleasedTarball):
+        return artifact
+    if before and before.gzip and _is(out / before.gzip.file, before.gzip.sha256):
+        return replace(artifact, python=before.python, gzip=before.gzip)
+    say(f"making {artifact.target.gzip_tarball}")
+    expected = artifact.size / _BYTES_A_SECOND
+    with Progress(artifact.target.gzip_tarball, expected=expected, say=say):
+        return with_gzip(artifact, out)
 
 
 def read(folder: Path) -> ReleaseIndex:
@@ -78,27 +104,32 @@ def read(folder: Path) -> ReleaseIndex:
     index = parse(path.read_bytes(), str(path)) if path.is_file() else ReleaseIndex()
     if not index.artifacts:
         raise SpecError(f"there is no release in {folder}", remedy=f"run `{typed('release')}`")
-    for artifact in index.artifacts:
-        file = folder / artifact.file
-        digest = file_digest(file) if file.is_file() else None
-        if digest != artifact.sha256:
-            what = f"has SHA-256 {digest}" if digest else "is missing"
-            raise DigestError(
-                f"{file} {what}, but {path} names SHA-256 {artifact.sha256}",
-                remedy=f"run `{typed('release')}` again",
-            )
+    for one in index.files:
+        _check(folder, one)
     return index
+
+
+def _check(folder: Path, one: ReleasedFile) -> None:
+    path = folder / one.file
+    digest = file_digest(path) if path.is_file() else None
+    if digest != one.sha256:
+        what = f"has SHA-256 {digest}" if digest else "is missing"
+        raise DigestError(
+            f"{path} {what}, but {folder / FILE_NAME} names SHA-256 {one.sha256}",
+            remedy=f"run `{typed('release')}` again",
+        )
 
 
 def pages(index: ReleaseIndex, *, flat: bool) -> dict[str, str]:
     """The files that an index gives, by path in the release's folder; index.json comes last.
 
     Args:
-        flat: for a server without folders, which gives no index to pip.
+        flat: for a server without folders, which gives no index to pip and nothing to pyenv.
     """
-    for_pip = {} if flat else simple.pages(index)
+    folders = {} if flat else simple.pages(index) | pyenv.pages(index)
     page = release_page(index, flat=flat)
-    return {SUMS: index.sums(), **for_pip, PAGE: page, FILE_NAME: index.to_json()}
+    lists = {SUMS: index.sums(), **folders, **uv.pages(index)}
+    return {**lists, PAGE: page, FILE_NAME: index.to_json()}
 
 
 def begin(folder: Path) -> None:
@@ -138,7 +169,7 @@ def place(source: Path, target: Path, sha256: str) -> None:
 
 
 def _names(index: ReleaseIndex) -> set[str]:
-    return {artifact.file for artifact in index.artifacts}
+    return {one.file for one in index.files}
 
 
 def _is(path: Path, sha256: str) -> bool:

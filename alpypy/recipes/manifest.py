@@ -202,17 +202,7 @@ class Manifest(Record, frozen=True, tag_field="schema", tag=1):
         Raises:
             ArchiveError: the tarball is damaged, or its document is missing or not usable.
         """
-        try:
-            document = _document(tarball)
-        except BROKEN as error:
-            raise ArchiveError(
-                f"{tarball} is truncated or damaged: {error}", remedy="build or fetch it again"
-            ) from error
-        if document is not None:
-            return cls.from_json(document)
-        raise ArchiveError(
-            f"{tarball} has no {FILE_NAME}", remedy="give a tarball that alpypy made"
-        )
+        return cls.from_json(read_member(tarball, FILE_NAME))
 
     def to_json(self) -> str:
         """The document as text; equal values give equal text."""
@@ -246,15 +236,34 @@ class _ManifestHead(Struct, frozen=True):
     target: _Names
 
 
-def _document(tarball: Path) -> bytes | None:
-    """ALPYPY.json below the top folder; it is near the beginning."""
+def read_member(tarball: Path, *paths: str) -> bytes:
+    """The first file of a tarball that has one of these paths below the top folder.
+
+    Raises:
+        ArchiveError: the tarball is damaged, or has none of them.
+    """
+    try:
+        content = _member(tarball, {PurePosixPath(path).parts for path in paths})
+    except BROKEN as error:
+        raise ArchiveError(
+            f"{tarball} is truncated or damaged: {error}", remedy="build or fetch it again"
+        ) from error
+    if content is None:
+        raise ArchiveError(
+            f"{tarball} has no {' and no '.join(paths)}", remedy="give a tarball that alpypy made"
+        )
+    return content
+
+
+def _member(tarball: Path, paths: set[tuple[str, ...]]) -> bytes | None:
+    """The first one; ALPYPY.json is near the beginning."""
     end = 0
     with tarfile.open(tarball) as archive:
         for member in archive:
             if member.offset < end:  # a negative size, with which tarfile would loop forever
                 return None
             end = member.offset_data
-            if member.isreg() and PurePosixPath(member.name).parts[1:] == (FILE_NAME,):
+            if member.isreg() and PurePosixPath(member.name).parts[1:] in paths:
                 content = archive.extractfile(member)
                 return content.read() if content else None
     return None

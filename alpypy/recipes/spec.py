@@ -187,6 +187,16 @@ class Target:
         """File name of the tarball."""
         return f"{self.folder}.tar.bz2"
 
+    @property
+    def gzip_tarball(self) -> str:
+        """File name of the same tar, compressed with gzip."""
+        return f"{self.folder}.tar.gz"
+
+    @property
+    def definition(self) -> str:
+        """Name of its definition for pyenv: ``pypy3.6-7.0.0-alpine3.9``."""
+        return f"pypy{self.folder.removeprefix('pypy-')}"
+
     def bootstrap_tag(self, repository: str = "alpine-pypy-build") -> str:
         """Tag of the image that holds CPython 2.7."""
         return f"{repository}:{self.release}-bootstrap-alpine{self.alpine}"

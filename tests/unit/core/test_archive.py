@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import bz2
+import gzip
 import hashlib
 import os
 import random
@@ -11,13 +13,15 @@ import subprocess
 import sys
 import tarfile
 import tempfile
+import tracemalloc
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from alpypy.core.archive import publish, published, write_tarball
+from alpypy.core import archive
+from alpypy.core.archive import compress_again, publish, published, write_tarball
 from alpypy.core.errors import DigestError
 
 FILES = {
@@ -143,3 +147,34 @@ def test_two_runs_publish_one_tarball(tmp_path: Path) -> None:
     assert [run.wait(timeout=120) for run in runs] == [0, 0]
     assert published(tmp_path / "artifacts" / source.name, digest)
     assert len(list((tmp_path / "artifacts").iterdir())) == 2
+
+
+def test_the_same_tar_compressed_again_is_the_same_bytes(tmp_path: Path) -> None:
+    write_tarball(make(tmp_path / "pypy", 1), tmp_path / "t.tar.bz2")
+    for name in ("t.tar.gz", "another name.tar.gz"):
+        compress_again(tmp_path / "t.tar.bz2", tmp_path / name)
+    made = (tmp_path / "t.tar.gz").read_bytes()
+    assert gzip.decompress(made) == bz2.decompress((tmp_path / "t.tar.bz2").read_bytes())
+    assert (tmp_path / "another name.tar.gz").read_bytes() == made
+    flags, time = made[3], made[4:8]
+    assert (flags, time) == (0, bytes(4))  # neither a name nor a time: RFC 1952
+    subprocess.run(["tar", "-xzf", "t.tar.gz"], cwd=tmp_path, check=True)
+
+
+def test_compressing_again_holds_pieces_in_memory(tmp_path: Path) -> None:
+    (tmp_path / "t.tar.bz2").write_bytes(bz2.compress(bytes(40_000_000)))
+    tracemalloc.start()
+    compress_again(tmp_path / "t.tar.bz2", tmp_path / "t.tar.gz")
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 8_000_000
+
+
+def test_what_compresses_wrongly_leaves_no_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_tarball(make(tmp_path / "pypy", 1), tmp_path / "t.tar.bz2")
+    monkeypatch.setattr(archive, "_copied", lambda tar, packed: packed.write(b"x") and "0" * 64)
+    with pytest.raises(DigestError, match=r"t\.tar\.gz does not unpack to the tar in .*\.bz2"):
+        compress_again(tmp_path / "t.tar.bz2", tmp_path / "t.tar.gz")
+    assert {path.name for path in tmp_path.iterdir()} == {"pypy", "t.tar.bz2"}

@@ -29,7 +29,7 @@ from alpypy.publish.release import gather
 from alpypy.recipes.spec import Target
 from tests.loopback import Handler, Site, serve
 from tests.manifests import MANIFEST, TARGET
-from tests.releases import manifest_of, verified
+from tests.releases import as_before, manifest_of, verified
 
 NAME = TARGET.tarball
 # Larger than a piece of a download, and not made smaller by bzip2.
@@ -67,6 +67,16 @@ def site(made: Path) -> Iterator[Site]:
 @pytest.fixture
 def place(site: Site, tmp_path: Path) -> DownloadSettings:
     return DownloadSettings(f"{site.address}/pypy", tmp_path / "cache", tmp_path / "artifacts")
+
+
+def test_a_release_of_an_older_alpypy_is_read(made: Path, site: Site, tmp_path: Path) -> None:
+    shutil.copytree(made, tmp_path / "older")
+    index = as_before(tmp_path / "older")
+    site.files["/pypy/index.json"] = (tmp_path / "older/index.json").read_bytes()
+    place = DownloadSettings(f"{site.address}/pypy", tmp_path / "cache", tmp_path / "artifacts")
+    path, tarball = download(place, TARGET)
+    assert path.is_file()
+    assert tarball in index.tarballs
 
 
 def digest(content: bytes) -> str:

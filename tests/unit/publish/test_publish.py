@@ -2,31 +2,35 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import json
 import os
 import re
+import shutil
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from alpypy.core import fetch
 from alpypy.core.errors import DigestError, ReleaseError, SpecError
+from alpypy.core.files import file_digest
 from alpypy.publish import github, release
 from alpypy.publish.destination import Destination, destination
 from alpypy.publish.download import DownloadSettings, download
 from alpypy.publish.github import GithubRepository
-from alpypy.publish.index import ReleasedWheel, ReleaseIndex, parse
+from alpypy.publish.index import ReleasedFile, ReleasedWheel, ReleaseIndex, parse
 from alpypy.publish.page import notes
 from alpypy.publish.publish import publish
 from alpypy.publish.release import gather
 from alpypy.recipes.spec import Target
 from tests.loopback_github import AUTHORITY, REPOSITORY, TOKEN, Hub, loopback_github
 from tests.manifests import TARGET
-from tests.releases import manifest_of, verified, wheel, wheel_record_of, with_record
+from tests.releases import as_before, manifest_of, verified, wheel, wheel_record_of, with_record
 
 OLD = Target("3.6-7.0.0", "3.9")
 WHEEL = "alpypy_tiny-1.0+musl.1-py3-none-any.whl"
@@ -102,8 +106,8 @@ def already(hub: Hub, folder: Path) -> ReleaseIndex:
     url = f"https://github.com/{REPOSITORY}/releases/download/pypy"
     index = folder_index(folder).at(url)
     hub.add_release(body=notes(index))
-    for artifact in index.artifacts:
-        hub.add(artifact.file, (folder / artifact.file).read_bytes())
+    for one in index.files:
+        hub.add(one.file, (folder / one.file).read_bytes())
     for name, text in release.pages(index, flat=True).items():
         hub.add(name, text.encode())
     return index
@@ -154,7 +158,7 @@ def test_publishing_to_a_folder_again_changes_nothing(
     inodes = {path: path.stat().st_ino for path in (tmp_path / "site").rglob("*")}
     capsys.readouterr()
     run(folder, there)
-    assert capsys.readouterr().out == "0 new, 3 were there already\n"
+    assert capsys.readouterr().out == "0 new, 5 were there already\n"
     assert {path: path.stat().st_ino for path in (tmp_path / "site").rglob("*")} == inodes
 
 
@@ -165,7 +169,7 @@ def test_what_others_published_stays(folder: Path, other: Path, tmp_path: Path) 
     assert len(index.artifacts) == 4
     assert parse((tmp_path / "site/index.json").read_bytes(), "x") == index
     assert "aarch64" in (tmp_path / "site/index.html").read_text()
-    assert (tmp_path / "site/SHA256SUMS").read_text().count("\n") == 4
+    assert (tmp_path / "site/SHA256SUMS").read_text().count("\n") == 7
 
 
 def test_what_was_removed_by_hand_leaves_the_index(
@@ -209,6 +213,71 @@ def test_the_wheel_that_is_published_stays_when_another_was_built(
     other.unlink()  # as the remedy says
     gather(artifacts, folder, None, print)
     assert run(folder, there) == before
+
+
+def with_another_zlib(folder: Path, site: Path) -> ReleaseIndex:
+    """Replace a .tar.gz of the release, and of its index, by other bytes of the same tar."""
+    path = folder / TARGET.gzip_tarball
+    path.write_bytes(gzip.compress(gzip.decompress(path.read_bytes()), 1, mtime=1))
+    index = folder_index(folder)
+    file = ReleasedFile(path.name, path.stat().st_size, file_digest(path))
+    of_that = [replace(one, gzip=file) if one.target == TARGET else one for one in index.tarballs]
+    changed = ReleaseIndex.of([*of_that, *index.wheels], index.url)
+    release.write_pages(changed, folder)
+    assert file_digest(site / path.name) != file.sha256
+    return changed
+
+
+def test_the_tar_gz_that_is_published_stays_when_another_zlib_made_one(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    there = destination(str(tmp_path / "site"), "pypy")
+    before = run(folder, there)
+    with_another_zlib(folder, tmp_path / "site")
+    capsys.readouterr()
+    assert run(folder, there) == before
+    assert capsys.readouterr().out == "0 new, 5 were there already\n"
+
+
+def test_a_tar_gz_that_was_removed_by_hand_is_published_again(folder: Path, tmp_path: Path) -> None:
+    there = destination(str(tmp_path / "site"), "pypy")
+    run(folder, there)
+    here = with_another_zlib(folder, tmp_path / "site")
+    (tmp_path / "site" / TARGET.gzip_tarball).unlink()
+    assert run(folder, there) == here
+
+
+def test_what_was_published_before_there_was_a_tar_gz_stays(
+    folder: Path, other: Path, tmp_path: Path
+) -> None:
+    there = destination(str(tmp_path / "site"), "pypy")
+    as_before(other)
+    assert len(run(other, there).files) == 1
+    index = run(folder, there)
+    assert [len(one.files) for one in index.tarballs] == [2, 1, 2]
+    assert folder_index(tmp_path / "site") == index
+
+
+def test_a_release_that_is_published_gets_its_tar_gz_later(folder: Path, tmp_path: Path) -> None:
+    whole = folder_index(folder)
+    shutil.copytree(folder, tmp_path / "older")
+    as_before(tmp_path / "older")
+    there = destination(str(tmp_path / "site"), "pypy")
+    assert len(run(tmp_path / "older", there).files) == 3
+    assert run(folder, there) == whole
+    assert run(tmp_path / "older", there) == whole  # and what is published stays
+
+
+def test_a_tarball_of_others_whose_tar_gz_was_removed_stays_without(
+    folder: Path, other: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    there = destination(str(tmp_path / "site"), "pypy")
+    run(other, there)
+    name = "pypy-3.11-7.3.22-alpine3.23-aarch64.tar.gz"
+    (tmp_path / "site" / name).unlink()
+    index = run(folder, there)
+    assert [len(one.files) for one in index.tarballs] == [2, 1, 2]
+    assert f"no longer in the index: {name}" in capsys.readouterr().out
 
 
 def test_a_release_that_was_changed_is_not_published(folder: Path, tmp_path: Path) -> None:
@@ -302,15 +371,19 @@ def test_a_release_is_made_and_filled_the_index_last(hub: Hub, folder: Path) -> 
     assert made["tag_name"] == "pypy"
     assert index.url == f"https://github.com/{REPOSITORY}/releases/download/pypy"
     assert published(hub) == index
-    files = [OLD.tarball, TARGET.tarball, WHEEL]
-    assert hub.names() == sorted([*files, "SHA256SUMS", "index.html", "index.json"])
+    files = [one.file for one in index.files]
+    assert set(files) == {
+        *(OLD.tarball, OLD.gzip_tarball, TARGET.tarball, TARGET.gzip_tarball, WHEEL)
+    }
+    pages = ["SHA256SUMS", "uv-downloads.json", "index.html", "index.json"]
+    assert hub.names() == sorted([*files, *pages])
     for name in files:
         found = hub.find(name)
         assert found is not None
         assert found.content == (folder / name).read_bytes()
     names = [re.findall(r"name=([^&]+)", one)[0] for one in changes(hub) if "name=" in one]
     assert names[0] == "index.json"  # of nothing yet
-    assert names[4:] == ["SHA256SUMS", "index.html", "index.json.new"]
+    assert names[6:] == ["SHA256SUMS", "uv-downloads.json", "index.html", "index.json.new"]
     assert f"]({index.url}/{TARGET.tarball})" in made["body"]
 
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import bz2
 import errno
+import gzip
 import json
 import os
+import re
 import resource
 import subprocess
 import sys
@@ -34,7 +37,7 @@ from alpypy.verify import receipt
 from alpypy.wheels import record as wheel_record
 from tests.loopback import serve
 from tests.manifests import MANIFEST
-from tests.releases import manifest_of, rpython, tarball, verified, wheel, with_record
+from tests.releases import as_before, manifest_of, rpython, tarball, verified, wheel, with_record
 
 OLD = manifest_of(Target("3.6-7.0.0", "3.9"))
 JSON_TYPE = "application/vnd.pypi.simple.v1+json"
@@ -72,7 +75,9 @@ def test_a_release_has_all_that_is_verified(artifacts: Path, out: Path) -> None:
     index = make(artifacts, out)
     assert names(out) == {
         "pypy-3.11-7.3.22-alpine3.23.tar.bz2",
+        "pypy-3.11-7.3.22-alpine3.23.tar.gz",
         "pypy-3.6-7.0.0-alpine3.9.tar.bz2",
+        "pypy-3.6-7.0.0-alpine3.9.tar.gz",
         f"alpypy_tiny-1.0-{MUSL}.whl",
         "alpypy_tiny-1.0-py3-none-any.whl",
         "Alpypy.Other-2.0+musl.1-py3-none-any.whl",
@@ -87,7 +92,7 @@ def test_a_release_has_all_that_is_verified(artifacts: Path, out: Path) -> None:
         "simple/alpypy-other/index.v1_json",
     }
     assert parse((out / "index.json").read_bytes(), "x") == index == read(out)
-    for one in index.artifacts:
+    for one in index.files:
         path = out / one.file
         assert (path.stat().st_size, file_digest(path)) == (one.size, one.sha256)
 
@@ -96,7 +101,7 @@ def test_sums_are_right_for_sha256sum(artifacts: Path, out: Path) -> None:
     make(artifacts, out)
     command = ["sha256sum", "--check", "--strict", "SHA256SUMS"]
     done = subprocess.run(command, cwd=out, capture_output=True, text=True, check=True)
-    assert done.stdout.count(": OK") == 5
+    assert done.stdout.count(": OK") == 7
 
 
 def test_the_same_artifacts_make_the_same_release(artifacts: Path, out: Path) -> None:
@@ -119,6 +124,73 @@ def test_what_is_no_longer_there_leaves_the_release(artifacts: Path, out: Path) 
     assert not (out / "simple/alpypy-other").exists()
     assert (out / "CNAME").is_file()
     read(out)
+
+
+def test_a_tarball_is_there_as_tar_gz_too(artifacts: Path, out: Path) -> None:
+    for one in make(artifacts, out).tarballs:
+        assert one.gzip
+        tar = bz2.decompress((out / one.file).read_bytes())
+        assert gzip.decompress((out / one.gzip.file).read_bytes()) == tar
+
+
+def test_the_version_of_python_is_read_from_the_tarball(artifacts: Path, out: Path) -> None:
+    text = '#define PYPY_VERSION "7.0.0"\n#define PY_VERSION\t\t"3.6.1"\n'
+    verified(artifacts, OLD, headers={"include/patchlevel.h": text})  # where 3.6 has it
+    assert [one.python for one in make(artifacts, out).tarballs] == ["3.11.9", "3.6.1"]
+
+
+@pytest.mark.parametrize(
+    ("headers", "says"),
+    [
+        ({}, "has no include/patchlevel.h and no include/pypy3.6/patchlevel.h"),
+        ({"include/patchlevel.h": '#define PY_VERSION "3.7.1"'}, "names no version of Python 3.6"),
+        ({"include/patchlevel.h": '#define PYPY_VERSION "3.6.1"'}, "names no version of Python"),
+    ],
+)
+def test_a_tarball_that_does_not_say_which_python_it_is(
+    artifacts: Path, out: Path, headers: dict[str, str], says: str
+) -> None:
+    verified(artifacts, OLD, headers=headers)
+    with pytest.raises(ArchiveError, match=re.escape(says)):
+        make(artifacts, out)
+
+
+def test_a_release_of_before_gets_what_it_lacks(artifacts: Path, out: Path) -> None:
+    index = make(artifacts, out)
+    as_before(out)
+    assert [len(one.files) for one in read(out).tarballs] == [1, 1]
+    assert make(artifacts, out) == index == read(out)
+
+
+@pytest.mark.parametrize("damage", ["changed", "gone"])
+def test_a_tar_gz_that_was_changed_is_made_again(artifacts: Path, out: Path, damage: str) -> None:
+    index = make(artifacts, out)
+    path = out / MANIFEST.target.gzip_tarball
+    path.unlink()
+    if damage == "changed":
+        path.write_bytes(b"other")
+    with pytest.raises(DigestError, match=r"tar\.gz (has SHA-256|is missing)"):
+        read(out)
+    assert make(artifacts, out) == index == read(out)
+
+
+def test_uv_and_pyenv_need_the_address(
+    artifacts: Path, out: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    make(artifacts, out)
+    words = "without --url there is no uv-downloads.json, and nothing for pyenv"
+    assert words in capsys.readouterr().out.splitlines()
+    bare = names(out)
+    make(artifacts, out, "https://pypy.example.org/alpine")
+    assert words not in capsys.readouterr().out
+    assert names(out) - bare == {
+        "uv-downloads.json",
+        "pyenv/pypy3.11-7.3.22-alpine3.23",
+        "pyenv/pypy3.6-7.0.0-alpine3.9",
+    }
+    make(artifacts, out)
+    assert names(out) == bare
+    assert not (out / "pyenv").exists()
 
 
 def test_an_unverified_tarball_is_refused(artifacts: Path, out: Path) -> None:
@@ -169,10 +241,8 @@ def test_what_is_no_pypy_is_left_out(
 ) -> None:
     rpython(artifacts)
     index = make(artifacts, out)
-    assert (
-        capsys.readouterr().out
-        == "left out: rpython-0.2.1-alpine3.23.tar.bz2, which is not a PyPy\n"
-    )
+    left_out = "left out: rpython-0.2.1-alpine3.23.tar.bz2, which is not a PyPy"
+    assert left_out in capsys.readouterr().out.splitlines()
     assert len(index.tarballs) == 2
 
 
@@ -235,7 +305,7 @@ def test_a_first_run_that_was_interrupted_is_repeated(artifacts: Path, out: Path
     verified(artifacts, OLD, f"#!/bin/sh\n# {os.urandom(100_000).hex()}\n")
     with pytest.raises(OSError, match="File too large"), files_of_at_most(50_000):
         make(artifacts, out)
-    assert names(out) == {"index.json", MANIFEST.target.tarball}
+    assert names(out) == {"index.json", MANIFEST.target.tarball, MANIFEST.target.gzip_tarball}
     with pytest.raises(SpecError, match="there is no release in"):
         read(out)
     whole = artifacts.parent / "whole"

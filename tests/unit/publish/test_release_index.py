@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 from alpypy.core.errors import DataError, ReleaseError, SpecError
 from alpypy.publish.download import offered
 from alpypy.publish.index import (
+    ReleasedFile,
     ReleasedTarball,
     ReleasedWheel,
     ReleaseIndex,
@@ -33,7 +35,14 @@ MUSL = "tiny-1.0-pp311-pypy311_pp73-musllinux_1_2_x86_64.whl"
 
 def pypy(target: Target = TARGET) -> ReleasedTarball:
     report = Report(target.tarball, DIGEST, (ACCEPTED,), 12, 3.5, DATE)
-    return ReleasedTarball(26_000_000, report, manifest_of(target))
+    gzip = ReleasedFile(target.gzip_tarball, 28_000_000, DIGEST)
+    python = f"{target.release.partition('-')[0]}.9"
+    return ReleasedTarball(26_000_000, report, manifest_of(target), python, gzip)
+
+
+def of_before(target: Target) -> ReleasedTarball:
+    """A tarball in the index of an older version of alpypy."""
+    return replace(pypy(target), python=None, gzip=None)
 
 
 RECORD = wheel_record_of(DIGEST, ("libffi",))
@@ -42,7 +51,7 @@ INDEX = ReleaseIndex.of(
         ReleasedWheel(MUSL, 1000, RECORD, ">=3.9"),
         ReleasedWheel("tiny-1.0-py3-none-any.whl", 0, wheel_record_of(DIGEST, ())),
         pypy(),
-        pypy(Target("3.6-7.0.0", "3.9", "aarch64")),
+        of_before(Target("3.6-7.0.0", "3.9", "aarch64")),
     ],
     "https://pypy.example.org/alpine",
 )
@@ -56,7 +65,7 @@ def test_round_trip() -> None:
 
 def test_every_artifact_has_all_that_is_known() -> None:
     document = json.loads(INDEX.to_json())
-    tarball, _, wheel, pure = document["artifacts"]
+    tarball, before, wheel, pure = document["artifacts"]
     assert tarball["target"] == {
         "release": "3.11-7.3.22",
         "version": "3.11-7.3.22",
@@ -65,6 +74,13 @@ def test_every_artifact_has_all_that_is_known() -> None:
     }
     assert (tarball["size"], tarball["digests"]) == (26_000_000, {"sha256": DIGEST})
     assert (tarball["date"], tarball["packages"]) == (DATE, ["libffi"])
+    assert tarball["python"] == "3.11.9"
+    assert tarball["gzip"] == {
+        "file": "pypy-3.11-7.3.22-alpine3.23.tar.gz",
+        "size": 28_000_000,
+        "digests": {"sha256": DIGEST},
+    }
+    assert not {"python", "gzip"} & before.keys()
     assert tarball["verify"]["passed"] is True
     assert tarball["verify"]["findings"][0]["allowed"] == ACCEPTED.allowed
     assert tarball["build"] == json.loads(manifest_of(TARGET).to_json())
@@ -78,7 +94,8 @@ def test_every_artifact_has_all_that_is_known() -> None:
 
 def test_sums_are_what_sha256sum_reads() -> None:
     assert INDEX.sums().splitlines()[0] == f"{DIGEST}  pypy-3.11-7.3.22-alpine3.23.tar.bz2"
-    assert len(INDEX.sums().splitlines()) == 4
+    assert INDEX.sums().splitlines()[1] == f"{DIGEST}  pypy-3.11-7.3.22-alpine3.23.tar.gz"
+    assert len(INDEX.sums().splitlines()) == 5
 
 
 def test_the_newest_comes_first() -> None:
@@ -176,6 +193,14 @@ def changed(path: str, value: Any) -> str:
         ("artifacts/0/target/alpine", "3.9", "unknown or contradict"),
         ("artifacts/0/packages", ["rm"], "unknown or contradict"),
         ("artifacts/0/more", 1, "unknown or contradict"),
+        ("artifacts/0/python", "3.12.1", "has no Python 3.12.1"),
+        ("artifacts/0/python", "3.11.9+", "artifacts[0].python is '3.11.9+', not a version"),
+        ("artifacts/0/python", None, "unknown or contradict"),
+        ("artifacts/0/gzip", None, "unknown or contradict"),
+        ("artifacts/0/gzip/size", -1, "artifacts[0].gzip.size is -1"),
+        ("artifacts/0/gzip/file", "other.tar.gz", "unknown or contradict"),
+        ("artifacts/0/gzip/digests/sha256", "x", "artifacts[0].gzip.digests.sha256 is 'x'"),
+        ("artifacts/0/gzip/more", 1, "unknown or contradict"),
         ("artifacts/0/build", None, "artifacts[0].build is None"),
         ("artifacts/0/build/compiler", 5, "compiler is 5"),
         ("artifacts/0/build/executables", ["bin/\x1b[31m"], "a program cannot have the path"),
@@ -199,9 +224,9 @@ def test_what_is_wrong_is_named(path: str, value: Any, says: str) -> None:
     assert says in caught.value.what
 
 
-def test_two_artifacts_of_one_name_are_refused() -> None:
+def test_two_files_of_one_name_are_refused() -> None:
     twice = json.loads(INDEX.to_json())["artifacts"][0]
-    with pytest.raises(ReleaseError, match="two artifacts have the same name"):
+    with pytest.raises(ReleaseError, match="two files have the same name"):
         parse(changed("artifacts/1", twice), "x")
 
 

@@ -17,7 +17,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import structs
 
-from alpypy.publish.index import Artifact, ReleasedTarball, ReleasedWheel, ReleaseIndex
+from alpypy.publish.index import (
+    Artifact,
+    ReleasedFile,
+    ReleasedTarball,
+    ReleasedWheel,
+    ReleaseIndex,
+)
 from alpypy.publish.page import notes, release_page
 from alpypy.publish.release import pages, write_pages
 from alpypy.recipes.manifest import AppliedPatch
@@ -39,10 +45,16 @@ def pypy(target: Target, *findings: Finding) -> ReleasedTarball:
     return ReleasedTarball(26_245_997, report, manifest_of(target))
 
 
+def with_gzip(tarball: ReleasedTarball, python: str) -> ReleasedTarball:
+    """The tarball as releases have it now; the others are of older versions of alpypy."""
+    gzip = ReleasedFile(tarball.target.gzip_tarball, 29_000_000, "f" * 64)
+    return replace(tarball, python=python, gzip=gzip)
+
+
 def index(url: str | None = None) -> ReleaseIndex:
     record = wheel_record_of(DIGEST, ("libffi", "libxml2"))
     artifacts: list[Artifact] = [
-        pypy(TARGET, ACCEPTED),
+        with_gzip(pypy(TARGET, ACCEPTED), "3.11.15"),
         pypy(Target("3.6-7.0.0", "3.9", "aarch64")),
         ReleasedWheel(MUSL, 26_439, record, ">=3.9"),
         ReleasedWheel(PURE, 892, wheel_record_of(DIGEST, ())),
@@ -87,7 +99,10 @@ def test_a_page_has_what_a_person_chooses_by() -> None:
     page = Page(release_page(index(), flat=False))
     for words in (
         "3.11-7.3.22",
-        "Python 3.11",
+        "Python 3.11.15",
+        "Python 3.6",
+        "29.0 MB",
+        "f" * 64,
         "3.23",
         "aarch64",
         "26.2 MB",
@@ -136,19 +151,29 @@ def test_errata_stand_apart_from_patches_for_musl() -> None:
 def test_links_lead_to_files_beside_the_page() -> None:
     assert Page(release_page(index(URL), flat=False)).links == [
         "pypy-3.11-7.3.22-alpine3.23.tar.bz2",
+        "pypy-3.11-7.3.22-alpine3.23.tar.gz",
+        "pyenv/pypy3.11-7.3.22-alpine3.23",
         "pypy-3.6-7.0.0-alpine3.9-aarch64.tar.bz2",
+        "pyenv/pypy3.6-7.0.0-alpine3.9-aarch64",
         PURE,
         MUSL.replace("+", "%2B"),
         "index.json",
         "SHA256SUMS",
+        "uv-downloads.json",
         "simple/",
     ]
+
+
+def test_a_page_without_an_address_has_nothing_for_uv_and_pyenv() -> None:
+    links = Page(release_page(index(), flat=False)).links
+    assert "pypy-3.11-7.3.22-alpine3.23.tar.gz" in links
+    assert not [link for link in links if "uv" in link or "pyenv" in link]
 
 
 def test_a_page_without_folders_links_to_whole_addresses() -> None:
     links = Page(release_page(index(URL), flat=True)).links
     assert all(link.startswith(f"{URL}/") for link in links)
-    assert not any("simple" in link for link in links)
+    assert not any("simple" in link or "pyenv" in link for link in links)
 
 
 def test_commands_with_an_address_go_from_nothing_to_a_pypy() -> None:
@@ -216,13 +241,19 @@ def test_notes_are_a_table_of_links() -> None:
         f"| [pypy-3.11-7.3.22-alpine3.23.tar.bz2]({URL}/pypy-3.11-7.3.22-alpine3.23.tar.bz2)"
         f" | 26.2 MB | `{DIGEST}` | 2026-11-21 |"
     )
-    assert len(lines) == 8
+    assert lines[5] == (
+        f"| [pypy-3.11-7.3.22-alpine3.23.tar.gz]({URL}/pypy-3.11-7.3.22-alpine3.23.tar.gz)"
+        f" | 29.0 MB | `{'f' * 64}` | 2026-11-21 |"
+    )
+    assert len(lines) == 9
     assert not any("more are in" in line for line in lines)
 
 
 def test_the_index_comes_last() -> None:
     assert list(pages(index(), flat=False))[-1] == "index.json"
-    assert set(pages(index(), flat=True)) == {"SHA256SUMS", "index.html", "index.json"}
+    flat = {"SHA256SUMS", "index.html", "index.json"}
+    assert set(pages(index(), flat=True)) == flat
+    assert set(pages(index(URL), flat=True)) == {*flat, "uv-downloads.json"}
 
 
 # What a browser makes of the page, read by a page around it: it has no script of its own.

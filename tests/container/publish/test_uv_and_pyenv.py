@@ -1,0 +1,173 @@
+"""A release on loopback, and the real uv and python-build that install from it in a clean Alpine.
+
+uv is its own wheel for musl, which pip downloads from the index that it is set up for.
+"""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+import zipfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import partial
+from http.server import SimpleHTTPRequestHandler
+from pathlib import Path
+
+import pytest
+
+from alpypy.core.files import file_digest
+from alpypy.engine.docker import Engine
+from alpypy.engine.job import Completed, Job, Mount
+from alpypy.publish.index import ReleasedTarball
+from alpypy.publish.release import gather
+from alpypy.recipes.manifest import Manifest
+from alpypy.recipes.spec import PypyVersion
+from alpypy.verify import receipt
+from alpypy.verify.findings import Recorder, load_policy
+from alpypy.verify.probes import CleanAlpine
+from tests.loopback import serve
+from tests.releases import wheel, with_record
+from tests.tarballs import PROVIDED_BY, tarballs
+from tests.workspaces import workspace
+
+pytestmark = pytest.mark.timeout(3600)
+ROOT = Path(__file__).resolve().parents[3]
+UV = """
+set -e
+export UV_PYTHON_DOWNLOADS_JSON_URL="$URL/uv-downloads.json" UV_DEFAULT_INDEX="$URL/simple/"
+/uv/uv python install "pypy$LANGUAGE"
+/uv/uv venv --python "pypy$LANGUAGE" /tmp/venv
+/uv/uv pip install --python /tmp/venv alpypy-tiny
+/tmp/venv/bin/python -c "$CODE"
+/uv/uv run --no-project --python "pypy$LANGUAGE" --with alpypy-tiny python -c "$CODE"
+"""
+CODE = """
+import alpypy_tiny, platform, ssl, sys
+print("is", platform.python_implementation(), platform.python_version(), alpypy_tiny.ANSWER)
+"""
+PYENV = """
+set -e
+cp /pyenv/bash /bin/bash
+wget -q -O /tmp/definition "$URL/$DEFINITION"
+/pyenv/python-build/bin/python-build -v /tmp/definition /tmp/pypy
+/tmp/pypy/bin/python -m pip --version
+"""
+
+
+class Static(SimpleHTTPRequestHandler):
+    """Python's own static server."""
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+
+@dataclass(frozen=True)
+class Served:
+    """A release of one PyPy and a wheel for it, its address, and an Alpine to install it in."""
+
+    tarball: ReleasedTarball
+    url: str
+    engine: Engine
+    image: str
+
+    def run(self, script: str, *mounts: Mount, **environment: str) -> Completed:
+        """Run a script in the Alpine, which reaches the release's server."""
+        told = {"HOME": "/tmp", "URL": self.url, **environment}
+        command = ["sh", "-c", script]
+        return self.engine.run(
+            Job(self.image, command, mounts, told, user="0:0", timeout=1800, network="host")
+        )
+
+
+def musl_tag(manifest: Manifest) -> str:
+    """The tag of a wheel with compiled modules, for a PyPy."""
+    version = PypyVersion.parse(manifest.target.release)
+    python, series = version.language.replace(".", ""), "".join(version.release.split(".")[:2])
+    return f"pp{python}-pypy{python}_pp{series}-musllinux_1_2_{manifest.target.arch}"
+
+
+NAMES: list[str | None] = [path.name for path in tarballs()]
+
+
+@pytest.fixture(scope="module", params=NAMES or [None])
+def served(
+    request: pytest.FixtureRequest,
+    engine: Engine,
+    base_image: str,
+    alpine_version: str,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Served]:
+    """A release, made of a tarball as `invoke release` does it."""
+    if request.param is None:
+        pytest.skip(f"no tarball: {PROVIDED_BY}")
+    (path,) = (one for one in tarballs() if one.name == request.param)
+    manifest, folder = Manifest.of_tarball(path), tmp_path_factory.mktemp("release")
+    if manifest.target.alpine != alpine_version:
+        pytest.skip(f"these tests have Alpine {alpine_version}: {PROVIDED_BY}")
+    for one in (path, receipt.path_of(path)):
+        shutil.copy(one, folder)
+    with_record(wheel(folder, tag=musl_tag(manifest)))
+    for url in serve(partial(Static, directory=str(folder / "site"))):  # type: ignore[arg-type]
+        index = gather(folder, folder / "site", url, print)
+        recorder = Recorder(load_policy(ROOT))
+        alpine = CleanAlpine(workspace(ROOT, engine), base_image, folder, timeout=600)
+        with alpine.image(manifest, file_digest(path), recorder) as image:
+            assert image is not None
+            yield Served(index.tarballs[0], url, engine, image)
+
+
+@pytest.fixture(scope="session")
+def musl_uv(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with uv's program for musl."""
+    folder = tmp_path_factory.mktemp("uv")
+    command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps"]
+    command += ["--only-binary=:all:", "--platform=musllinux_1_1_x86_64", "--dest", str(folder)]
+    subprocess.run([*command, "uv"], check=True)
+    (path,) = folder.iterdir()
+    with zipfile.ZipFile(path) as archive:
+        (name,) = (name for name in archive.namelist() if name.endswith("/scripts/uv"))
+        (folder / "uv").write_bytes(archive.read(name))
+    (folder / "uv").chmod(0o755)
+    folder.chmod(0o755)
+    return folder
+
+
+def test_uv_installs_it_and_works_with_it(served: Served, musl_uv: Path) -> None:
+    tarball = served.tarball
+    if tarball.language == "2.7" or tarball.target.arch != "x86_64":
+        pytest.skip(f"uv has no Python 2, and its program here is for x86_64: {PROVIDED_BY}")
+    done = served.run(UV, Mount(musl_uv, "/uv"), LANGUAGE=tarball.language, CODE=CODE)
+    print(done.output)
+    assert done.exit_code == 0, done.output
+    lines = done.output.splitlines()
+    assert lines.count(f"is PyPy {tarball.python} 42") == 2
+    assert f" + pypy-{tarball.python}-linux-x86_64-musl (pypy{tarball.language})" in lines
+
+
+@pytest.fixture(scope="session")
+def python_build(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with python-build and a bash that needs no libraries."""
+    program, bash = shutil.which("python-build"), shutil.which("bash-static")
+    if program is None:
+        pytest.skip(
+            "git clone https://github.com/pyenv/pyenv, and put its plugins/python-build/bin into"
+            " PATH: python-build is not here"
+        )
+    if bash is None:
+        pytest.skip("apt-get install bash-static: the kit has no bash for Alpine")
+    folder = tmp_path_factory.mktemp("pyenv")
+    folder.chmod(0o755)
+    shutil.copytree(Path(program).resolve().parents[1], folder / "python-build")
+    shutil.copy(bash, folder / "bash")
+    return folder
+
+
+def test_python_build_installs_it(served: Served, python_build: Path) -> None:
+    definition = f"pyenv/{served.tarball.target.definition.replace('+', '%2B')}"
+    done = served.run(PYENV, Mount(python_build, "/pyenv"), DEFINITION=definition)
+    print(done.output)
+    assert done.exit_code == 0, done.output
+    assert f"Installed {served.tarball.target.folder} to /tmp/pypy" in done.output
+    assert f"(python {served.tarball.language})" in done.output.splitlines()[-1]
