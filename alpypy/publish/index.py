@@ -52,7 +52,7 @@ class ReleaseSettings(Record, frozen=True):
 class ReleasedFile:
     """A file of a release. ``size`` is in bytes."""
 
-    file: str
+    name: str
     size: int
     sha256: str
 
@@ -201,8 +201,8 @@ class ReleaseIndex:
 
     def sums(self) -> str:
         """SHA256SUMS, as ``sha256sum -c`` reads it."""
-        lines = sorted((one.file, one.sha256) for one in self.files)
-        return "".join(f"{sha256}  {file}\n" for file, sha256 in lines)
+        lines = sorted((file.name, file.sha256) for file in self.files)
+        return "".join(f"{sha256}  {name}\n" for name, sha256 in lines)
 
 
 def load_settings(root: Path) -> ReleaseSettings:
@@ -305,7 +305,7 @@ def parse(content: str | bytes, where: str) -> ReleaseIndex:
     try:
         document = convert(read_json(content), _Document)
         artifacts = [_artifact(entry, n) for n, entry in enumerate(document.artifacts)]
-        names = [one.file for artifact in artifacts for one in artifact.files]
+        names = [file.name for artifact in artifacts for file in artifact.files]
         if len(set(names)) < len(names):
             raise ValueError("two files have the same name")
     except ValueError as error:
@@ -402,7 +402,7 @@ def _record(artifact: Artifact) -> dict[str, Any]:
 
 
 def _file(file: ReleasedFile) -> dict[str, Any]:
-    return {"file": file.file, "size": file.size, "digests": {"sha256": file.sha256}}
+    return {"file": file.name, "size": file.size, "digests": {"sha256": file.sha256}}
 
 
 def _values(record: Record) -> dict[str, Any]:

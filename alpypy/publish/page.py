@@ -68,7 +68,7 @@ def notes(index: ReleaseIndex) -> str:
     """The release as Markdown for GitHub's page, with as many lines as GitHub accepts."""
     base = _base(index)
     head = [_LEAD, "", "| file | size | SHA-256 | verified |", "|---|---|---|---|"]
-    rows = [_row(one, artifact, base) for artifact in index.artifacts for one in artifact.files]
+    rows = [_row(file, artifact, base) for artifact in index.artifacts for file in artifact.files]
     ends = accumulate(len(row) + 1 for row in rows)
     shown = sum(end <= _ROWS for end in ends)
     rest = f"{len(rows) - shown} more are in [{FILE_NAME}]({base}{FILE_NAME}) and in the page"
@@ -77,7 +77,7 @@ def notes(index: ReleaseIndex) -> str:
 
 
 def _row(file: ReleasedFile, artifact: Artifact, base: str) -> str:
-    link, kit = f"[{file.file}]({base}{quote(file.file)})", f"; {_KIT}"
+    link, kit = f"[{file.name}]({base}{quote(file.name)})", f"; {_KIT}"
     date = f"{artifact.date[:10]}{kit if artifact.kit else ''}"
     return f"| {link} | {_size(file.size)} | `{file.sha256}` | {date} |"
 

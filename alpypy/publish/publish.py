@@ -40,9 +40,9 @@ def publish(folder: Path, destination: Destination, say: Callable[[str], None]) 
     if text is None:
         _begin(destination)
     kept = list(_kept(local, earlier, destination, say))
-    for one in missing:
-        say(f"publishing {one.file} ({one.size / 1e6:.1f} MB)")
-        destination.add(folder / one.file, one.sha256)
+    for file in missing:
+        say(f"publishing {file.name} ({file.size / 1e6:.1f} MB)")
+        destination.add(folder / file.name, file.sha256)
     index = destination.finish(ReleaseIndex.of([*local.artifacts, *kept], local.url or earlier.url))
     say(f"{len(missing)} new, {len(index.files) - len(missing)} were there already")
     return index
@@ -54,7 +54,9 @@ def _with_published_gzip(
     """The release with the ``.tar.gz`` that is published already, where there is one: another zlib
     may have made other bytes of the same tar here."""
     published = {
-        one.sha256: one for one in earlier.tarballs if one.gzip and _is_there(one.gzip, destination)
+        tarball.sha256: tarball
+        for tarball in earlier.tarballs
+        if tarball.gzip and _is_there(tarball.gzip, destination)
     }
 
     def settled(artifact: Artifact) -> Artifact:
@@ -67,17 +69,17 @@ def _with_published_gzip(
 
 
 def _is_there(file: ReleasedFile, destination: Destination) -> bool:
-    return destination.digest(file.file) == file.sha256
+    return destination.digest(file.name) == file.sha256
 
 
 def _missing(local: ReleaseIndex, destination: Destination) -> list[ReleasedFile]:
     missing, taken = list[ReleasedFile](), list[tuple[str, str, str]]()
-    for one in local.files:
-        digest = destination.digest(one.file)
+    for file in local.files:
+        digest = destination.digest(file.name)
         if digest is None:
-            missing.append(one)
-        elif digest != one.sha256:
-            taken.append((one.file, digest, one.sha256))
+            missing.append(file)
+        elif digest != file.sha256:
+            taken.append((file.name, digest, file.sha256))
     if taken:
         raise never_replaced(*taken)
     return missing
@@ -101,7 +103,7 @@ def _kept(
     for artifact in earlier.artifacts:
         if artifact.file in own:
             continue
-        lost = [one.file for one in artifact.files if not _is_there(one, destination)]
+        lost = [file.name for file in artifact.files if not _is_there(file, destination)]
         for name in lost:
             say(f"no longer in the index: {name}, which was removed there or changed")
         if artifact.file in lost:

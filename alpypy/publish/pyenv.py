@@ -20,7 +20,7 @@ def pages(index: ReleaseIndex) -> dict[str, str]:
     if index.url is None:
         return {}
     text = Template((ROOT / "templates/pyenv.sh").read_text(encoding="utf-8"))
-    return {page_of(one): _definition(text, one, index.url) for one in index.tarballs}
+    return {page_of(tarball): _definition(text, tarball, index.url) for tarball in index.tarballs}
 
 
 def page_of(tarball: ReleasedTarball) -> str:

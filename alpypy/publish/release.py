@@ -61,7 +61,7 @@ def gather(artifacts: Path, out: Path, url: str | None, say: Callable[[str], Non
             remedy=f"build a PyPy with `{typed('bootstrap')}`, or a wheel with `{typed('wheels')}`",
         )
     begin(out)
-    before = {one.sha256: one for one in earlier.tarballs}
+    before = {tarball.sha256: tarball for tarball in earlier.tarballs}
     placed = []
     for path, artifact in gathered.items():
         if not _is(out / artifact.file, artifact.sha256):
@@ -84,7 +84,7 @@ def _completed(
     and in its index."""
     if not isinstance(artifact, ReleasedTarball):
         return artifact
-    if before and before.gzip and _is(out / before.gzip.file, before.gzip.sha256):
+    if before and before.gzip and _is(out / before.gzip.name, before.gzip.sha256):
         return replace(artifact, python=before.python, gzip=before.gzip)
     say(f"making {artifact.target.gzip_tarball}")
     expected = artifact.size / _BYTES_A_SECOND
@@ -104,18 +104,18 @@ def read(folder: Path) -> ReleaseIndex:
     index = parse(path.read_bytes(), str(path)) if path.is_file() else ReleaseIndex()
     if not index.artifacts:
         raise SpecError(f"there is no release in {folder}", remedy=f"run `{typed('release')}`")
-    for one in index.files:
-        _check(folder, one)
+    for file in index.files:
+        _check(folder, file)
     return index
 
 
-def _check(folder: Path, one: ReleasedFile) -> None:
-    path = folder / one.file
+def _check(folder: Path, file: ReleasedFile) -> None:
+    path = folder / file.name
     digest = file_digest(path) if path.is_file() else None
-    if digest != one.sha256:
+    if digest != file.sha256:
         what = f"has SHA-256 {digest}" if digest else "is missing"
         raise DigestError(
-            f"{path} {what}, but {folder / FILE_NAME} names SHA-256 {one.sha256}",
+            f"{path} {what}, but {folder / FILE_NAME} names SHA-256 {file.sha256}",
             remedy=f"run `{typed('release')}` again",
         )
 
@@ -169,7 +169,7 @@ def place(source: Path, target: Path, sha256: str) -> None:
 
 
 def _names(index: ReleaseIndex) -> set[str]:
-    return {one.file for one in index.files}
+    return {file.name for file in index.files}
 
 
 def _is(path: Path, sha256: str) -> bool:

@@ -22,32 +22,34 @@ def pages(index: ReleaseIndex) -> dict[str, str]:
     """The list, by its name; nothing if the release has no address."""
     if index.url is None:
         return {}
-    entries = {_key(one): _entry(one, index.url) for one in chosen(index)}
+    entries = {_key(tarball): _entry(tarball, index.url) for tarball in choose(index)}
     return {FILE_NAME: json.dumps(entries, indent=1) + "\n"}
 
 
-def chosen(index: ReleaseIndex) -> list[ReleasedTarball]:
+def choose(index: ReleaseIndex) -> list[ReleasedTarball]:
     """The PyPys in the list: one for each version of Python and architecture, the newest.
 
     Of several Alpines it is the oldest one whose PyPy needs the same libraries as that for the
     newest Alpine: it runs on both, and on those in between. A tree counts only if there is no
     release of the language, and one made with the kit only if there is no other.
     """
-    usable = [one for one in index.tarballs if one.gzip and one.python and _is_supported(one)]
+    usable = [tarball for tarball in index.tarballs if _is_usable(tarball)]
     best: dict[tuple[str, str], tuple[bool, bool]] = {}
-    for one in usable:
-        language = (one.language, one.target.arch)
-        best[language] = min(_rank(one), best.get(language, (True, True)))
-    found: dict[str, ReleasedTarball] = {}
-    for one in usable:  # the newest first
-        if _rank(one) == best[one.language, one.target.arch]:
-            newer = found.setdefault(_key(one), one)
-            if _alike(newer, one):
-                found[_key(one)] = one
-    return list(found.values())
+    for tarball in usable:
+        language = (tarball.language, tarball.target.arch)
+        best[language] = min(_rank(tarball), best.get(language, (True, True)))
+    chosen: dict[str, ReleasedTarball] = {}
+    for tarball in usable:  # the newest first
+        if _rank(tarball) == best[tarball.language, tarball.target.arch]:
+            newer = chosen.setdefault(_key(tarball), tarball)
+            if _is_alike(newer, tarball):
+                chosen[_key(tarball)] = tarball
+    return list(chosen.values())
 
 
-def _is_supported(tarball: ReleasedTarball) -> bool:
+def _is_usable(tarball: ReleasedTarball) -> bool:
+    if not (tarball.gzip and tarball.python):
+        return False
     return tuple(map(int, tarball.language.split("."))) >= _OLDEST
 
 
@@ -55,9 +57,10 @@ def _rank(tarball: ReleasedTarball) -> tuple[bool, bool]:
     return tarball.target.names_tree, tarball.kit
 
 
-def _alike(one: ReleasedTarball, other: ReleasedTarball) -> bool:
+def _is_alike(tarball: ReleasedTarball, other: ReleasedTarball) -> bool:
     """Whether they are the same PyPy and need the same libraries."""
-    return one.target.version == other.target.version and _needs(one) == _needs(other)
+    same = tarball.target.version == other.target.version
+    return same and _needs(tarball) == _needs(other)
 
 
 def _needs(tarball: ReleasedTarball) -> set[str]:
@@ -81,7 +84,7 @@ def _entry(tarball: ReleasedTarball, url: str) -> dict[str, Any]:
         "minor": minor,
         "patch": patch,
         "prerelease": "",  # of Python, not of PyPy
-        "url": f"{url}/{quote(tarball.gzip.file)}",
+        "url": f"{url}/{quote(tarball.gzip.name)}",
         "sha256": tarball.gzip.sha256,
         "variant": None,
         "build": tarball.target.version.partition("-")[2],

@@ -107,7 +107,7 @@ def already(hub: Hub, folder: Path) -> ReleaseIndex:
     index = folder_index(folder).at(url)
     hub.add_release(body=notes(index))
     for one in index.files:
-        hub.add(one.file, (folder / one.file).read_bytes())
+        hub.add(one.name, (folder / one.name).read_bytes())
     for name, text in release.pages(index, flat=True).items():
         hub.add(name, text.encode())
     return index
@@ -371,7 +371,7 @@ def test_a_release_is_made_and_filled_the_index_last(hub: Hub, folder: Path) -> 
     assert made["tag_name"] == "pypy"
     assert index.url == f"https://github.com/{REPOSITORY}/releases/download/pypy"
     assert published(hub) == index
-    files = [one.file for one in index.files]
+    files = [one.name for one in index.files]
     assert set(files) == {
         *(OLD.tarball, OLD.gzip_tarball, TARGET.tarball, TARGET.gzip_tarball, WHEEL)
     }

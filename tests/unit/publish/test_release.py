@@ -93,7 +93,7 @@ def test_a_release_has_all_that_is_verified(artifacts: Path, out: Path) -> None:
     }
     assert parse((out / "index.json").read_bytes(), "x") == index == read(out)
     for one in index.files:
-        path = out / one.file
+        path = out / one.name
         assert (path.stat().st_size, file_digest(path)) == (one.size, one.sha256)
 
 
@@ -130,7 +130,7 @@ def test_a_tarball_is_there_as_tar_gz_too(artifacts: Path, out: Path) -> None:
     for one in make(artifacts, out).tarballs:
         assert one.gzip
         tar = bz2.decompress((out / one.file).read_bytes())
-        assert gzip.decompress((out / one.gzip.file).read_bytes()) == tar
+        assert gzip.decompress((out / one.gzip.name).read_bytes()) == tar
 
 
 def test_the_version_of_python_is_read_from_the_tarball(artifacts: Path, out: Path) -> None:

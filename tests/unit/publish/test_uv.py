@@ -44,13 +44,13 @@ def pypy(
     return ReleasedTarball(26_000_000, report, build, python, gzip)
 
 
-def chosen(*tarballs: ReleasedTarball) -> list[str]:
+def choose(*tarballs: ReleasedTarball) -> list[str]:
     """The folders of the PyPys that uv is offered."""
-    return [one.target.folder for one in uv.chosen(ReleaseIndex.of(tarballs, URL))]
+    return [one.target.folder for one in uv.choose(ReleaseIndex.of(tarballs, URL))]
 
 
 def test_the_newest_pypy_of_each_python_and_architecture() -> None:
-    assert chosen(
+    assert choose(
         pypy("3.11-7.3.20", "3.23", "3.11.13"),
         pypy("3.11-7.3.22", "3.23", "3.11.15"),
         pypy("3.11-7.3.23", "3.23", "3.11.15"),
@@ -67,40 +67,40 @@ def test_the_newest_pypy_of_each_python_and_architecture() -> None:
 def test_the_oldest_alpine_with_the_libraries_of_the_newest() -> None:
     alpines = [("3.9", SSL1), ("3.17", SSL3), ("3.23", SSL3), ("3.24", SSL3)]
     tarballs = [pypy("3.11-8.0.0", name, "3.11.15", needs=needs) for name, needs in alpines]
-    assert chosen(*tarballs) == ["pypy-3.11-8.0.0-alpine3.17"]
-    assert chosen(*tarballs[:2]) == ["pypy-3.11-8.0.0-alpine3.17"]
-    assert chosen(*tarballs[:1]) == ["pypy-3.11-8.0.0-alpine3.9"]
+    assert choose(*tarballs) == ["pypy-3.11-8.0.0-alpine3.17"]
+    assert choose(*tarballs[:2]) == ["pypy-3.11-8.0.0-alpine3.17"]
+    assert choose(*tarballs[:1]) == ["pypy-3.11-8.0.0-alpine3.9"]
 
 
 def test_an_older_pypy_for_an_older_alpine_does_not_count() -> None:
     older = pypy("3.11-7.3.22", "3.20", "3.11.15")
     newer = pypy("3.11-7.3.23", "3.23", "3.11.15")
-    assert chosen(older, newer) == ["pypy-3.11-7.3.23-alpine3.23"]
+    assert choose(older, newer) == ["pypy-3.11-7.3.23-alpine3.23"]
 
 
 def test_a_tree_counts_only_without_a_release_of_the_language() -> None:
     tree = pypy("3.11-8.1.0-alpha+1", "3.23", "3.11.16")
     release = pypy("3.11-8.0.0", "3.23", "3.11.15")
     other = pypy("3.12-8.0.0-alpha+762c531b493", "3.23", "3.12.13")
-    assert chosen(tree, release, other) == [
+    assert choose(tree, release, other) == [
         "pypy-3.12-8.0.0-alpha+762c531b493-alpine3.23",
         "pypy-3.11-8.0.0-alpine3.23",
     ]
-    assert chosen(tree) == ["pypy-3.11-8.1.0-alpha+1-alpine3.23"]
+    assert choose(tree) == ["pypy-3.11-8.1.0-alpha+1-alpine3.23"]
 
 
 def test_the_kit_counts_only_without_alpine_s_own_packages() -> None:
     kit = pypy("3.11-8.0.0", "3.23", "3.11.15", kit=True)
     own = pypy("3.11-7.3.22", "3.22", "3.11.13")
-    assert chosen(kit, own) == ["pypy-3.11-7.3.22-alpine3.22"]
-    assert chosen(kit) == ["pypy-3.11-8.0.0-alpine3.23"]
+    assert choose(kit, own) == ["pypy-3.11-7.3.22-alpine3.22"]
+    assert choose(kit) == ["pypy-3.11-8.0.0-alpine3.23"]
 
 
 def test_what_uv_cannot_install_is_left_out() -> None:
     before = replace(pypy("3.11-8.0.0", "3.23", "3.11.15"), python=None, gzip=None)
     without = replace(pypy("3.10-7.3.19", "3.23", "3.10.16"), gzip=None)
     two, old = pypy("2.7-7.3.22", "3.23", "2.7.18"), pypy("3.7-7.3.9", "3.23", "3.7.13")
-    assert chosen(before, without, two, old, pypy("3.8-7.3.11", "3.23", "3.8.16")) == [
+    assert choose(before, without, two, old, pypy("3.8-7.3.11", "3.23", "3.8.16")) == [
         "pypy-3.8-7.3.11-alpine3.23"
     ]
 
