@@ -21,6 +21,7 @@ from alpypy.suites.ledger import LedgerData
 from alpypy.suites.plan import SuiteSettings
 from alpypy.update.addresses import UpdatePages
 from alpypy.verify.findings import Policy
+from alpypy.wheels.cibuildwheel import CibuildwheelData
 from alpypy.wheels.pip import PipData
 from alpypy.wheels.recipe import WheelData
 
@@ -29,6 +30,7 @@ FOLDER = "versions/schema"
 KINDS: Mapping[str, Any] = {
     "alpine": data.AlpineData,
     "check": SuiteSettings,
+    "cibuildwheel": CibuildwheelData,
     "durations": DurationData,
     "image": ImageSettings,
     "kit": KitList,

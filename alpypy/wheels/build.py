@@ -69,7 +69,7 @@ class WheelBuild:
     def image_with(self, packages: Sequence[str], tag: str) -> str:
         """The interpreter's image with some packages."""
         repository = self.extra_packages.repository(packages)
-        return with_packages(self.workspace, self.python, packages, repository, tag)
+        return with_packages(self.workspace, self.python.image, packages, repository, tag)
 
     def log(self, name: str, output: str) -> Path:
         """Write a container's output to a log file, without passwords."""

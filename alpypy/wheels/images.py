@@ -277,9 +277,9 @@ def _python(
 
 
 def with_packages(
-    workspace: Workspace, python: Python, packages: Sequence[str], repository: Path | None, tag: str
+    workspace: Workspace, image: str, packages: Sequence[str], repository: Path | None, tag: str
 ) -> str:
-    """The interpreter's image with more packages, by ID.
+    """An image with more packages, by ID.
 
     Args:
         repository: a folder with packages that the kit lacks; None if it is not needed.
@@ -289,8 +289,8 @@ def with_packages(
         ImageError: the image could not be built for another reason.
     """
     if not packages:
-        return python.image
-    arguments = {"BASE": python.image, "PACKAGES": " ".join(packages)}
+        return image
+    arguments = {"BASE": image, "PACKAGES": " ".join(packages)}
     try:
         files = {"repository": repository}
         return workspace.store.run(WheelsImage(workspace, "packages", tag, arguments, files))

@@ -22,13 +22,13 @@ from alpypy.core.structs import list_from_text, list_to_text
 from alpypy.core.unpack import unpack
 from alpypy.engine.job import Job, Mount
 from alpypy.engine.workspace import Workspace
-from alpypy.offline import kit
+from alpypy.offline import kit as kits
 from alpypy.offline import packages as kit_packages
 from alpypy.offline.apk import ApkPackage, write_index
 from alpypy.offline.contents import Library, load_libraries
 from alpypy.offline.packages import ARCH
 from alpypy.offline.pins import Pin, Replacement, settle, taken
-from alpypy.wheels.images import DOCKERFILES, INSIDE, Python, inside, with_packages
+from alpypy.wheels.images import DOCKERFILES, INSIDE, inside, with_packages
 
 FILE_NAME = "kit-wheels.toml"
 _PLACE = "repository"
@@ -38,11 +38,15 @@ _TIMEOUT = 3600.0  # seconds, enough on a machine that does other things too
 
 
 class ExtraPackages:
-    """The packages that an image of the kit gets beside the kit's own, built on first use."""
+    """The packages that an image of the kit gets beside the kit's own, built on first use.
 
-    def __init__(self, workspace: Workspace, python: Python) -> None:
+    ``kit`` is the identity of the kit that the image's packages come from, None for Alpine's own.
+    """
+
+    def __init__(self, workspace: Workspace, image: str, kit: str | None) -> None:
         self._workspace = workspace
-        self._python = python
+        self._image = image
+        self._kit = kit
         self._list = load_libraries(workspace.data / "versions" / FILE_NAME)
 
     def refuse_missing(self, packages: Sequence[str], what: str, alpine: str) -> None:
@@ -50,14 +54,14 @@ class ExtraPackages:
 
         Without the kit this checks nothing: only apk knows Alpine's packages.
         """
-        if self._python.kit is None:
+        if self._kit is None:
             return
         data = self._workspace.data
-        given = kit.given_to(self._workspace.engine, self._python.image)
+        given = kits.given_to(self._workspace.engine, self._image)
         extra = {name for library in self._list.libraries for name in _packages(library)}
-        missing = sorted(set(packages) - kit.development_packages(data, given) - extra)
+        missing = sorted(set(packages) - kits.development_packages(data, given) - extra)
         if missing:
-            add = kit.how_to_add(data, missing, alpine)
+            add = kits.how_to_add(data, missing, alpine)
             raise SpecError(
                 f"{what} needs build packages that the kit does not have: {', '.join(missing)}",
                 remedy="build it where Alpine's mirrors can be reached"
@@ -74,7 +78,7 @@ class ExtraPackages:
         """
         wanted = set(packages)
         tested = tuple(one for one in self._list.libraries if _packages(one) & wanted)
-        if self._python.kit is None or not tested:
+        if self._kit is None or not tested:
             return None
         store = self._workspace.store
         search = Replacements(self._workspace, self._list.release, tested)
@@ -89,7 +93,7 @@ class ExtraPackages:
     ) -> KitLibraries:
         files = taken(replacements)
         libraries = tuple(library.taking(files) for library in tested)
-        return KitLibraries(self._workspace, self._python, libraries)
+        return KitLibraries(self._workspace, self._image, self._kit, libraries)
 
 
 @dataclass(frozen=True)
@@ -132,7 +136,8 @@ class KitLibraries:
     """
 
     workspace: Workspace
-    python: Python
+    image: str
+    kit: str | None
     libraries: tuple[Library, ...]
 
     title: ClassVar[str] = "the kit's libraries for wheels"
@@ -143,9 +148,7 @@ class KitLibraries:
         folder = self.workspace.data / DOCKERFILES / "inside"
         script = (folder / "kit-libraries.sh").read_text(encoding="utf-8")
         libraries = [to_builtins(library) for library in self.libraries]
-        return key_of(
-            step="kit for wheels", kit=self.python.kit, libraries=libraries, script=script
-        )
+        return key_of(step="kit for wheels", kit=self.kit, libraries=libraries, script=script)
 
     def load(self) -> Path | None:
         """The repository's folder."""
@@ -156,7 +159,7 @@ class KitLibraries:
     def make(self, work: Path) -> Mapping[str, Any]:
         """Compile the libraries and write their packages."""
         tag = "alpypy-wheels:kit-libraries"
-        image = with_packages(self.workspace, self.python, _BUILD_PACKAGES, None, tag)
+        image = with_packages(self.workspace, self.image, _BUILD_PACKAGES, None, tag)
         with tempfile.TemporaryDirectory(prefix="alpypy-kit-") as name:
             scratch = Path(name)
             for library in self.libraries:

@@ -77,7 +77,7 @@ class WheelMaker:
             data=self._data,
             python=python,
             interpreter=interpreter,
-            extra_packages=ExtraPackages(self._workspace, python),
+            extra_packages=ExtraPackages(self._workspace, python.image, python.kit),
             tls=request.tls,
             scratch=scratch,
         )

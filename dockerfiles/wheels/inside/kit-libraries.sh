@@ -1,7 +1,7 @@
 #!/bin/sh
 # Runs in an image of the kit with a compiler: builds the libraries named as arguments, in their
 # order, each from /sources/<name>/ into /out/<name>/. Only shared libraries, without programs; of
-# git the program alone.
+# git and bash the program alone.
 set -eu
 export CFLAGS="-O2 -fPIC" SOURCE_DATE_EPOCH=0
 
@@ -44,6 +44,14 @@ build_git() { # Without what talks to a server: a build asks a checkout.
     strip /out/git/usr/bin/git
 }
 
+build_bash() { # musl's malloc, as Alpine's; the kit has no readline.
+    ./configure --prefix=/usr --without-bash-malloc --disable-readline --disable-nls
+    make -j"$JOBS" bash
+    mkdir -p /out/bash/usr/bin /out/bash/usr/lib
+    cp bash /out/bash/usr/bin/
+    strip /out/bash/usr/bin/bash
+}
+
 # One library a process: `set -e` does not hold inside a condition.
 if [ "${ONE:-}" ]; then
     cd "$(mktemp -d)"
@@ -60,7 +68,10 @@ for library; do
     }
 done
 for library; do
-    [ "$library" = git ] || rm -rf "/out/$library/usr/bin"
+    case $library in
+    bash | git) ;;
+    *) rm -rf "/out/$library/usr/bin" ;;
+    esac
     find "/out/$library" \( -name '*.la' -o -name '*.a' -o -path '*/usr/share' \
         -o -name '*Conf.sh' -o -path '*/lib/cmake' \) -prune -exec rm -rf {} +
 done

@@ -315,9 +315,10 @@ def test_its_labels_and_its_record(project: Project, runtime: str, engine: Engin
     labels = engine.client.images.get(runtime).labels
     tarball = project.root / "artifacts" / project.target.tarball
     manifest = Manifest.of_tarball(tarball)
-    assert labels[f"{OCI}version"] == project.target.release
+    assert labels[f"{OCI}version"] == project.target.version
     assert labels[f"{OCI}source"].startswith("https://")
-    assert labels[f"{OCI}revision"] == f"sha256:{manifest.source.sha256}"
+    revision = manifest.source.commit or f"sha256:{manifest.source.sha256}"
+    assert labels[f"{OCI}revision"] == revision
     assert labels[f"{OCI}base.digest"].startswith("sha256:")
     assert labels[f"{OCI}base.name"]
     assert labels["org.alpypy.tarball"] == file_digest(tarball)

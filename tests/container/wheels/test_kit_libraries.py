@@ -9,7 +9,6 @@ import pytest
 from alpypy.core.fetch import Fetcher
 from alpypy.engine.docker import Engine
 from alpypy.offline.contents import load_libraries
-from alpypy.wheels.images import Python
 from alpypy.wheels.kit import FILE_NAME, ExtraPackages
 from tests.debian import Repository
 from tests.workspaces import ROOT, workspace
@@ -30,15 +29,14 @@ def test_a_source_that_was_replaced_is_compiled_and_found_again(
 ) -> None:
     repository.source("libyaml", "0.2.5.1-1", source + bytes(512))
     repository.publish()
-    python = Python(base_image, "", "", "identity", "", "", False, (), {})
     said = list[str]()
     own = workspace(ROOT, engine, tmp_path / "cache", said.append)
-    made = ExtraPackages(own, python).repository(["yaml-dev"])
+    made = ExtraPackages(own, base_image, "identity").repository(["yaml-dev"])
     assert made is not None
     assert list(made.rglob("yaml-dev-*.apk"))
     assert any("alpypy takes 0.2.5.1 of Debian bookworm" in line for line in said)
 
     repository.site.files.clear()
     said.clear()
-    assert ExtraPackages(own, python).repository(["yaml-dev"]) == made
+    assert ExtraPackages(own, base_image, "identity").repository(["yaml-dev"]) == made
     assert said == []

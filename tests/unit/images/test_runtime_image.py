@@ -90,7 +90,7 @@ def settings(root: Path, **wanted: Any) -> dict[str, Any]:
 
 def test_the_names_of_the_design() -> None:
     assert TARGET.runtime_tag() == "alpine-pypy:3.11-7.3.22-alpine3.23"
-    assert TARGET.runtime_tag(dev=True) == "alpine-pypy:3.11-7.3.22-alpine3.23-dev"
+    assert TARGET.runtime_tag(variant="dev") == "alpine-pypy:3.11-7.3.22-alpine3.23-dev"
     other = replace(TARGET, arch="aarch64", release_version="3.11-7.3.22+mine")
     assert other.runtime_tag("r.example.org:5000/team/pypy") == (
         "r.example.org:5000/team/pypy:3.11-7.3.22_mine-alpine3.23-aarch64"

