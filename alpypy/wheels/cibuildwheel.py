@@ -44,7 +44,7 @@ class PinnedWheel(Source, frozen=True, kw_only=True):
     arch: Literal["x86_64", "aarch64"] | None = None
 
 
-class Compiler(Record, frozen=True):
+class CompilerPackage(Record, frozen=True):
     """The package of a compiler that the kit lacks, and its programs."""
 
     package: PackageName
@@ -60,7 +60,7 @@ class CibuildwheelData(Record, frozen=True):
     python: Version
     pypy: Version
     packages: tuple[PackageName, ...]
-    kit_lacks: tuple[Compiler, ...]
+    kit_lacks: tuple[CompilerPackage, ...]
     wheels: tuple[PinnedWheel, ...]
 
 
@@ -184,12 +184,12 @@ class CibuildwheelImage:
         return tuple(wheel for wheel in self.data.wheels if wheel.arch in (None, arch))
 
     @property
-    def _compilers(self) -> tuple[Compiler, ...]:
+    def _compilers(self) -> tuple[CompilerPackage, ...]:
         return self.data.kit_lacks if self.base.network else ()
 
     @property
     def _arguments(self) -> Mapping[str, str]:
-        packages = (*self.data.packages, *(one.package for one in self._compilers))
+        packages = (*self.data.packages, *(compiler.package for compiler in self._compilers))
         return {
             "DEV_IMAGE": self.dev,
             "PACKAGE_IMAGE": self.base.packages,
@@ -200,7 +200,7 @@ class CibuildwheelImage:
     @property
     def _settings(self) -> Mapping[str, Any]:
         """The settings of the check inside the image."""
-        return {"programs": [name for one in self._compilers for name in one.programs]}
+        return {"programs": [name for compiler in self._compilers for name in compiler.programs]}
 
     @property
     def _labels(self) -> Mapping[str, str]:
