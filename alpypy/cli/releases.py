@@ -16,7 +16,8 @@ from alpypy.core.program import typed
 from alpypy.recipes.spec import Target
 
 if TYPE_CHECKING:
-    from alpypy.publish.index import ReleaseSettings
+    from alpypy.publish.apk_key import ApkKey
+    from alpypy.publish.index import ReleaseIndex, ReleaseSettings
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,6 +31,9 @@ class ReleaseOptions:
         str | None,
         Option("address below which it will be served (default: url in versions/release.toml)"),
     ] = None
+    apk_key: Annotated[
+        Path | None, Option("private RSA key (PEM) to sign an Alpine repository of the PyPys with")
+    ] = None
 
 
 @command(ReleaseOptions)
@@ -39,9 +43,36 @@ def release(options: ReleaseOptions) -> None:
     from alpypy.publish.release import gather
 
     folder = options.out or _release_folder()
+    key = _apk_key(options.apk_key, folder)
     url = release_url(options.url, load_settings(ROOT))
     index = gather(artifacts_folder(), folder, url, say)
     common.show(f"{folder}: {len(index.tarballs)} PyPys, {len(index.wheels)} wheels")
+    _write_repository(index, folder, key)
+
+
+def _apk_key(path: Path | None, folder: Path) -> ApkKey | None:
+    """The key, unless it is in the folder that will be served."""
+    from alpypy.publish.apk_key import load_key
+
+    if path and path.resolve().is_relative_to(folder.resolve()):
+        raise SpecError(
+            f"--apk-key {path} is in the release, which everybody can read",
+            remedy="move it to a folder of your own",
+        )
+    return load_key(path) if path else None
+
+
+def _write_repository(index: ReleaseIndex, folder: Path, key: ApkKey | None) -> None:
+    from alpypy.publish.apk_repository import APK, KEYS, remove_repository, write_repository
+    from alpypy.recipes.data import load_pypys
+
+    if key:
+        releases = load_pypys(ROOT / "versions").items()
+        stable = {name for name, pypy in releases if pypy.stable}
+        number = write_repository(index, folder, key, stable, say)
+        common.show(f"{folder / APK}: {number} Alpine packages, signed; {KEYS}/{key.name}")
+    elif remove_repository(folder):
+        say(f"{folder / APK} is removed: it is written with --apk-key only")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,12 +88,16 @@ class PublishOptions:
 @command(PublishOptions)
 def publish(options: PublishOptions) -> None:
     """Add a release to what is published; nothing that is there is replaced by another file."""
+    from alpypy.publish.apk_publish import publish_repository, refuse_replacing
     from alpypy.publish.destination import destination
     from alpypy.publish.index import load_settings
     from alpypy.publish.publish import publish as add
 
     there = destination(options.to, load_settings(ROOT).tag)
-    index = add(options.release or _release_folder(), there, say)
+    folder = options.release or _release_folder()
+    refuse_replacing(folder, there.folder)
+    index = add(folder, there, say)
+    publish_repository(folder, there.folder, say)
     common.show(index.url or options.to)
 
 

@@ -24,6 +24,10 @@ _NEW = ".new"  # ends a new file's name until the old file is deleted
 class Destination(Protocol):
     """What publishing needs of a place."""
 
+    @property
+    def folder(self) -> Path | None:
+        """The place, if it is a folder; None if it can hold no folders."""
+
     def index(self) -> bytes | None:
         """The published index; None if there is none."""
 
@@ -75,6 +79,11 @@ class FolderDestination:
     def __init__(self, path: Path) -> None:
         self._path = path
 
+    @property
+    def folder(self) -> Path:
+        """The folder."""
+        return self._path
+
     def index(self) -> bytes | None:
         """The published index; None if there is none."""
         path = self._path / FILE_NAME
@@ -105,6 +114,8 @@ class FolderDestination:
 
 class GithubDestination:
     """One release of a repository. Its tag stays, and so does the address of its files."""
+
+    folder = None
 
     def __init__(self, repository: GithubRepository, tag: str) -> None:
         self._repository = repository
