@@ -13,7 +13,7 @@ from typing import Any
 from urllib.parse import urldefrag, urljoin
 
 from msgspec import Struct
-from packaging.specifiers import SpecifierSet
+from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.tags import Tag
 from packaging.utils import (
     InvalidSdistFilename,
@@ -277,11 +277,16 @@ def _fitting(wanted: _Wanted, listed: _Project) -> Iterator[IndexedFile]:
                 _, version, _, tags = parse_wheel_filename(file.filename)
             except InvalidWheelFilename:
                 continue
-            runs = wanted.python is None or wanted.python in SpecifierSet(
-                file.requires_python or ""
-            )
-            if tags & wanted.tags and runs and not version.is_prerelease:
+            if tags & wanted.tags and not version.is_prerelease and _runs(wanted.python, file):
                 yield file
+
+
+def _runs(python: Version | None, file: IndexedFile) -> bool:
+    """Whether a file is for such a Python. Old ones have ``>=3.5.*``, which is no specifier."""
+    try:
+        return python is None or python in SpecifierSet(file.requires_python or "")
+    except InvalidSpecifier:
+        return False
 
 
 def _published(path: Path) -> str:

@@ -78,7 +78,9 @@ def test_wheels_for_other_machines_and_other_files_are_passed_over(outside: Publ
 def entry(outside: Publishers, project: str, arch: str | None = None) -> PinnedWheel:
     """What the image for cibuildwheel has of a project."""
     wheels = load_data(outside.project.data).wheels
-    [found] = (one for one in wheels if str(one.pypi).startswith(project) and one.arch == arch)
+    [found] = (
+        wheel for wheel in wheels if str(wheel.pypi).startswith(project) and wheel.arch == arch
+    )
     return found
 
 
@@ -113,6 +115,17 @@ def test_a_wheel_for_newer_pythons_than_the_image_has(outside: Publishers) -> No
     for as_html in (False, True):
         outside.publish_pypi(as_html=as_html)
         assert not outside.look("pypi", check=True)
+
+
+def test_a_python_that_cannot_be_read_is_not_that_of_the_image(outside: Publishers) -> None:
+    other, old = "packaging-90.1.0-cp35-cp35m-win32.whl", "packaging-90.2.0-py3-none-any.whl"
+    outside.wheels["packaging"] |= {other: "0" * 64, old: "0" * 64}
+    outside.wheel_of("packaging", "90.0.0", "py3-none-any")
+    outside.pythons |= {other: ">=3.5.*", old: ">=3.5.*"}
+    for as_html in (False, True):
+        outside.publish_pypi(as_html=as_html)
+        [edit] = outside.look("pypi", check=True).edits
+        assert edit.what.startswith("packaging==90.0.0 (")
 
 
 def test_a_new_rpython_is_told(outside: Publishers) -> None:
