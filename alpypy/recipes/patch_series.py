@@ -30,6 +30,7 @@ SERIES = "series"
 # A mail's first line in git's form. The commit that it names exists nowhere.
 _FROM_LINE = b"From " + b"0" * 40 + b" Mon Sep 17 00:00:00 2001\n"
 _AUTHOR = "alpypy <alpypy@alpypy.invalid>"  # no such address can exist: RFC 2606
+_BEGINNING = _FROM_LINE + f"From: {_AUTHOR}\n".encode()
 _DATE = "Tue, 01 Jan 1980 00:00:00 +0000"  # as in the tarballs
 _COMMIT = re.compile(r"\Aupstream (\w+)\Z")
 _WIDTH = 72
@@ -73,12 +74,13 @@ def write_series(patches: Sequence[Patch], folder: Path) -> Sequence[Path]:
     """Write a mail for each patch, numbered in their order, and the file ``series``.
 
     Args:
-        folder: an empty or missing folder, or an earlier series, which alpypy replaces.
+        folder: an empty or missing folder, or an earlier series, which alpypy replaces. It cannot
+            be the current folder.
 
     Returns: the paths of the mails.
 
     Raises:
-        SpecError: ``folder`` has something else in it.
+        SpecError: ``folder`` has something else in it, or cannot be replaced.
     """
     _refuse_other(folder)
     mails = {
@@ -114,17 +116,40 @@ def _listed(catalog: Catalog, release: str, *, errata: bool) -> FittedPatches:
 
 
 def _refuse_other(folder: Path) -> None:
-    """Refuse a folder with files that are not those of an earlier series."""
+    """Refuse a folder that cannot be replaced, or that has files other than an earlier series."""
     if not folder.exists():
         return
-    found = {path.name for path in folder.iterdir()} if folder.is_dir() else {folder.name}
-    if SERIES in found:
-        found -= {SERIES, *(folder / SERIES).read_text(encoding="utf-8").splitlines()}
-    if found:
+    current = folder.samefile(Path.cwd())
+    if current or folder.is_mount():
+        kind = "the current folder" if current else "a mount"
         raise SpecError(
-            f"{folder} exists and is not a series of patches: it has {min(found)}",
+            f"{folder} is {kind}, which alpypy cannot replace",
+            remedy=f"give --out a folder inside it: --out {folder / 'musl'}",
+        )
+    other = _other_files(folder) if folder.is_dir() else {folder.name}
+    if other:
+        raise SpecError(
+            f"{folder} exists and is not a series of patches from alpypy: it has {min(other)}",
             remedy="give --out a new or an empty folder, or remove this one",
         )
+
+
+def _other_files(folder: Path) -> set[str]:
+    """The files that are not of an earlier series: quilt's own folders have ``series`` too."""
+    found = {path.name for path in folder.iterdir()}
+    series = folder / SERIES
+    if not series.is_file():
+        return found
+    listed = set(series.read_text(encoding="utf-8", errors="replace").splitlines())
+    ours = {name for name in found & listed if _is_ours(folder / name)}
+    return found - ours - ({SERIES} if listed == ours else set())
+
+
+def _is_ours(path: Path) -> bool:
+    if not path.is_file():
+        return False
+    with path.open("rb") as file:
+        return file.read(len(_BEGINNING)) == _BEGINNING
 
 
 def _mail(patch: Patch, number: int, total: int) -> bytes:
@@ -174,7 +199,8 @@ def _diff(patch: Patch) -> Iterator[bytes]:
 
 def _even(hunk: Any) -> Iterator[bytes]:
     """A hunk with as much context before its change as behind it. Less on one side means to
-    patch(1), unless fuzz is allowed, that the file begins or ends there."""
+    patch(1), unless fuzz is allowed, that the file begins or ends there. A hunk that has none on
+    one side keeps what it has on the other, by which patch(1) finds its place."""
     before, behind = _context(hunk.text), _context(reversed(hunk.text))
     least = min(before, behind)
     front, back = (before - least, behind - least) if least else (0, 0)

@@ -162,14 +162,42 @@ class TestTheFolder:
         write_series(listed(catalog), out)
         assert {path.name: path.read_bytes() for path in out.iterdir()} == first
 
-    @pytest.mark.parametrize("files", [{"notes": ""}, {SERIES: "0001-a.patch\n", "notes": ""}])
+    @pytest.mark.parametrize(
+        ("files", "has"),
+        [
+            ({"notes": ""}, "notes"),
+            ({SERIES: "0001-a.patch\n", "notes": ""}, "notes"),
+            ({SERIES: "mine.patch\n", "mine.patch": "x"}, "mine.patch"),
+            ({SERIES: "mine.patch -p0\n"}, SERIES),
+            ({SERIES: "mine.patch\n", "mine.patch": MAIL.replace("alpypy", "n")}, "mine.patch"),
+            ({SERIES: "other.patch\n", "mine.patch": MAIL}, "mine.patch"),
+            ({f"{SERIES}/mine.patch": MAIL}, SERIES),
+        ],
+    )
     def test_another_folder_stays(
-        self, files: dict[str, str], catalog: Catalog, tmp_path: Path
+        self, files: dict[str, str], has: str, catalog: Catalog, tmp_path: Path
     ) -> None:
         out = write_tree(tmp_path / "out", files)
-        with pytest.raises(SpecError, match="is not a series of patches: it has notes"):
+        with pytest.raises(
+            SpecError, match=f"is not a series of patches from alpypy: it has {has}"
+        ):
             write_series(listed(catalog), out)
-        assert {path.name for path in out.iterdir()} == files.keys()
+        assert {name: (out / name).read_text() for name in files} == files
+
+    @pytest.mark.parametrize("out", [".", "{}"])
+    def test_the_current_folder_is_refused(
+        self, out: str, catalog: Catalog, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        current = tmp_path / "current"
+        current.mkdir()
+        monkeypatch.chdir(current)
+        with pytest.raises(SpecError, match="is the current folder, which alpypy cannot replace"):
+            write_series(listed(catalog), Path(out.format(current)))
+        assert list(current.iterdir()) == []
+
+    def test_a_mount_is_refused(self, catalog: Catalog) -> None:
+        with pytest.raises(SpecError, match=r"/proc is a mount, .*\n.*: --out /proc/musl"):
+            write_series(listed(catalog), Path("/proc"))
 
 
 class TestTools:
