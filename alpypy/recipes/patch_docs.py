@@ -25,9 +25,9 @@ _SERIES = (
     "With `--source`, alpypy matches the patches with your source. It leaves out those that the"
     " source has already, and writes a patch whose place has moved for its new lines."
     " `--no-errata` leaves the errata out. The same patches give the same files, byte for byte."
-    " What your build needs besides the patches has its reasons in `versions/translation.toml`:"
-    " `PYPY_MULTIARCH=x86_64-linux-musl` in the environment, and `-DTHREAD_STACK_SIZE=0x100000` in"
-    " `CFLAGS`.",
+    " Besides the patches, your build needs `PYPY_MULTIARCH=ARCH-linux-musl` in the environment"
+    " (`ARCH` as in `x86_64`), and the C flags in `versions/translation.toml`, which says for each"
+    " why, and for which Alpine.",
 )
 _SERIES_COMMANDS = """\
 ```sh
