@@ -46,21 +46,29 @@ def patches(options: PatchesOptions) -> None:
     from alpypy.recipes.recipe import load_catalog
 
     catalog = load_catalog(ROOT)
+    _refuse_combinations(options)
     if options.write_docs:
         _write_docs(catalog)
         return
-    if options.series:
+    if options.series is not None:
         _write_series(catalog, options.series, options)
         return
-    if options.out or options.no_errata:
-        raise SpecError(
-            "--out and --no-errata are for --series",
-            remedy="leave them out, or name a PyPy: --series 3.11-8.0.0",
-        )
     sources = patch_check.available_sources(catalog, options.source, cache_folder())
     for line in patch_docs.table(catalog.patches, catalog.releases):
         common.show(line)
     sys.exit(patch_check.report(catalog, sources, common.show))
+
+
+def _refuse_combinations(options: PatchesOptions) -> None:
+    if options.write_docs and options != PatchesOptions(write_docs=True):
+        raise SpecError(
+            "--write-docs takes no other option", remedy="leave the others out, or run two commands"
+        )
+    if options.series is None and (options.out is not None or options.no_errata):
+        raise SpecError(
+            "--out and --no-errata are for --series",
+            remedy="leave them out, or name a PyPy: --series 3.11-8.0.0",
+        )
 
 
 def _write_docs(catalog: Catalog) -> None:
@@ -99,12 +107,15 @@ def _source(catalog: Catalog, version: str, paths: Sequence[Path]) -> AvailableS
         has = ", ".join(source.release for source in named)
         raise SpecError(
             f"--source is {has}, not {version}",
-            remedy="ask for what it is, or name a branch, tag or commit of a repository:"
-            " --source pypy.git@py3.11",
+            remedy=f"use --series {named[-1].release}, or name a branch, tag or commit of a"
+            " repository: --source pypy.git@py3.11",
         )
     if source or catalog.is_checked(version):
         return source
     source = source_of(version, cached_sources(catalog, cache_folder()))
     if source is None and version in catalog.releases:
-        say(f"nobody has tried these patches on {version}: --source matches them with its source")
+        say(
+            f"these patches are untested on {version}; give its source with --source, and alpypy"
+            " checks that they fit"
+        )
     return source

@@ -260,7 +260,7 @@ def test_a_series_is_written_and_its_files_are_named(
     said = capsys.readouterr()
     names = (tmp_path / "out" / "series").read_text().split()
     assert said.out.splitlines() == [str(tmp_path / "out" / name) for name in names]
-    assert "nobody has tried these patches on 3.11-8.0.0: --source matches" in said.err
+    assert "these patches are untested on 3.11-8.0.0; give its source with --source" in said.err
 
 
 @pytest.mark.parametrize(
@@ -268,9 +268,16 @@ def test_a_series_is_written_and_its_files_are_named(
     [
         (["--out", "a"], "--out and --no-errata are for --series"),
         (["--no-errata"], "--out and --no-errata are for --series"),
+        (["--write-docs", "--out", "a"], "--write-docs takes no other option"),
+        (["--write-docs", "--series", "3.11-8.0.0"], "--write-docs takes no other option"),
+        (["--write-docs", "--source", "{}"], "--write-docs takes no other option"),
         (["--series", "3.11-7.3.99"], "no release '3.11-7.3.99'"),
         (["--series", "3.11-7.3.23", "--source", "{}"], "--source is 3.6-7.0.0, not 3.11-7.3.23"),
-        (["--series", "3.11-7.3.23", "--out", "{}"], "is not a series of patches: it has pypy"),
+        (["--series", "3.11-7.3.23", "--source", "{}"], "use --series 3.6-7.0.0, or name a branch"),
+        (
+            ["--series", "3.11-7.3.23", "--out", "{}"],
+            "is not a series of patches from alpypy: it has",
+        ),
     ],
 )
 def test_a_wrong_series(
