@@ -96,6 +96,12 @@ def test_the_kit_counts_only_without_alpine_s_own_packages() -> None:
     assert choose(kit) == ["pypy-3.11-8.0.0-alpine3.23"]
 
 
+def test_a_release_of_the_kit_comes_before_a_tree_of_alpine_s_own_packages() -> None:
+    kit = pypy("3.11-8.0.0", "3.23", "3.11.15", kit=True)
+    tree = pypy("3.11-8.1.0-alpha+1", "3.23", "3.11.16")
+    assert choose(kit, tree) == ["pypy-3.11-8.0.0-alpine3.23"]
+
+
 def test_what_uv_cannot_install_is_left_out() -> None:
     before = replace(pypy("3.11-8.0.0", "3.23", "3.11.15"), python=None, gzip=None)
     without = replace(pypy("3.10-7.3.19", "3.23", "3.10.16"), gzip=None)
