@@ -8,7 +8,9 @@ import ssl
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from functools import partial
+from http.server import BaseHTTPRequestHandler, SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 from alpypy.core.source import Source
 
@@ -96,3 +98,15 @@ def serve(
     server.shutdown()
     server.server_close()
     thread.join()
+
+
+class FolderHandler(SimpleHTTPRequestHandler):
+    """Python's own static server."""
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing: pytest shows the test's own messages."""
+
+
+def serve_folder(path: Path, handler: type[FolderHandler] = FolderHandler) -> Iterator[str]:
+    """The address of a server that has the files of a folder."""
+    yield from serve(partial(handler, directory=str(path)))  # type: ignore[arg-type]

@@ -20,7 +20,7 @@ from alpypy.verify.findings import Finding
 from alpypy.verify.run import Report
 from alpypy.wheels import record as wheel_record
 from alpypy.wheels.record import Bundled, SmokeTest, WheelRecord
-from tests.manifests import MANIFEST, pack
+from tests.manifests import DIGEST, MANIFEST, pack
 
 DATE = "2026-11-21T14:05:00Z"
 ACCEPTED = Finding("module.import", "_tkinter", "ImportError: <no>", allowed="Tk & X are not here")
@@ -28,6 +28,11 @@ ACCEPTED = Finding("module.import", "_tkinter", "ImportError: <no>", allowed="Tk
 
 def manifest_of(target: Target) -> Manifest:
     return structs.replace(MANIFEST, target=target)
+
+
+def report_of(target: Target, sha256: str = DIGEST) -> Report:
+    """What verify says of a target's tarball: all is well, but for what is accepted."""
+    return Report(target.tarball, sha256, (ACCEPTED,), 12, 3.5, DATE)
 
 
 def tarball(
@@ -59,7 +64,7 @@ def verified(
 ) -> Path:
     """The same, with a verdict as verify leaves it."""
     path = tarball(folder, manifest, content, headers)
-    receipt.keep(path, Report(path.name, file_digest(path), (ACCEPTED,), 12, 3.5, DATE))
+    receipt.keep(path, report_of(manifest.target, file_digest(path)))
     return path
 
 
@@ -67,9 +72,9 @@ def as_before(folder: Path) -> ReleaseIndex:
     """Make a release what older versions of alpypy made: without .tar.gz, and the version of
     Python nowhere."""
     index = parse((folder / FILE_NAME).read_bytes(), "x")
-    for one in index.tarballs:
-        (folder / one.target.gzip_tarball).unlink()
-    less = [replace(one, python=None, gzip=None) for one in index.tarballs]
+    for pypy in index.tarballs:
+        (folder / pypy.target.gzip_tarball).unlink()
+    less = [replace(pypy, python=None, gzip=None) for pypy in index.tarballs]
     older = ReleaseIndex.of([*less, *index.wheels], index.url)
     release.write_pages(older, folder)
     return older

@@ -56,11 +56,14 @@ def image(options: ImageOptions) -> None:
     from alpypy.engine import registry
     from alpypy.images.runtime import ImageRequest, make, resolve
     from alpypy.recipes.choice import Wanted
+    from alpypy.recipes.spec import PypyVersion
     from alpypy.wheels import cibuildwheel
 
     target = common.made(
         Wanted(options.pypy, options.alpine, options.arch, options.release_version)
     )
+    if options.cibuildwheel:  # before a tarball is asked for: building it takes an hour
+        cibuildwheel.refuse_unfit(cibuildwheel.load_data(ROOT), PypyVersion.parse(target.release))
     dev = options.dev or options.cibuildwheel
     request = ImageRequest(target, options.repository, dev, options.base_image, options.fresh)
     project = common.project()

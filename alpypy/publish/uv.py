@@ -30,8 +30,8 @@ def choose(index: ReleaseIndex) -> list[ReleasedTarball]:
     """The PyPys in the list: one for each version of Python and architecture, the newest.
 
     Of several Alpines it is the oldest one whose PyPy needs the same libraries as that for the
-    newest Alpine: it runs on both, and on those in between. A tree counts only if there is no
-    release of the language, and one made with the kit only if there is no other.
+    newest Alpine: it runs on both, and on those in between. Releases of a language come before
+    trees; among these, PyPys made with Alpine's own packages come before those made with the kit.
     """
     usable = [tarball for tarball in index.tarballs if _is_usable(tarball)]
     best: dict[tuple[str, str], tuple[bool, bool]] = {}

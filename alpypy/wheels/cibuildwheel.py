@@ -87,15 +87,14 @@ def make(workspace: Workspace, plan: ImagePlan) -> str:
     """Build the image, and the -dev image that it stands on, and return its name.
 
     Args:
-        plan: the plan of the -dev image.
+        plan: the plan of the -dev image, of a PyPy that ``refuse_unfit`` lets pass.
 
     Raises:
-        SpecError: this PyPy cannot run auditwheel, or the kit lacks a package.
+        SpecError: the kit lacks a package.
         ImageError: a step failed, or the image's own check did; or there is no base image.
         KitError, DownloadError, DigestError: the kit, or a wheel for the image, is out of reach.
     """
     request, data = plan.request, load_data(workspace.data)
-    refuse_unfit(data, PypyVersion.parse(request.target.release))
     reference = request.target.runtime_tag(request.repository, variant=VARIANT)
     dev, base = runtime.make(workspace, plan), runtime.image_base(workspace, plan)
     repository = _repository(workspace, data, base, request.target.alpine)
@@ -134,7 +133,7 @@ class CibuildwheelImage:
 
     @cached_property
     def key(self) -> str:
-        """Of the Dockerfile's folder, the -dev image, the packages and the wheels."""
+        """Of the Dockerfile's folder, the -dev image, the packages, the wheels and the settings."""
         folder = self.workspace.data / _CONTEXT
         packages = self.repository and sorted(map(file_digest, _files(self.repository)))
         return key_of(
@@ -142,6 +141,7 @@ class CibuildwheelImage:
             dev=self.dev,
             packages=[self.base.identity, packages],
             arguments=self._arguments,
+            settings=self._settings,
             wheels=[(wheel.sha256, wheel.place) for wheel in self._wheels],
             labels=self._labels,
         )

@@ -25,7 +25,7 @@ from alpypy.engine.docker import Engine
 from alpypy.engine.job import Job
 from alpypy.images.runtime import ImageRequest, resolve
 from alpypy.recipes.manifest import Manifest
-from alpypy.recipes.spec import PypyVersion, Target
+from alpypy.recipes.spec import PypyVersion
 from alpypy.verify import receipt
 from alpypy.wheels import cibuildwheel
 from alpypy.wheels.file import read_wheel
@@ -107,13 +107,25 @@ FIT: list[str | None] = [path.name for path in tarballs() if fits(path)]
 class Image:
     """An image for cibuildwheel, and what its PyPy calls itself in tags: ``pp311``, ``pp311-...``.
 
-    ``settings`` are variables for cibuildwheel.
+    ``musllinux`` is the platform of its wheels, such as ``musllinux_1_2_x86_64``; ``settings`` are
+    variables for cibuildwheel.
     """
 
     name: str
     python: str
     tag: str
+    arch: str
+    musllinux: str
     settings: Mapping[str, str]
+
+    @property
+    def manylinux(self) -> str:
+        """The identifier that cibuildwheel has for its PyPy."""
+        return f"{self.python}-manylinux_{self.arch}"
+
+    def chosen(self, libc: str = "manylinux") -> dict[str, str]:
+        """The variable that makes cibuildwheel use the image."""
+        return {f"CIBW_{libc}_{self.arch}_IMAGE".upper(): self.name}
 
 
 @pytest.fixture(scope="module", params=FIT or [None])
@@ -137,22 +149,25 @@ def image(
     (work / "artifacts").mkdir()
     for path in (tarball, receipt.path_of(tarball)):
         shutil.copy(path, work / "artifacts")
-    target = Manifest.of_tarball(tarball).target
+    manifest = Manifest.of_tarball(tarball)
+    target = manifest.target
     own = workspace(work, engine, folders.cache_folder())
     repository = f"alpypy-test/{uuid.uuid4().hex[:12]}"
     plan = resolve(own, ImageRequest(target, repository, dev=True))
     try:
         name = cibuildwheel.make(own, plan)
-        yield described(engine, name, target, tmp_path_factory.mktemp("settings"))
+        yield described(engine, name, manifest, tmp_path_factory.mktemp("settings"))
     finally:
         for variant in ("dev", cibuildwheel.VARIANT):
             engine.remove_image(target.runtime_tag(repository, variant=variant))
 
 
-def described(engine: Engine, name: str, target: Target, scratch: Path) -> Image:
+def described(engine: Engine, name: str, manifest: Manifest, scratch: Path) -> Image:
     [tag] = engine.run(Job(name, ["sh", "-c", "ls /opt/python | grep -v cp39-cp39"])).output.split()
-    language = PypyVersion.parse(target.release).language
-    return Image(name, f"pp{language.replace('.', '')}", tag, settings_of(scratch))
+    target, (major, minor, _) = manifest.target, manifest.musl.split(".")
+    python = f"pp{PypyVersion.parse(target.release).language.replace('.', '')}"
+    musllinux = f"musllinux_{major}_{minor}_{target.arch}"
+    return Image(name, python, tag, target.arch, musllinux, settings_of(scratch))
 
 
 def settings_of(scratch: Path) -> dict[str, str]:
@@ -175,18 +190,17 @@ def built(image: Image, done: subprocess.CompletedProcess[str], out: Path) -> No
     assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
     assert f"tested on pypy {image.python[2]}.{image.python[3:]} with libbz2 1.0" in done.stdout
     [path] = out.glob("*.whl")
-    assert path.name == f"tiny_squeeze-1.0-{image.tag}-musllinux_1_2_x86_64.whl"
+    assert path.name == f"tiny_squeeze-1.0-{image.tag}-{image.musllinux}.whl"
     assert [name for name in read_wheel(path).libraries() if "libbz2" in name]
 
 
 def test_it_is_used_by_cibuildwheel_of_its_abi_alone(
     image: Image, program: Cibuildwheel, tmp_path: Path
 ) -> None:
-    identifier = f"{image.python}-manylinux_x86_64"
-    wanted = program.table().get(identifier, "")
-    settings = {**image.settings, "CIBW_MANYLINUX_X86_64_IMAGE": image.name}
-    words = ("--platform", "linux", "--archs", "x86_64", "--output-dir", str(tmp_path))
-    done = program.run(*words, settings={**settings, "CIBW_BUILD": identifier})
+    wanted = program.table().get(image.manylinux, "")
+    settings = {**image.settings, **image.chosen(), "CIBW_BUILD": image.manylinux}
+    words = ("--platform", "linux", "--archs", image.arch, "--output-dir", str(tmp_path))
+    done = program.run(*words, settings=settings)
     if wanted == f"/opt/python/{image.tag}":
         built(image, done, tmp_path)
     elif wanted:
@@ -198,21 +212,18 @@ def test_it_is_used_by_cibuildwheel_of_its_abi_alone(
 def test_the_script_adds_identifiers_for_musllinux(
     image: Image, program: Cibuildwheel, tmp_path: Path
 ) -> None:
-    if program.table().get(f"{image.python}-manylinux_x86_64") != f"/opt/python/{image.tag}":
+    if program.table().get(image.manylinux) != f"/opt/python/{image.tag}":
         pytest.skip(f"this cibuildwheel builds for no {image.tag}: {PROVIDED_BY}")
-    settings = {**image.settings, "CIBW_MUSLLINUX_X86_64_IMAGE": image.name}
-    words = ("--only", f"{image.python}-musllinux_x86_64", "--output-dir", str(tmp_path))
+    settings = {**image.settings, **image.chosen("musllinux")}
+    words = ("--only", f"{image.python}-musllinux_{image.arch}", "--output-dir", str(tmp_path))
     built(image, program.run(*words, settings=settings, runner=True), tmp_path)
 
 
 def test_its_python_is_not_taken_for_cpython(
     image: Image, program: Cibuildwheel, tmp_path: Path
 ) -> None:
-    settings = {
-        "CIBW_MANYLINUX_X86_64_IMAGE": image.name,
-        "CIBW_PROJECT_REQUIRES_PYTHON": ">=3.9",
-    }
-    words = ("--only", "cp39-manylinux_x86_64", "--output-dir", str(tmp_path))
+    settings = {**image.chosen(), "CIBW_PROJECT_REQUIRES_PYTHON": ">=3.9"}
+    words = ("--only", f"cp39-manylinux_{image.arch}", "--output-dir", str(tmp_path))
     done = program.run(*words, settings=settings)
     assert done.returncode != 0
     assert "pip available on PATH doesn't match our installed instance" in done.stderr

@@ -8,8 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import partial
-from http.server import SimpleHTTPRequestHandler
 from pathlib import Path
 
 import pytest
@@ -25,7 +23,7 @@ from alpypy.recipes.manifest import Manifest
 from alpypy.recipes.spec import Target
 from alpypy.verify import receipt
 from tests.alpine_packages import LONG, made_up, write_key
-from tests.loopback import serve
+from tests.loopback import serve_folder
 from tests.tarballs import PROVIDED_BY, VARIABLE, tarballs
 
 pytestmark = pytest.mark.timeout(3600)
@@ -110,12 +108,7 @@ def server(tmp_path: Path) -> Iterator[Server]:
     key = load_key(write_key(tmp_path / "own.rsa"))
     folder = tmp_path / "served"
     folder.mkdir()
-
-    class Quiet(SimpleHTTPRequestHandler):
-        def log_message(self, *_: object) -> None:
-            """Say nothing."""
-
-    for address in serve(partial(Quiet, directory=str(folder))):  # type: ignore[arg-type]
+    for address in serve_folder(folder):
         yield Server(folder, address, key)
 
 

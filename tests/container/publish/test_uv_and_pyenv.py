@@ -1,6 +1,7 @@
 """A release on loopback, and the real uv and python-build that install from it in a clean Alpine.
 
-uv is its own wheel for musl, which pip downloads from the index that it is set up for.
+uv is its own wheel for musl, of the version that is installed here: pip downloads it from the index
+that it is set up for.
 """
 
 from __future__ import annotations
@@ -11,8 +12,7 @@ import sys
 import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import partial
-from http.server import SimpleHTTPRequestHandler
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -27,7 +27,7 @@ from alpypy.recipes.spec import PypyVersion
 from alpypy.verify import receipt
 from alpypy.verify.findings import Recorder, load_policy
 from alpypy.verify.probes import CleanAlpine
-from tests.loopback import serve
+from tests.loopback import serve_folder
 from tests.releases import wheel, with_record
 from tests.tarballs import PROVIDED_BY, tarballs
 from tests.workspaces import workspace
@@ -56,15 +56,8 @@ wget -q -O /tmp/definition "$URL/$DEFINITION"
 """
 
 
-class Static(SimpleHTTPRequestHandler):
-    """Python's own static server."""
-
-    def log_message(self, *_: object) -> None:
-        """Say nothing."""
-
-
 @dataclass(frozen=True)
-class Served:
+class Offer:
     """A release of one PyPy and a wheel for it, its address, and an Alpine to install it in."""
 
     tarball: ReleasedTarball
@@ -83,8 +76,8 @@ class Served:
 
 def musl_tag(manifest: Manifest) -> str:
     """The tag of a wheel with compiled modules, for a PyPy."""
-    version = PypyVersion.parse(manifest.target.release)
-    python, series = version.language.replace(".", ""), "".join(version.release.split(".")[:2])
+    pypy = PypyVersion.parse(manifest.target.release)
+    python, series = pypy.language.replace(".", ""), "".join(pypy.release.split(".")[:2])
     return f"pp{python}-pypy{python}_pp{series}-musllinux_1_2_{manifest.target.arch}"
 
 
@@ -98,33 +91,35 @@ def served(
     base_image: str,
     alpine_version: str,
     tmp_path_factory: pytest.TempPathFactory,
-) -> Iterator[Served]:
+) -> Iterator[Offer]:
     """A release, made of a tarball as `invoke release` does it."""
     if request.param is None:
         pytest.skip(f"no tarball: {PROVIDED_BY}")
-    (path,) = (one for one in tarballs() if one.name == request.param)
+    (path,) = (path for path in tarballs() if path.name == request.param)
     manifest, folder = Manifest.of_tarball(path), tmp_path_factory.mktemp("release")
     if manifest.target.alpine != alpine_version:
         pytest.skip(f"these tests have Alpine {alpine_version}: {PROVIDED_BY}")
-    for one in (path, receipt.path_of(path)):
-        shutil.copy(one, folder)
+    for file in (path, receipt.path_of(path)):
+        shutil.copy(file, folder)
     with_record(wheel(folder, tag=musl_tag(manifest)))
-    for url in serve(partial(Static, directory=str(folder / "site"))):  # type: ignore[arg-type]
+    for url in serve_folder(folder / "site"):
         index = gather(folder, folder / "site", url, print)
         recorder = Recorder(load_policy(ROOT))
         alpine = CleanAlpine(workspace(ROOT, engine), base_image, folder, timeout=600)
         with alpine.image(manifest, file_digest(path), recorder) as image:
             assert image is not None
-            yield Served(index.tarballs[0], url, engine, image)
+            yield Offer(index.tarballs[0], url, engine, image)
 
 
-@pytest.fixture(scope="session")
-def musl_uv(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with uv's program for musl."""
+@pytest.fixture(scope="module")
+def musl_uv(served: Offer, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with uv's program for musl, if it can install what is served."""
+    if served.tarball.language == "2.7" or served.tarball.target.arch != "x86_64":
+        pytest.skip(f"uv has no Python 2, and its program here is for x86_64: {PROVIDED_BY}")
     folder = tmp_path_factory.mktemp("uv")
     command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps"]
     command += ["--only-binary=:all:", "--platform=musllinux_1_1_x86_64", "--dest", str(folder)]
-    subprocess.run([*command, "uv"], check=True)
+    subprocess.run([*command, f"uv=={version('uv')}"], check=True)
     (path,) = folder.iterdir()
     with zipfile.ZipFile(path) as archive:
         (name,) = (name for name in archive.namelist() if name.endswith("/scripts/uv"))
@@ -134,10 +129,8 @@ def musl_uv(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_uv_installs_it_and_works_with_it(served: Served, musl_uv: Path) -> None:
+def test_uv_installs_it_and_works_with_it(served: Offer, musl_uv: Path) -> None:
     tarball = served.tarball
-    if tarball.language == "2.7" or tarball.target.arch != "x86_64":
-        pytest.skip(f"uv has no Python 2, and its program here is for x86_64: {PROVIDED_BY}")
     done = served.run(UV, Mount(musl_uv, "/uv"), LANGUAGE=tarball.language, CODE=CODE)
     print(done.output)
     assert done.exit_code == 0, done.output
@@ -156,7 +149,9 @@ def python_build(tmp_path_factory: pytest.TempPathFactory) -> Path:
             " PATH: python-build is not here"
         )
     if bash is None:
-        pytest.skip("apt-get install bash-static: the kit has no bash for Alpine")
+        pytest.skip(
+            "apt-get install bash-static: python-build runs in bash, which a clean Alpine lacks"
+        )
     folder = tmp_path_factory.mktemp("pyenv")
     folder.chmod(0o755)
     shutil.copytree(Path(program).resolve().parents[1], folder / "python-build")
@@ -164,7 +159,7 @@ def python_build(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_python_build_installs_it(served: Served, python_build: Path) -> None:
+def test_python_build_installs_it(served: Offer, python_build: Path) -> None:
     definition = f"pyenv/{served.tarball.target.definition.replace('+', '%2B')}"
     done = served.run(PYENV, Mount(python_build, "/pyenv"), DEFINITION=definition)
     print(done.output)

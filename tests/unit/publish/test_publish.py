@@ -106,8 +106,8 @@ def already(hub: Hub, folder: Path) -> ReleaseIndex:
     url = f"https://github.com/{REPOSITORY}/releases/download/pypy"
     index = folder_index(folder).at(url)
     hub.add_release(body=notes(index))
-    for one in index.files:
-        hub.add(one.name, (folder / one.name).read_bytes())
+    for file in index.files:
+        hub.add(file.name, (folder / file.name).read_bytes())
     for name, text in release.pages(index, flat=True).items():
         hub.add(name, text.encode())
     return index
@@ -115,7 +115,7 @@ def already(hub: Hub, folder: Path) -> ReleaseIndex:
 
 def changes(hub: Hub) -> list[str]:
     """What was asked of the server that changes something."""
-    return [one for one in hub.asked if not one.startswith("GET")]
+    return [request for request in hub.asked if not request.startswith("GET")]
 
 
 def folder_index(folder: Path) -> ReleaseIndex:
@@ -221,7 +221,9 @@ def with_another_zlib(folder: Path, site: Path) -> ReleaseIndex:
     path.write_bytes(gzip.compress(gzip.decompress(path.read_bytes()), 1, mtime=1))
     index = folder_index(folder)
     file = ReleasedFile(path.name, path.stat().st_size, file_digest(path))
-    of_that = [replace(one, gzip=file) if one.target == TARGET else one for one in index.tarballs]
+    of_that = [
+        replace(pypy, gzip=file) if pypy.target == TARGET else pypy for pypy in index.tarballs
+    ]
     changed = ReleaseIndex.of([*of_that, *index.wheels], index.url)
     release.write_pages(changed, folder)
     assert file_digest(site / path.name) != file.sha256
@@ -254,7 +256,7 @@ def test_what_was_published_before_there_was_a_tar_gz_stays(
     as_before(other)
     assert len(run(other, there).files) == 1
     index = run(folder, there)
-    assert [len(one.files) for one in index.tarballs] == [2, 1, 2]
+    assert [len(pypy.files) for pypy in index.tarballs] == [2, 1, 2]
     assert folder_index(tmp_path / "site") == index
 
 
@@ -276,7 +278,7 @@ def test_a_tarball_of_others_whose_tar_gz_was_removed_stays_without(
     name = "pypy-3.11-7.3.22-alpine3.23-aarch64.tar.gz"
     (tmp_path / "site" / name).unlink()
     index = run(folder, there)
-    assert [len(one.files) for one in index.tarballs] == [2, 1, 2]
+    assert [len(pypy.files) for pypy in index.tarballs] == [2, 1, 2]
     assert f"no longer in the index: {name}" in capsys.readouterr().out
 
 
@@ -335,11 +337,11 @@ def test_a_file_that_two_publish_at_once_is_that_of_one(tmp_path: Path) -> None:
             except DigestError as error:
                 failed.append(error)  # noqa: B023
 
-        threads = [threading.Thread(target=place, args=(one,)) for one in (b"one", b"two")]
-        for one in threads:
-            one.start()
-        for one in threads:
-            one.join()
+        threads = [threading.Thread(target=place, args=(content,)) for content in (b"one", b"two")]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
         (error,) = failed
         assert f"published with SHA-256 {sha256(target.read_bytes())}" in error.what
     assert not [path for path in tmp_path.iterdir() if path.name.endswith(".part")]
@@ -371,7 +373,7 @@ def test_a_release_is_made_and_filled_the_index_last(hub: Hub, folder: Path) -> 
     assert made["tag_name"] == "pypy"
     assert index.url == f"https://github.com/{REPOSITORY}/releases/download/pypy"
     assert published(hub) == index
-    files = [one.name for one in index.files]
+    files = [file.name for file in index.files]
     assert set(files) == {
         *(OLD.tarball, OLD.gzip_tarball, TARGET.tarball, TARGET.gzip_tarball, WHEEL)
     }
@@ -381,7 +383,8 @@ def test_a_release_is_made_and_filled_the_index_last(hub: Hub, folder: Path) -> 
         found = hub.find(name)
         assert found is not None
         assert found.content == (folder / name).read_bytes()
-    names = [re.findall(r"name=([^&]+)", one)[0] for one in changes(hub) if "name=" in one]
+    uploads = [change for change in changes(hub) if "name=" in change]
+    names = [re.findall(r"name=([^&]+)", upload)[0] for upload in uploads]
     assert names[0] == "index.json"  # of nothing yet
     assert names[6:] == ["SHA256SUMS", "uv-downloads.json", "index.html", "index.json.new"]
     assert f"]({index.url}/{TARGET.tarball})" in made["body"]
@@ -416,7 +419,7 @@ def test_many_files_are_all_seen(hub: Hub, folder: Path) -> None:
     hub.add(TARGET.tarball, b"published")
     with pytest.raises(DigestError, match=sha256(b"published")):
         run(folder, to_github())
-    assert len([one for one in hub.asked if "per_page" in one]) == 3
+    assert len([request for request in hub.asked if "per_page" in request]) == 3
 
 
 def test_nothing_is_made_when_there_is_nothing_to_send(hub: Hub, tmp_path: Path) -> None:
@@ -453,7 +456,7 @@ def test_a_failed_upload_is_done_again(hub: Hub, tmp_path: Path, trouble: int | 
     made = repository.create("pypy", "PyPy")
     hub.trouble["POST assets"] = [trouble, trouble]
     assert repository.send(made, tmp_path / "x", sha256(b"content")).whole
-    assert [(one.state, one.content) for one in hub.files.values()] == [("uploaded", b"content")]
+    assert [(file.state, file.content) for file in hub.files.values()] == [("uploaded", b"content")]
 
 
 def test_uploads_that_never_arrive(hub: Hub, folder: Path) -> None:
@@ -491,7 +494,7 @@ def test_what_an_interrupted_run_left_is_used(hub: Hub, folder: Path) -> None:
     hub.add("index.json.new", b"", "starter")
     index = run(folder, to_github())
     assert published(hub) == index
-    assert len([one for one in changes(hub) if OLD.tarball in one]) == 0
+    assert len([change for change in changes(hub) if OLD.tarball in change]) == 0
     assert not [name for name in hub.names() if name.endswith(".new")]
 
 
@@ -510,7 +513,7 @@ def test_a_file_that_another_run_sends_meanwhile(hub: Hub, folder: Path) -> None
     there = to_github()
     hub.add(TARGET.tarball, (folder / TARGET.tarball).read_bytes())
     assert run(folder, there) == published(hub)
-    assert len([one for one in hub.files.values() if one.name == TARGET.tarball]) == 1
+    assert len([file for file in hub.files.values() if file.name == TARGET.tarball]) == 1
 
 
 def test_another_file_that_another_run_sends_meanwhile(hub: Hub, folder: Path) -> None:

@@ -12,9 +12,8 @@ from msgspec import structs
 from alpypy.publish import pyenv
 from alpypy.publish.index import ReleasedTarball, ReleaseIndex
 from alpypy.recipes.spec import Target
-from alpypy.verify.run import Report
 from tests.manifests import DIGEST
-from tests.releases import ACCEPTED, DATE, manifest_of
+from tests.releases import manifest_of, report_of
 
 URL = "https://pypy.example.org/alpine"
 MUSL = "musl libc ({arch})\nVersion 1.2.5\nDynamic Program Loader\n"
@@ -29,9 +28,8 @@ source "$1"
 
 
 def pypy(target: Target, packages: tuple[str, ...] = ("libffi", "libssl3")) -> ReleasedTarball:
-    report = Report(target.tarball, DIGEST, (ACCEPTED,), 12, 3.5, DATE)
     build = structs.replace(manifest_of(target), runtime_packages=packages)
-    return ReleasedTarball(26_000_000, report, build)
+    return ReleasedTarball(26_000_000, report_of(target), build)
 
 
 def run(

@@ -13,8 +13,6 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import partial
-from http.server import SimpleHTTPRequestHandler
 from pathlib import Path
 
 import pytest
@@ -35,7 +33,7 @@ from alpypy.publish.release import gather, read
 from alpypy.recipes.spec import Target
 from alpypy.verify import receipt
 from alpypy.wheels import record as wheel_record
-from tests.loopback import serve
+from tests.loopback import FolderHandler, serve_folder
 from tests.manifests import MANIFEST
 from tests.releases import as_before, manifest_of, rpython, tarball, verified, wheel, with_record
 
@@ -92,9 +90,9 @@ def test_a_release_has_all_that_is_verified(artifacts: Path, out: Path) -> None:
         "simple/alpypy-other/index.v1_json",
     }
     assert parse((out / "index.json").read_bytes(), "x") == index == read(out)
-    for one in index.files:
-        path = out / one.name
-        assert (path.stat().st_size, file_digest(path)) == (one.size, one.sha256)
+    for file in index.files:
+        path = out / file.name
+        assert (path.stat().st_size, file_digest(path)) == (file.size, file.sha256)
 
 
 def test_sums_are_right_for_sha256sum(artifacts: Path, out: Path) -> None:
@@ -127,16 +125,16 @@ def test_what_is_no_longer_there_leaves_the_release(artifacts: Path, out: Path) 
 
 
 def test_a_tarball_is_there_as_tar_gz_too(artifacts: Path, out: Path) -> None:
-    for one in make(artifacts, out).tarballs:
-        assert one.gzip
-        tar = bz2.decompress((out / one.file).read_bytes())
-        assert gzip.decompress((out / one.gzip.name).read_bytes()) == tar
+    for pypy in make(artifacts, out).tarballs:
+        assert pypy.gzip
+        tar = bz2.decompress((out / pypy.file).read_bytes())
+        assert gzip.decompress((out / pypy.gzip.name).read_bytes()) == tar
 
 
 def test_the_version_of_python_is_read_from_the_tarball(artifacts: Path, out: Path) -> None:
     text = '#define PYPY_VERSION "7.0.0"\n#define PY_VERSION\t\t"3.6.1"\n'
     verified(artifacts, OLD, headers={"include/patchlevel.h": text})  # where 3.6 has it
-    assert [one.python for one in make(artifacts, out).tarballs] == ["3.11.9", "3.6.1"]
+    assert [pypy.python for pypy in make(artifacts, out).tarballs] == ["3.11.9", "3.6.1"]
 
 
 @pytest.mark.parametrize(
@@ -158,7 +156,7 @@ def test_a_tarball_that_does_not_say_which_python_it_is(
 def test_a_release_of_before_gets_what_it_lacks(artifacts: Path, out: Path) -> None:
     index = make(artifacts, out)
     as_before(out)
-    assert [len(one.files) for one in read(out).tarballs] == [1, 1]
+    assert [len(pypy.files) for pypy in read(out).tarballs] == [1, 1]
     assert make(artifacts, out) == index == read(out)
 
 
@@ -354,19 +352,12 @@ def test_a_file_that_changes_while_it_is_copied(artifacts: Path, out: Path) -> N
     assert names(out) == set()
 
 
-class Static(SimpleHTTPRequestHandler):
-    """Python's own static server."""
-
-    def log_message(self, *_: object) -> None:
-        """Say nothing."""
-
-
-class Choosing(Static):
+class Choosing(FolderHandler):
     """A static server that chooses by the header Accept, as docs/releases.md sets one up."""
 
     given: list[str]
 
-    def do_GET(self) -> None:
+    def do_GET(self) -> None:  # noqa: N802 - http.server's name for it
         path = Path(self.translate_path(self.path)) / simple.JSON_NAME
         if JSON_TYPE not in self.headers["Accept"] or not path.is_file():
             super().do_GET()
@@ -383,10 +374,12 @@ class Choosing(Static):
 def server(request: pytest.FixtureRequest, artifacts: Path, out: Path) -> Iterator[str]:
     """The address of a release, given to pip as PEP 503 and as PEP 691 say."""
     make(artifacts, out)
-    kind = type("Noting", (Choosing,), {"given": []}) if request.param == "json" else Static
-    yield from serve(partial(kind, directory=str(out)))  # type: ignore[arg-type]
-    if request.param == "json":
-        assert kind.given  # type: ignore[attr-defined]
+    if request.param == "html":
+        yield from serve_folder(out)
+        return
+    kind: type[Choosing] = type("Noting", (Choosing,), {"given": []})
+    yield from serve_folder(out, kind)
+    assert kind.given
 
 
 def pip(*words: str, url: str) -> subprocess.CompletedProcess[str]:

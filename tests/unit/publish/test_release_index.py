@@ -25,19 +25,17 @@ from alpypy.publish.index import (
 )
 from alpypy.recipes.choice import Wanted
 from alpypy.recipes.spec import Target
-from alpypy.verify.run import Report
 from tests.manifests import DIGEST, TARGET
-from tests.releases import ACCEPTED, DATE, manifest_of, wheel_record_of
+from tests.releases import ACCEPTED, DATE, manifest_of, report_of, wheel_record_of
 
 ROOT = Path(__file__).parents[3]
 MUSL = "tiny-1.0-pp311-pypy311_pp73-musllinux_1_2_x86_64.whl"
 
 
 def pypy(target: Target = TARGET) -> ReleasedTarball:
-    report = Report(target.tarball, DIGEST, (ACCEPTED,), 12, 3.5, DATE)
     gzip = ReleasedFile(target.gzip_tarball, 28_000_000, DIGEST)
     python = f"{target.release.partition('-')[0]}.9"
-    return ReleasedTarball(26_000_000, report, manifest_of(target), python, gzip)
+    return ReleasedTarball(26_000_000, report_of(target), manifest_of(target), python, gzip)
 
 
 def of_before(target: Target) -> ReleasedTarball:
@@ -108,10 +106,8 @@ def test_the_newest_comes_first() -> None:
         Target("2.7-7.3.22", "3.23"),
         Target("3.11-7.3.22", "3.23", release_version="3.11-7.3.22.2"),
     ]
-    found = [
-        one.target.folder for one in ReleaseIndex.of([pypy(one) for one in targets], None).tarballs
-    ]
-    assert found == [
+    index = ReleaseIndex.of([pypy(target) for target in targets], None)
+    assert [tarball.target.folder for tarball in index.tarballs] == [
         "pypy-3.11-7.3.22.2-alpine3.23",
         "pypy-3.11-7.3.22-alpine3.23",
         "pypy-3.11-7.3.22-alpine3.23-aarch64",
@@ -142,7 +138,9 @@ def test_what_is_left_out_is_the_newest_of_the_release(wanted: Wanted, folder: s
         Target.parse("3.11-8.1.0-alpha+1", "3.24"),
         Target.parse("3.12-8.0.0-alpha+762c531b493", "3.23"),
     ]
-    index = parse(ReleaseIndex.of([pypy(one) for one in targets], None).to_json(), "index.json")
+    index = parse(
+        ReleaseIndex.of([pypy(target) for target in targets], None).to_json(), "index.json"
+    )
     choice = offered(index, wanted)
     assert choice.target.folder == folder
     assert choice.words == (
@@ -242,10 +240,10 @@ def paths(value: Any, path: str = "") -> list[str]:
     """The paths of all that is in a document."""
     inner = value.items() if isinstance(value, dict) else enumerate(value)
     found = []
-    for name, one in inner:
+    for name, part in inner:
         found.append(f"{path}{name}")
-        if isinstance(one, dict | list):
-            found += paths(one, f"{path}{name}/")
+        if isinstance(part, dict | list):
+            found += paths(part, f"{path}{name}/")
     return found
 
 

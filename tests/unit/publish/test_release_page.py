@@ -7,9 +7,7 @@ import shutil
 import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from functools import partial
 from html.parser import HTMLParser
-from http.server import SimpleHTTPRequestHandler
 from pathlib import Path
 
 import pytest
@@ -30,7 +28,7 @@ from alpypy.recipes.manifest import AppliedPatch
 from alpypy.recipes.spec import Target
 from alpypy.verify.findings import Finding
 from alpypy.verify.run import Report
-from tests.loopback import serve
+from tests.loopback import serve_folder
 from tests.manifests import DIGEST, TARGET
 from tests.releases import ACCEPTED, DATE, manifest_of, wheel_record_of
 
@@ -133,8 +131,8 @@ def test_what_was_made_with_the_kit_says_so() -> None:
     )
     for other in (index(), ReleaseIndex.of([pure], URL)):
         assert words not in Page(release_page(other, flat=False)).text + notes(other)
-    for one in (tarball, wheel):
-        made = ReleaseIndex.of([one], URL)
+    for artifact in (tarball, wheel):
+        made = ReleaseIndex.of([artifact], URL)
         assert Page(release_page(made, flat=False)).text.count(words) == 1
         assert notes(made).splitlines()[-1].endswith(f" 2026-11-21; {words} |")
 
@@ -261,7 +259,7 @@ AROUND = """<!doctype html><title>waiting</title><iframe src="index.html"
 style="width:{width}px;height:700px;border:0"></iframe><pre id=said></pre><script>
 document.querySelector("iframe").onload = event => {{
   const page = event.target.contentDocument, root = page.documentElement
-  for (const one of page.querySelectorAll("details")) one.open = true
+  for (const details of page.querySelectorAll("details")) details.open = true
   const style = event.target.contentWindow.getComputedStyle(page.body)
   const get = page.querySelector(".get").getBoundingClientRect()
   said.textContent = [root.scrollWidth, root.clientWidth, style.backgroundColor, style.color,
@@ -280,11 +278,6 @@ class Seen:
     button: tuple[int, int]
 
 
-class Quiet(SimpleHTTPRequestHandler):
-    def log_message(self, *_: object) -> None:
-        """Say nothing."""
-
-
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of a release whose page is looked at from pages of several widths."""
@@ -292,7 +285,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     write_pages(index(URL), folder)
     for width in (320, 390, 1200):
         (folder / f"{width}.html").write_text(AROUND.format(width=width))
-    yield from serve(partial(Quiet, directory=str(folder)))  # type: ignore[arg-type]
+    yield from serve_folder(folder)
 
 
 def look(address: str, width: int, dark: bool, profile: Path) -> Seen:

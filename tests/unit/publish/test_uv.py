@@ -15,9 +15,8 @@ from alpypy.publish import uv
 from alpypy.publish.index import ReleasedFile, ReleasedTarball, ReleaseIndex
 from alpypy.recipes.manifest import Need
 from alpypy.recipes.spec import Target
-from alpypy.verify.run import Report
 from tests.manifests import DIGEST
-from tests.releases import ACCEPTED, DATE, manifest_of
+from tests.releases import manifest_of, report_of
 
 URL = "https://pypy.example.org/alpine"
 SSL3, SSL1 = ("libffi.so.8", "libssl.so.3"), ("libffi.so.7", "libssl.so.1.1")
@@ -39,14 +38,13 @@ def pypy(
         needed=tuple(Need(name, "x") for name in needs),
         image=structs.replace(build.image, kit=kit),
     )
-    report = Report(target.tarball, DIGEST, (ACCEPTED,), 12, 3.5, DATE)
     gzip = ReleasedFile(target.gzip_tarball, 28_000_000, DIGEST)
-    return ReleasedTarball(26_000_000, report, build, python, gzip)
+    return ReleasedTarball(26_000_000, report_of(target), build, python, gzip)
 
 
 def choose(*tarballs: ReleasedTarball) -> list[str]:
     """The folders of the PyPys that uv is offered."""
-    return [one.target.folder for one in uv.choose(ReleaseIndex.of(tarballs, URL))]
+    return [tarball.target.folder for tarball in uv.choose(ReleaseIndex.of(tarballs, URL))]
 
 
 def test_the_newest_pypy_of_each_python_and_architecture() -> None:
@@ -94,6 +92,12 @@ def test_the_kit_counts_only_without_alpine_s_own_packages() -> None:
     own = pypy("3.11-7.3.22", "3.22", "3.11.13")
     assert choose(kit, own) == ["pypy-3.11-7.3.22-alpine3.22"]
     assert choose(kit) == ["pypy-3.11-8.0.0-alpine3.23"]
+
+
+def test_a_release_of_the_kit_comes_before_a_tree_of_alpine_s_own_packages() -> None:
+    kit = pypy("3.11-8.0.0", "3.23", "3.11.15", kit=True)
+    tree = pypy("3.11-8.1.0-alpha+1", "3.23", "3.11.16")
+    assert choose(kit, tree) == ["pypy-3.11-8.0.0-alpine3.23"]
 
 
 def test_what_uv_cannot_install_is_left_out() -> None:
@@ -155,6 +159,6 @@ def test_uv_lists_every_entry(tmp_path: Path) -> None:
     command += ["--cache-dir", str(tmp_path / "cache"), "--python-downloads-json-url", str(path)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    assert {one["key"]: one["url"] for one in json.loads(done.stdout)} == {
+    assert {listed["key"]: listed["url"] for listed in json.loads(done.stdout)} == {
         key: entry["url"] for key, entry in json.loads(path.read_text()).items()
     }

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -37,6 +40,19 @@ def test_one_that_does_not_is_refused(version: str) -> None:
     with pytest.raises(SpecError, match=f"{version} cannot run auditwheel") as caught:
         refuse_unfit(DATA, PypyVersion.parse(version))
     assert caught.value.remedy.startswith("choose 3.11-7.3.20 or later")
+
+
+def test_it_is_refused_before_its_tarball_is_asked_for(tmp_path: Path) -> None:
+    words = ["image", "--pypy", "3.9-7.3.16", "--alpine", "3.23", "--cibuildwheel"]
+    done = subprocess.run(
+        [sys.executable, "-m", "alpypy", *words],
+        env={**os.environ, "ALPYPY_CACHE": str(tmp_path), "DOCKER_HOST": "unix:///nowhere"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == SpecError.exit_code
+    assert "3.9-7.3.16 cannot run auditwheel" in done.stderr
 
 
 def test_its_name() -> None:
@@ -93,3 +109,11 @@ def test_its_key_covers_its_packages(tmp_path: Path) -> None:
         package.write_text(content)
         keys.add(replace(alone, repository=package.parent).key)
     assert len(keys) == 3
+
+
+def test_its_key_covers_the_settings_of_its_check(tmp_path: Path) -> None:
+    made = image(tmp_path, ALPINE)
+    compilers = tuple(structs.replace(compiler, programs=("other",)) for compiler in DATA.kit_lacks)
+    changed = replace(made, data=structs.replace(DATA, kit_lacks=compilers))
+    assert changed._settings == {"programs": ["other"]}
+    assert changed.key != made.key
