@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import base64
 import contextlib
-import gzip
 import hashlib
 import io
 import shutil
@@ -21,11 +20,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
+from alpypy.core.archive import gzip_writer
 from alpypy.core.files import file_digest, whole_file
 from alpypy.core.tar import tarfile
 from alpypy.publish.apk_key import ApkKey
 
-_LEVEL = 6  # of gzip: 9 takes three times as long for one percent
 INDEX = "APKINDEX.tar.gz"
 
 
@@ -108,7 +107,7 @@ def data_segment(path: Path) -> Iterator[DataSegment]:
     """Write a data segment to a file."""
     with (
         path.open("wb") as file,
-        gzip.GzipFile("", "wb", _LEVEL, file, mtime=0) as packed,
+        gzip_writer(file) as packed,
         tarfile.open(fileobj=packed, mode="w", format=tarfile.PAX_FORMAT) as archive,
     ):
         yield DataSegment(archive)
@@ -205,7 +204,10 @@ def _segment(members: Mapping[str, tuple[bytes, int]], *, end: bool) -> bytes:
             archive.addfile(entry, io.BytesIO(content))
         length = archive.offset
     whole = buffer.getvalue()
-    return gzip.compress(whole if end else whole[:length], _LEVEL, mtime=0)
+    packed = io.BytesIO()
+    with gzip_writer(packed) as writer:
+        writer.write(whole if end else whole[:length])
+    return packed.getvalue()
 
 
 def _entry(path: str, kind: bytes, mode: int) -> tarfile.TarInfo:
