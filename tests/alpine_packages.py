@@ -41,7 +41,12 @@ def files_of(target: Target) -> Mapping[str, str]:
         "LICENSE",
         "README.rst",
     )
-    return {f"bin/{pypy}": f"#!/bin/sh\necho {target.version}\n", **dict.fromkeys(names, "text\n")}
+    header = '#define PY_VERSION "{}.0"\n'.format(pypy.removeprefix("pypy"))
+    return {
+        f"include/{pypy}/patchlevel.h": header,
+        f"bin/{pypy}": f"#!/bin/sh\necho {target.version}\n",
+        **dict.fromkeys(names, "text\n"),
+    }
 
 
 def made_up(folder: Path, target: Target, needed: tuple[Need, ...] = ()) -> ReleasedTarball:

@@ -47,7 +47,8 @@ def release(options: ReleaseOptions) -> None:
     url = release_url(options.url, load_settings(ROOT))
     index = gather(artifacts_folder(), folder, url, say)
     common.show(f"{folder}: {len(index.tarballs)} PyPys, {len(index.wheels)} wheels")
-    _write_repository(index, folder, key)
+    if key:
+        _write_repository(index, folder, key)
 
 
 def _apk_key(path: Path | None, folder: Path) -> ApkKey | None:
@@ -62,17 +63,15 @@ def _apk_key(path: Path | None, folder: Path) -> ApkKey | None:
     return load_key(path) if path else None
 
 
-def _write_repository(index: ReleaseIndex, folder: Path, key: ApkKey | None) -> None:
-    from alpypy.publish.apk_repository import APK, KEYS, remove_repository, write_repository
+def _write_repository(index: ReleaseIndex, folder: Path, key: ApkKey) -> None:
+    from alpypy.publish.apk_files import APK, KEYS
+    from alpypy.publish.apk_repository import write_repository
     from alpypy.recipes.data import load_pypys
 
-    if key:
-        releases = load_pypys(ROOT / "versions").items()
-        stable = {name for name, pypy in releases if pypy.stable}
-        number = write_repository(index, folder, key, stable, say)
-        common.show(f"{folder / APK}: {number} Alpine packages, signed; {KEYS}/{key.name}")
-    elif remove_repository(folder):
-        say(f"{folder / APK} is removed: it is written with --apk-key only")
+    releases = load_pypys(ROOT / "versions").items()
+    stable = {name for name, pypy in releases if pypy.stable}
+    number = write_repository(index, folder, key, stable, say)
+    common.show(f"{folder / APK}: {number} Alpine packages, signed; {KEYS}/{key.name}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,16 +87,13 @@ class PublishOptions:
 @command(PublishOptions)
 def publish(options: PublishOptions) -> None:
     """Add a release to what is published; nothing that is there is replaced by another file."""
-    from alpypy.publish.apk_publish import publish_repository, refuse_replacing
     from alpypy.publish.destination import destination
     from alpypy.publish.index import load_settings
     from alpypy.publish.publish import publish as add
 
     there = destination(options.to, load_settings(ROOT).tag)
     folder = options.release or _release_folder()
-    refuse_replacing(folder, there.folder)
     index = add(folder, there, say)
-    publish_repository(folder, there.folder, say)
     common.show(index.url or options.to)
 
 

@@ -1,4 +1,4 @@
-"""Reproducible tarballs: the same folder gives the same bytes."""
+"""Reproducible tarballs: the same folder gives the same bytes. And a file out of a tarball."""
 
 from __future__ import annotations
 
@@ -7,18 +7,32 @@ import gzip
 import hashlib
 import os
 import shutil
-import tarfile
 from io import BufferedIOBase
-from pathlib import Path
+from pathlib import Path, PurePosixPath
+from typing import IO
 
-from alpypy.core.errors import DigestError
+from alpypy.core.errors import ArchiveError, DigestError
 from alpypy.core.files import file_digest, whole_file
+from alpypy.core.tar import tarfile
 
 # In seconds. 1980 is the first year that a zip file can record; some users zip the tree.
 _MTIME = 315532800
 # gzip's level: 9 takes four times as long, for one percent (98 MB: 3.6 s and 13.5 s).
 _LEVEL = 6
 _PIECE = 1 << 20  # bytes
+# For a damaged tarball, tarfile raises whatever error it runs into: at invalid or too large
+# numbers, endlessly nested headers, links to missing members.
+BROKEN = (
+    ArithmeticError,
+    EOFError,
+    LookupError,
+    MemoryError,
+    OSError,
+    RecursionError,
+    TypeError,
+    ValueError,
+    tarfile.TarError,
+)
 
 
 def write_tarball(folder: Path, tarball: Path) -> str:
@@ -35,9 +49,14 @@ def write_tarball(folder: Path, tarball: Path) -> str:
     return file_digest(tarball)
 
 
+def gzip_writer(file: IO[bytes]) -> gzip.GzipFile:
+    """What packs into a file, with neither a name nor a time: one zlib always makes the same bytes
+    of the same content."""
+    return gzip.GzipFile("", "wb", _LEVEL, file, mtime=0)
+
+
 def compress_again(tarball: Path, target: Path) -> None:
-    """Write the tar of a ``.tar.bz2`` as a ``.tar.gz``, which has neither a name nor a time in it:
-    one zlib always makes the same bytes of it.
+    """Write the tar of a ``.tar.bz2`` as a ``.tar.gz``.
 
     Raises:
         DigestError: what was written does not unpack to the same tar.
@@ -46,7 +65,7 @@ def compress_again(tarball: Path, target: Path) -> None:
         with (
             bz2.open(tarball) as tar,
             temporary.open("wb") as file,
-            gzip.GzipFile("", "wb", _LEVEL, file, mtime=0) as packed,
+            gzip_writer(file) as packed,
         ):
             digest = _copied(tar, packed)
         with gzip.open(temporary) as tar:
@@ -123,3 +142,36 @@ def _digest_file(target: Path) -> Path:
 
 def _digest_line(target: Path, sha256: str) -> str:
     return f"{sha256}  {target.name}\n"
+
+
+def read_member(tarball: Path, *paths: str) -> bytes:
+    """The first file of a tarball that has one of these paths below the top folder.
+
+    Raises:
+        ArchiveError: the tarball is damaged, or has none of them.
+    """
+    try:
+        content = _member(tarball, {PurePosixPath(path).parts for path in paths})
+    except BROKEN as error:
+        raise ArchiveError(
+            f"{tarball} is truncated or damaged: {error}", remedy="build or fetch it again"
+        ) from error
+    if content is None:
+        raise ArchiveError(
+            f"{tarball} has no {' and no '.join(paths)}", remedy="give a tarball that alpypy made"
+        )
+    return content
+
+
+def _member(tarball: Path, paths: set[tuple[str, ...]]) -> bytes | None:
+    """The first one, after which nothing is read."""
+    end = 0
+    with tarfile.open(tarball) as archive:
+        for member in archive:
+            if member.offset < end:  # a negative size, with which tarfile would loop forever
+                return None
+            end = member.offset_data
+            if member.isreg() and PurePosixPath(member.name).parts[1:] in paths:
+                content = archive.extractfile(member)
+                return content.read() if content else None
+    return None

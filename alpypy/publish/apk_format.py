@@ -13,20 +13,22 @@ from __future__ import annotations
 
 import base64
 import contextlib
-import gzip
 import hashlib
 import io
 import shutil
+import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
+from alpypy.core.archive import BROKEN, gzip_writer
+from alpypy.core.errors import ReleaseError
 from alpypy.core.files import file_digest, whole_file
 from alpypy.core.tar import tarfile
+from alpypy.publish.apk_files import INDEX
 from alpypy.publish.apk_key import ApkKey
 
-_LEVEL = 6  # of gzip: 9 takes three times as long for one percent
-INDEX = "APKINDEX.tar.gz"
+_SIGNATURE = ".SIGN.RSA."  # begins a signature's name; the rest is that of the key
 
 
 @dataclass(frozen=True)
@@ -108,7 +110,7 @@ def data_segment(path: Path) -> Iterator[DataSegment]:
     """Write a data segment to a file."""
     with (
         path.open("wb") as file,
-        gzip.GzipFile("", "wb", _LEVEL, file, mtime=0) as packed,
+        gzip_writer(file) as packed,
         tarfile.open(fileobj=packed, mode="w", format=tarfile.PAX_FORMAT) as archive,
     ):
         yield DataSegment(archive)
@@ -142,15 +144,41 @@ def write_index(packages: Sequence[SignedPackage], title: str, key: ApkKey, fold
 
 
 def read_index(path: Path) -> Sequence[str]:
-    """The file names of the packages in an index."""
-    with tarfile.open(path) as archive:
-        member = archive.extractfile("APKINDEX")
-        entries = member.read().decode().split("\n\n") if member else []
-    lines = [
-        dict(line.split(":", 1) for line in entry.splitlines() if line[1:2] == ":")
-        for entry in entries
-    ]
-    return [f"{fields['P']}-{fields['V']}.apk" for fields in lines if "P" in fields]
+    """The file names of the packages in an index.
+
+    Raises:
+        ReleaseError: it is damaged, or not an index.
+    """
+    with _readable(path) as archive:
+        content = archive.extractfile("APKINDEX")
+        entries = content.read().decode().strip().split("\n\n") if content else []
+        lines = [dict(line.split(":", 1) for line in entry.splitlines()) for entry in entries]
+        return [f"{fields['P']}-{fields['V']}.apk" for fields in lines]
+
+
+def key_name(path: Path) -> str | None:
+    """The name of the key that signed a package or an index; None if it is not signed.
+
+    Raises:
+        ReleaseError: it is damaged.
+    """
+    with _readable(path) as archive:
+        first = archive.next()
+    name = first.name if first else ""
+    return name.removeprefix(_SIGNATURE) if name.startswith(_SIGNATURE) else None
+
+
+@contextlib.contextmanager
+def _readable(path: Path) -> Iterator[tarfile.TarFile]:
+    """A package or an index; what goes wrong while it is read becomes a ReleaseError."""
+    try:
+        with tarfile.open(path) as archive:
+            yield archive
+    except (*BROKEN, zlib.error) as error:
+        raise ReleaseError(
+            f"{path} is damaged: {error}",
+            remedy="remove it and publish again; or, if it is in the release, make that again",
+        ) from error
 
 
 def _control(info: SignedPackageInfo, size: int, data_digest: str) -> bytes:
@@ -192,7 +220,7 @@ def _index_entry(package: SignedPackage) -> str:
 
 
 def _signature(content: bytes, key: ApkKey) -> bytes:
-    return _segment({f".SIGN.RSA.{key.name}": (key.sign(content), 0o644)}, end=False)
+    return _segment({f"{_SIGNATURE}{key.name}": (key.sign(content), 0o644)}, end=False)
 
 
 def _segment(members: Mapping[str, tuple[bytes, int]], *, end: bool) -> bytes:
@@ -205,7 +233,10 @@ def _segment(members: Mapping[str, tuple[bytes, int]], *, end: bool) -> bytes:
             archive.addfile(entry, io.BytesIO(content))
         length = archive.offset
     whole = buffer.getvalue()
-    return gzip.compress(whole if end else whole[:length], _LEVEL, mtime=0)
+    packed = io.BytesIO()
+    with gzip_writer(packed) as writer:
+        writer.write(whole if end else whole[:length])
+    return packed.getvalue()
 
 
 def _entry(path: str, kind: bytes, mode: int) -> tarfile.TarInfo:

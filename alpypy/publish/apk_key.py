@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
 from alpypy.core.errors import SpecError
 
+KEY_PREFIX = "alpypy-"  # of the names of keys
 _LEAST = 2048  # bits
 _MAKE = "openssl genrsa -out {} 4096"
 
@@ -61,7 +62,7 @@ def load_key(path: Path) -> ApkKey:
     public = key.public_key().public_bytes(
         serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
     )
-    return ApkKey(f"alpypy-{hashlib.sha256(public).hexdigest()[:8]}.rsa.pub", public, key)
+    return ApkKey(f"{KEY_PREFIX}{hashlib.sha256(public).hexdigest()[:8]}.rsa.pub", public, key)
 
 
 def _unusable(path: Path, what: str) -> SpecError:

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import PurePosixPath
 
 from alpypy.recipes.manifest import FILE_NAME, Manifest
-from alpypy.recipes.spec import PypyVersion
+from alpypy.recipes.spec import PypyVersion, Target
 
 DEV, TESTS = "-dev", "-tests"
 PARTS = ("", DEV, TESTS)
@@ -36,16 +36,21 @@ def package_name(release: str) -> str:
     return f"pypy{PypyVersion.parse(release).language}"
 
 
-def package_version(release: str) -> str:
-    """PyPy's version as apk orders it: ``8.0.0_alpha-r0``."""
-    return f"{_number(release)}-r{_REVISION}"
+def package_version(target: Target, date: str) -> str:
+    """PyPy's version as apk orders it: ``8.0.0-r0``. That of a tree, whose commits have no order,
+    has the day of verify in it: ``8.0.0_alpha_git20261121-r0``.
+
+    Args:
+        date: when it passed verify, as in its record.
+    """
+    return f"{_number(target, date)}-r{_REVISION}"
 
 
-def default_version(release: str) -> str:
-    """The version of the package ``pypy3`` that stands for a release: ``8.0.0_p311-r0``. It has
-    the language in it: another one of the same PyPy may become the default."""
-    language = PypyVersion.parse(release).language.replace(".", "")
-    return f"{_number(release)}_p{language}-r{_REVISION}"
+def default_version(target: Target, date: str) -> str:
+    """The version of the package ``pypy3`` that stands for a PyPy: ``8.0.0_p311-r0``. It has the
+    language in it: another one of the same PyPy may become the default."""
+    language = PypyVersion.parse(target.release).language.replace(".", "")
+    return f"{_number(target, date)}_p{language}-r{_REVISION}"
 
 
 def place(name: str, manifest: Manifest) -> tuple[str, str] | None:
@@ -81,9 +86,10 @@ def clean_up(pypy: str) -> Mapping[str, str]:
     return dict.fromkeys((".pre-deinstall", ".pre-upgrade"), script)
 
 
-def _number(release: str) -> str:
-    version = PypyVersion.parse(release)
-    return "_".join(filter(None, (version.release, version.stage)))
+def _number(target: Target, date: str) -> str:
+    version = PypyVersion.parse(target.release)
+    day = f"git{date[:10].replace('-', '')}" if target.names_commit else None
+    return "_".join(filter(None, (version.release, version.stage, day)))
 
 
 def _is_test(parts: tuple[str, ...]) -> bool:

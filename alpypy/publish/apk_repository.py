@@ -15,8 +15,8 @@ from pathlib import Path
 
 from alpypy.core.errors import ReleaseError, SpecError
 from alpypy.core.tar import tarfile
+from alpypy.publish.apk_files import APK, KEYS, remove_repository, repository_files
 from alpypy.publish.apk_format import (
-    INDEX,
     DataSegment,
     SignedPackage,
     SignedPackageInfo,
@@ -38,7 +38,6 @@ from alpypy.publish.apk_layout import (
 from alpypy.publish.index import ReleasedTarball, ReleaseIndex
 from alpypy.recipes.manifest import Manifest
 
-APK, KEYS = "apk", "keys"
 _TITLE = "PyPy for Alpine Linux"
 _URL, _LICENSE = "https://pypy.org/", "MIT"
 _DEFAULT = "pypy3"
@@ -116,39 +115,15 @@ def write_repository(
             packages = [*_packages(_Writer(key, target, scratch), folder, [*made], stable)]
             write_index(packages, _TITLE, key, target)
             number += len(packages)
-        _replace(folder, new)
+        remove_repository(folder)
+        _move(new, folder)
     return number
 
 
-def repository_files(folder: Path) -> list[Path]:
-    """The files of a release's repository, below its folder; indexes come last."""
-    patterns = (f"{KEYS}/alpypy-*.rsa.pub", f"{APK}/v*/*/*.apk", f"{APK}/v*/*/{INDEX}")
-    return [
-        path.relative_to(folder) for pattern in patterns for path in sorted(folder.glob(pattern))
-    ]
-
-
-def remove_repository(folder: Path) -> bool:
-    """Remove the repository of a release that is to have none; whether there was one."""
-    files = repository_files(folder)
-    _remove(folder, files)
-    return bool(files)
-
-
-def _replace(folder: Path, new: Path) -> None:
-    before, files = repository_files(folder), repository_files(new)
-    for file in files:
+def _move(new: Path, folder: Path) -> None:
+    for file in repository_files(new):
         (folder / file).parent.mkdir(parents=True, exist_ok=True)
         (new / file).replace(folder / file)
-    _remove(folder, [file for file in before if file not in files])
-
-
-def _remove(folder: Path, files: Sequence[Path]) -> None:
-    for file in files:
-        (folder / file).unlink()
-        for parent in file.parents[:-1]:
-            with contextlib.suppress(OSError):  # something is left in it
-                (folder / parent).rmdir()
 
 
 def _packages(
@@ -157,7 +132,7 @@ def _packages(
     for tarball in made:
         yield from writer.pypy(folder / tarball.file, tarball)
     newest = [tarball for tarball in made if tarball.target.release in stable]
-    yield from writer.default([*newest, *made][0])
+    yield from writer.default(next(iter(newest), made[0]))
 
 
 def _chosen(index: ReleaseIndex, say: Callable[[str], None]) -> Iterator[ReleasedTarball]:
@@ -171,12 +146,11 @@ def _chosen(index: ReleaseIndex, say: Callable[[str], None]) -> Iterator[Release
 def _refuse_twice(chosen: Sequence[ReleasedTarball]) -> None:
     files: dict[tuple[str, ...], str] = {}
     for tarball in chosen:
-        release = tarball.target.release
-        package = (*_platform(tarball), package_name(release), package_version(release))
+        name, version = package_name(tarball.target.release), _version(tarball)
+        package = (*_platform(tarball), name, version)
         if package in files:
             raise ReleaseError(
-                f"{files[package]} and {tarball.file} would both be"
-                f" {package_name(release)}-{package_version(release)}.apk",
+                f"{files[package]} and {tarball.file} would both be {name}-{version}.apk",
                 remedy="move one of them out of artifacts/, or leave --apk-key out",
             )
         files[package] = tarball.file
@@ -184,6 +158,10 @@ def _refuse_twice(chosen: Sequence[ReleasedTarball]) -> None:
 
 def _platform(tarball: ReleasedTarball) -> tuple[str, str]:
     return tarball.target.alpine, tarball.target.arch
+
+
+def _version(made: ReleasedTarball) -> str:
+    return package_version(made.target, made.date)
 
 
 def _fill(segments: Mapping[str, DataSegment], tarball: Path, manifest: Manifest) -> None:
@@ -199,8 +177,7 @@ def _fill(segments: Mapping[str, DataSegment], tarball: Path, manifest: Manifest
 
 
 def _info(made: ReleasedTarball, part: str) -> SignedPackageInfo:
-    release = made.target.release
-    pypy, version = package_name(release), package_version(release)
+    pypy, version = package_name(made.target.release), _version(made)
     sonames = (f"libc.musl-{made.target.arch}.so.1", *(need.soname for need in made.build.needed))
     return SignedPackageInfo(
         name=f"{pypy}{part}",
@@ -217,8 +194,7 @@ def _info(made: ReleasedTarball, part: str) -> SignedPackageInfo:
 
 
 def _default_info(made: ReleasedTarball, part: str) -> SignedPackageInfo:
-    release = made.target.release
-    version = default_version(release)
+    version = default_version(made.target, made.date)
     return SignedPackageInfo(
         name=f"{_DEFAULT}{part}",
         version=version,
@@ -227,7 +203,7 @@ def _default_info(made: ReleasedTarball, part: str) -> SignedPackageInfo:
         origin=_DEFAULT,
         url=_URL,
         license=_LICENSE,
-        depends=[f"{package_name(release)}{part}={package_version(release)}"],
+        depends=[f"{package_name(made.target.release)}{part}={_version(made)}"],
         provides=[] if part else [f"cmd:{_DEFAULT}={version}"],
     )
 

@@ -10,11 +10,10 @@ import re
 from dataclasses import replace
 from pathlib import Path
 
-from alpypy.core.archive import compress_again
+from alpypy.core.archive import compress_again, read_member
 from alpypy.core.errors import ArchiveError
 from alpypy.core.files import file_digest
 from alpypy.publish.index import ReleasedFile, ReleasedTarball
-from alpypy.recipes.manifest import read_member
 
 # The header of C extensions, where PyPy up to 3.7, and from 3.8 on, has it.
 _HEADERS = ("include/patchlevel.h", "include/pypy{language}/patchlevel.h")

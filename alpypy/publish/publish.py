@@ -8,6 +8,7 @@ from pathlib import Path
 
 from alpypy.core.errors import SpecError
 from alpypy.publish import release
+from alpypy.publish.apk_publish import check_repository, publish_repository
 from alpypy.publish.destination import Destination
 from alpypy.publish.index import (
     FILE_NAME,
@@ -30,7 +31,8 @@ def publish(folder: Path, destination: Destination, say: Callable[[str], None]) 
         SpecError: the folder has no release, or the destination has other files.
         DigestError: a file's digest is not that of its index, or a published file has its name and
             other bytes. alpypy then sends nothing.
-        ReleaseError: the published index is not usable, or the destination refuses.
+        ReleaseError: the published index is not usable, a published Alpine package differs, or the
+            destination refuses.
     """
     made = release.read(folder)
     text = destination.index()
@@ -38,11 +40,15 @@ def publish(folder: Path, destination: Destination, say: Callable[[str], None]) 
     local = _with_published_gzip(made, earlier, destination)
     missing = _missing(local, destination)
     if text is None:
-        _begin(destination)
+        _refuse_others(destination)
+    check_repository(folder, destination.folder)
+    if text is None:
+        destination.begin()
     kept = list(_kept(local, earlier, destination, say))
     for file in missing:
         say(f"publishing {file.name} ({file.size / 1e6:.1f} MB)")
         destination.add(folder / file.name, file.sha256)
+    publish_repository(folder, destination.folder, say)
     index = destination.finish(ReleaseIndex.of([*local.artifacts, *kept], local.url or earlier.url))
     say(f"{len(missing)} new, {len(index.files) - len(missing)} were there already")
     return index
@@ -85,14 +91,13 @@ def _missing(local: ReleaseIndex, destination: Destination) -> list[ReleasedFile
     return missing
 
 
-def _begin(destination: Destination) -> None:
-    """Give an empty place an empty release."""
+def _refuse_others(destination: Destination) -> None:
+    """Raise SpecError if a place without a release has somebody else's files."""
     if pages := destination.pages():
         raise SpecError(
             f"there is no {FILE_NAME} in that place, but there are other files: {', '.join(pages)}",
             remedy="give --to another place, such as a new folder in it, or move these away",
         )
-    destination.begin()
 
 
 def _kept(

@@ -13,6 +13,7 @@ from alpypy.core.files import file_digest, new_file, whole_file
 from alpypy.core.program import typed
 from alpypy.core.progress import Progress
 from alpypy.publish import pyenv, simple, uv
+from alpypy.publish.apk_files import APK, KEYS, remove_repository
 from alpypy.publish.gzipped import with_gzip
 from alpypy.publish.index import (
     FILE_NAME,
@@ -34,7 +35,8 @@ from alpypy.wheels.record import requires_python, wheel_name
 
 WHEELS = "wheels"
 _BYTES_A_SECOND = 2_000_000  # of a .tar.bz2, compressed again on one processor
-PAGES = (PAGE, SUMS, simple.FOLDER, uv.FILE_NAME, pyenv.FOLDER)  # beside the index
+# Beside the index.
+PAGES = (PAGE, SUMS, simple.FOLDER, uv.FILE_NAME, pyenv.FOLDER, APK, KEYS)
 
 
 def gather(artifacts: Path, out: Path, url: str | None, say: Callable[[str], None]) -> ReleaseIndex:
@@ -61,6 +63,8 @@ def gather(artifacts: Path, out: Path, url: str | None, say: Callable[[str], Non
             remedy=f"build a PyPy with `{typed('bootstrap')}`, or a wheel with `{typed('wheels')}`",
         )
     begin(out)
+    if remove_repository(out):  # it would not fit the new tarballs, if the run fails
+        say(f"{out}: {APK}/ and {KEYS}/ are removed; --apk-key writes them")
     before = {tarball.sha256: tarball for tarball in earlier.tarballs}
     placed = []
     for path, artifact in gathered.items():

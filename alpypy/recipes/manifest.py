@@ -13,26 +13,13 @@ from typing import Any, Literal
 
 from msgspec import Struct, to_builtins
 
+from alpypy.core.archive import read_member
 from alpypy.core.errors import ArchiveError, SpecError
 from alpypy.core.fields import FirstSchema, PackageName, Record, Sha256, Text
 from alpypy.core.structs import convert, read_json
-from alpypy.core.tar import tarfile
 from alpypy.recipes.spec import PypyVersion, Target
 
 FILE_NAME = "ALPYPY.json"
-# For a damaged tarball, tarfile raises whatever error it runs into: at invalid or too large
-# numbers, endlessly nested headers, links to missing members.
-BROKEN = (
-    ArithmeticError,
-    EOFError,
-    LookupError,
-    MemoryError,
-    OSError,
-    RecursionError,
-    TypeError,
-    ValueError,
-    tarfile.TarError,
-)
 
 
 class Origin(Record, frozen=True, omit_defaults=True):
@@ -234,39 +221,6 @@ class _ManifestHead(Struct, frozen=True):
 
     schema: FirstSchema
     target: _Names
-
-
-def read_member(tarball: Path, *paths: str) -> bytes:
-    """The first file of a tarball that has one of these paths below the top folder.
-
-    Raises:
-        ArchiveError: the tarball is damaged, or has none of them.
-    """
-    try:
-        content = _member(tarball, {PurePosixPath(path).parts for path in paths})
-    except BROKEN as error:
-        raise ArchiveError(
-            f"{tarball} is truncated or damaged: {error}", remedy="build or fetch it again"
-        ) from error
-    if content is None:
-        raise ArchiveError(
-            f"{tarball} has no {' and no '.join(paths)}", remedy="give a tarball that alpypy made"
-        )
-    return content
-
-
-def _member(tarball: Path, paths: set[tuple[str, ...]]) -> bytes | None:
-    """The first one; ALPYPY.json is near the beginning."""
-    end = 0
-    with tarfile.open(tarball) as archive:
-        for member in archive:
-            if member.offset < end:  # a negative size, with which tarfile would loop forever
-                return None
-            end = member.offset_data
-            if member.isreg() and PurePosixPath(member.name).parts[1:] in paths:
-                content = archive.extractfile(member)
-                return content.read() if content else None
-    return None
 
 
 def _contradictions(manifest: Manifest) -> list[str]:

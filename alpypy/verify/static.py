@@ -13,10 +13,11 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from alpypy.core import elf
+from alpypy.core.archive import BROKEN
 from alpypy.core.elf import ElfFile, Stack
 from alpypy.core.errors import ArchiveError, ResourceError
 from alpypy.core.tar import tarfile
-from alpypy.recipes.manifest import BROKEN, FILE_NAME, Manifest
+from alpypy.recipes.manifest import FILE_NAME, Manifest
 from alpypy.verify.findings import Recorder
 
 _CHUNK = 1 << 20

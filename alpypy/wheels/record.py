@@ -14,11 +14,11 @@ from msgspec import Struct, to_builtins
 from packaging.tags import Tag
 from packaging.utils import InvalidWheelFilename, parse_wheel_filename
 
+from alpypy.core.archive import BROKEN
 from alpypy.core.errors import ArchiveError, UnverifiedError
 from alpypy.core.fields import Date, FirstSchema, PackageName, Record, Sha256, Text
 from alpypy.core.files import file_digest, whole_file
 from alpypy.core.structs import convert, read_json
-from alpypy.recipes.manifest import BROKEN
 from alpypy.recipes.spec import ARCHITECTURES
 
 Kind = Literal["musllinux", "linux", "any", "index"]

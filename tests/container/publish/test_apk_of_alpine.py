@@ -29,7 +29,7 @@ from tests.tarballs import PROVIDED_BY, VARIABLE, tarballs
 pytestmark = pytest.mark.timeout(3600)
 ALPINES = ("3.9", "3.20", "3.23")  # with apk 2.10, 2.14 and 3.0
 STABLE = {"3.11-8.0.0", "3.11-8.0.1"}
-# Nothing but this repository is there, for the package index of Alpine is out of reach.
+# So that nothing but this repository can answer.
 SETUP = """\
 : > /etc/apk/repositories
 files() { find / -xdev -path /tmp -prune -o -print | sort > /tmp/$1; }
@@ -49,12 +49,26 @@ for name in pypy3.11-8.0.0-r0 pypy3.11-dev-8.0.0-r0 pypy3-8.0.0_p311-r0; do
     wget -q -P /tmp {address}/first/apk/v{alpine}/x86_64/$name.apk
     apk verify /tmp/$name.apk
 done
-apk version --check 8.0.0-r0 8.0.0_p311-r0 8.0.0_alpha-r0 8.0.0_rc1_p312-r0
+apk version --check 8.0.0-r0 8.0.0_p311-r0 8.0.0_rc1_p312-r0 8.0.0_alpha_git20261121_p312-r0
+older() { test "$(apk version -t $1 $2)" = "<"; }
+older 8.0.0_alpha_git20261121-r0 8.0.0_alpha_git20261122-r0
+older 8.0.0_alpha_git20261122_p311-r0 8.0.0_p311-r0
 from second upgrade
 test "$(pypy3)" = 3.11-8.0.1
 test -z "$(find /usr/lib/pypy3.11 -name __pycache__)"
 mkdir /usr/lib/pypy3.11/__pycache__ /usr/lib/pypy3.11/test/{long}/__pycache__
 touch /usr/lib/pypy3.11/__pycache__/os.pyc /usr/lib/pypy3.11/test/{long}/__pycache__/x.pyc
+"""
+# The second release is in Alpine's place here: it has newer packages of the same names.
+TAGGED = """\
+echo {address}/second/apk/v{alpine} > /etc/apk/repositories
+apk add --no-cache pypy3
+test "$(pypy3)" = 3.11-8.0.1
+echo @alpypy {address}/first/apk/v{alpine} >> /etc/apk/repositories
+apk add --no-cache pypy3@alpypy
+test "$(pypy3)" = 3.11-8.0.0
+apk upgrade --no-cache
+test "$(pypy3)" = 3.11-8.0.0
 """
 REMOVE = """\
 apk del $(apk info | grep pypy)
@@ -134,15 +148,29 @@ def image_of(engine: Engine, alpine: str) -> str:
     return name
 
 
-@pytest.mark.parametrize("alpine", ALPINES)
-def test_apk_adds_upgrades_and_removes(engine: Engine, alpine: str, server: Server) -> None:
-    image = image_of(engine, alpine)
+def two_releases(server: Server, alpine: str) -> None:
     for name, release in {"first": "3.11-8.0.0", "second": "3.11-8.0.1"}.items():
         stable = made_up(server.folder / name, Target(release, alpine))
         tree = Target("3.12-8.0.0-alpha", alpine, release_version="3.12-8.0.0-alpha+1")
         server.release(name, stable, made_up(server.folder / name, tree))
+
+
+@pytest.mark.parametrize("alpine", ALPINES)
+def test_apk_adds_upgrades_and_removes(engine: Engine, alpine: str, server: Server) -> None:
+    image = image_of(engine, alpine)
+    two_releases(server, alpine)
     said = run(engine, image, server.script(SETUP + MADE_UP + REMOVE, alpine, "second"))
     assert "UNTRUSTED signature" in said
+
+
+@pytest.mark.parametrize("alpine", ALPINES)
+def test_a_tagged_repository_comes_before_newer_packages_of_others(
+    engine: Engine, alpine: str, server: Server
+) -> None:
+    image = image_of(engine, alpine)
+    two_releases(server, alpine)
+    said = run(engine, image, server.script(SETUP + TAGGED, alpine, "second"))
+    assert "pypy3.11" in said
 
 
 def chosen() -> list[Path]:

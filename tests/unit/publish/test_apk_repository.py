@@ -6,35 +6,72 @@ import base64
 import gzip
 import hashlib
 import io
+import shutil
 import signal
 import subprocess
 import tarfile
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
+from msgspec import structs
 
 from alpypy.cli.program import Program
-from alpypy.core.errors import ReleaseError, SpecError
-from alpypy.publish.apk_format import INDEX, read_index
+from alpypy.core.errors import AlpypyError, ReleaseError, SpecError
+from alpypy.publish.apk_files import INDEX, remove_repository, repository_files
+from alpypy.publish.apk_format import read_index
 from alpypy.publish.apk_key import ApkKey, load_key
 from alpypy.publish.apk_layout import default_version, package_version, place
-from alpypy.publish.apk_publish import publish_repository, refuse_replacing
-from alpypy.publish.apk_repository import remove_repository, repository_files, write_repository
+from alpypy.publish.apk_publish import check_repository, publish_repository
+from alpypy.publish.apk_repository import write_repository
+from alpypy.publish.destination import FolderDestination
 from alpypy.publish.index import ReleasedTarball, ReleaseIndex
+from alpypy.publish.publish import publish
 from alpypy.recipes.manifest import Need
 from alpypy.recipes.spec import Target
 from alpypy.verify import receipt
 from tests.alpine_packages import LONG, made_up, manifest_of, write_key, write_other_key
+from tests.releases import DATE
 
 STABLE = Target("3.11-8.0.0", "3.23")
 TREE = Target("3.12-8.0.0-alpha", "3.23", release_version="3.12-8.0.0-alpha+762c531b493")
 OLD = Target("3.11-7.3.22", "3.9")
+DATED = "8.0.0_alpha_git20261121-r0"  # of TREE
+OTHER_TREE = f"{TREE.release}+1111111"
 PLACE = Path("apk/v3.23/x86_64")
+
+
+def _tar(name: str, text: str) -> bytes:
+    """An archive with one file, as somebody else may write it."""
+    buffer, member = io.BytesIO(), tarfile.TarInfo(name)
+    member.size = len(text)
+    with tarfile.open(fileobj=buffer, mode="w:gz") as archive:
+        archive.addfile(member, io.BytesIO(text.encode()))
+    return buffer.getvalue()
+
+
+def _with_entries(text: str) -> bytes:
+    """An index with these entries below a signature's name, and nothing that is signed."""
+    signature = gzip.decompress(_tar(".SIGN.RSA.alpypy-1a2b3c4d.rsa.pub", "x"))[:1024]
+    return gzip.compress(signature + gzip.decompress(_tar("APKINDEX", text)))
+
+
+DAMAGES: Mapping[str, Callable[[bytes], bytes]] = {
+    "text": lambda _: b"no index",
+    "empty": lambda _: b"",
+    "short": lambda content: content[: len(content) - 100],
+    "changed": lambda content: content[:-150] + bytes(50) + content[-100:],
+    "no version": lambda _: _with_entries("P:pypy3\n\n"),
+    "no fields": lambda _: _with_entries("pypy3\n\n"),
+    "no entries": lambda _: _tar(".SIGN.RSA.alpypy-1a2b3c4d.rsa.pub", "x"),
+    "foreign": lambda _: _tar(".SIGN.RSA.me@example.org.rsa.pub", "x"),
+    "unsigned": lambda _: _tar("APKINDEX", "P:x\nV:1\n"),
+}
 
 
 @pytest.fixture(scope="session")
@@ -45,6 +82,15 @@ def key_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def key(key_file: Path) -> ApkKey:
     return load_key(key_file)
+
+
+@pytest.fixture
+def openssl() -> str:
+    """The program with which maintainers make keys."""
+    program = shutil.which("openssl")
+    if program is None:
+        pytest.skip("apt-get install openssl")
+    return program
 
 
 @pytest.fixture
@@ -107,9 +153,11 @@ def contents(folder: Path) -> dict[str, str]:
 
 
 class TestTheKey:
-    def test_its_name_is_that_of_its_public_half(self, key_file: Path, tmp_path: Path) -> None:
+    def test_its_name_is_that_of_its_public_half(
+        self, key_file: Path, tmp_path: Path, openssl: str
+    ) -> None:
         key = load_key(key_file)
-        command = ["openssl", "rsa", "-in", str(key_file), "-pubout"]
+        command = [openssl, "rsa", "-in", str(key_file), "-pubout"]
         public = subprocess.run(command, check=True, capture_output=True).stdout
         assert key.public == public
         assert key.name == f"alpypy-{hashlib.sha256(public).hexdigest()[:8]}.rsa.pub"
@@ -123,12 +171,14 @@ class TestTheKey:
         assert f"openssl genrsa -out '{path}' 4096" in caught.value.remedy
         assert not path.exists()
 
-    def test_openssl_makes_one_as_the_message_says(self, tmp_path: Path) -> None:
+    def test_openssl_makes_one_as_the_message_says(self, tmp_path: Path, openssl: str) -> None:
         path = tmp_path / "new.rsa"
         with pytest.raises(SpecError) as caught:
             load_key(path)
-        command = caught.value.remedy.rpartition("yourself: ")[2]
-        subprocess.run(command.split(), check=True, capture_output=True)
+        said = caught.value.remedy.rpartition("yourself: ")[2].split()
+        assert (said[0], said[-1]) == ("openssl", "4096")
+        # With fewer bits, which take a fraction of the time.
+        subprocess.run([openssl, *said[1:-1], "2048"], check=True, capture_output=True)
         assert load_key(path).public.startswith(b"-----BEGIN PUBLIC KEY-----")
 
     @pytest.mark.parametrize(
@@ -191,10 +241,15 @@ class TestTheLayout:
         assert place(name, manifest_of(TREE)) == placed
 
     def test_versions(self) -> None:
-        assert package_version("3.11-7.3.22") == "7.3.22-r0"
-        assert package_version("3.12-8.0.0-alpha") == "8.0.0_alpha-r0"
-        assert package_version("3.12-8.0.0-rc1") == "8.0.0_rc1-r0"
-        assert default_version("3.11-8.0.0-beta2") == "8.0.0_beta2_p311-r0"
+        assert package_version(OLD, DATE) == "7.3.22-r0"
+        assert package_version(Target("3.12-8.0.0-rc1", "3.23"), DATE) == "8.0.0_rc1-r0"
+        assert default_version(Target("3.11-8.0.0-beta2", "3.23"), DATE) == "8.0.0_beta2_p311-r0"
+
+    def test_trees_have_the_day_of_verify_in_their_versions(self) -> None:
+        assert package_version(TREE, "2026-11-21T14:05:00Z") == "8.0.0_alpha_git20261121-r0"
+        assert default_version(TREE, "2026-12-01T00:00:00Z") == "8.0.0_alpha_git20261201_p312-r0"
+        tree = Target("3.11-7.3.22", "3.23", release_version="3.11-7.3.22+762c531b493")
+        assert package_version(tree, "2026-11-21T14:05:00Z") == "7.3.22_git20261121-r0"
 
 
 class TestThePackages:
@@ -220,13 +275,13 @@ class TestThePackages:
 
     def test_a_package(self, release: Path, key: ApkKey) -> None:
         write(release, key, made_up(release, TREE, (Need("libffi.so.8", "libffi"),)))
-        signature, control, data = segments(release / PLACE / "pypy3.12-8.0.0_alpha-r0.apk")
+        signature, control, data = segments(release / PLACE / f"pypy3.12-{DATED}.apk")
         require_signed(signature, control, key)
         assert not gzip.decompress(control).endswith(bytes(1024))
         info = [line.split(" = ", 1) for line in text(control, ".PKGINFO").splitlines()]
         assert info[:9] == [
             ["pkgname", "pypy3.12"],
-            ["pkgver", "8.0.0_alpha-r0"],
+            ["pkgver", "8.0.0_alpha_git20261121-r0"],
             ["pkgdesc", "Python 3.12 with a JIT compiler: PyPy 8.0.0-alpha+762c531b493"],
             ["url", "https://pypy.org/"],
             ["size", info[4][1]],
@@ -237,7 +292,7 @@ class TestThePackages:
         ]
         assert info[9:] == [
             ["depend", "so:libffi.so.8"],
-            ["provides", "cmd:pypy3.12=8.0.0_alpha-r0"],
+            ["provides", "cmd:pypy3.12=8.0.0_alpha_git20261121-r0"],
             ["datahash", hashlib.sha256(data).hexdigest()],
         ]
         files = opened(data)
@@ -284,7 +339,7 @@ class TestThePackages:
         require_signed(signature, control, key)
         assert "depend = pypy3.11=8.0.0-r0\n" in text(control, ".PKGINFO")
         assert [*opened(control)] == [".PKGINFO"]
-        assert [*opened(data)][-1] == "usr/include/pypy3.11/Python.h"
+        assert "usr/include/pypy3.11/Python.h" in opened(data)
         _, control, data = segments(release / PLACE / "pypy3.11-tests-8.0.0-r0.apk")
         assert [name for name, member in opened(data).items() if member.isfile()] == [
             "usr/lib/pypy3.11/_testcapi.py",
@@ -318,7 +373,7 @@ class TestThePackages:
         self, release: Path, key: ApkKey
     ) -> None:
         write(release, key, made_up(release, TREE))
-        assert (release / PLACE / "pypy3-8.0.0_alpha_p312-r0.apk").is_file()
+        assert (release / PLACE / "pypy3-8.0.0_alpha_git20261121_p312-r0.apk").is_file()
 
     def test_the_index(self, release: Path, key: ApkKey) -> None:
         write(release, key, made_up(release, TREE), made_up(release, STABLE))
@@ -385,7 +440,7 @@ class TestWhichPypys:
 
     def test_two_of_one_package_are_refused(self, release: Path, key: ApkKey) -> None:
         other = Target(TREE.release, "3.23", release_version=f"{TREE.release}+1111111")
-        with pytest.raises(ReleaseError, match=r"would both be pypy3\.12-8\.0\.0_alpha-r0\.apk"):
+        with pytest.raises(ReleaseError, match=f"would both be pypy3.12-{DATED}.apk"):
             write(release, key, made_up(release, TREE), made_up(release, other))
         assert repository_files(release) == []
 
@@ -403,10 +458,10 @@ class TestCommands:
         yield folder
         signal.signal(signal.SIGTERM, before)
 
-    def refuses(self, *words: str) -> None:
+    def refuses(self, *words: str, error: type[AlpypyError] = SpecError) -> None:
         with pytest.raises(SystemExit) as caught:
             Program().run(["alpypy", *words])
-        assert caught.value.code == 2
+        assert caught.value.code == error.exit_code
 
     def test_release_and_publish(
         self,
@@ -422,8 +477,71 @@ class TestCommands:
         Program().run(["alpypy", "publish", "--to", str(tmp_path / "there")])
         assert contents(tmp_path / "there") == contents(out)
         Program().run(["alpypy", "release"])
-        assert f"{out}/apk is removed: it is written with" in capsys.readouterr().err
+        assert f"{out}: apk/ and keys/ are removed; --apk-key" in capsys.readouterr().err
         assert repository_files(out) == []
+
+    def test_a_run_that_fails_leaves_no_repository_of_earlier_tarballs(
+        self, artifacts: Path, key_file: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        Program().run(["alpypy", "release", "--apk-key", str(key_file)])
+        for commit in ("1111111", "2222222"):
+            tree = Target(TREE.release, "3.23", release_version=f"{TREE.release}+{commit}")
+            made = made_up(artifacts, tree)
+            receipt.keep(artifacts / made.file, made.verify)
+        self.refuses("release", "--apk-key", str(key_file), error=ReleaseError)
+        assert "would both be pypy3.12-8.0.0_alpha_git20261121-r0.apk" in capsys.readouterr().err
+        assert repository_files(artifacts / "release") == []
+
+    def test_a_damaged_index_stops_before_anything_is_published(
+        self,
+        artifacts: Path,
+        key_file: Path,
+        tmp_path: Path,
+        capsys: pytest.CaptureFixture[str],
+    ) -> None:
+        there = tmp_path / "there"
+        Program().run(["alpypy", "release", "--apk-key", str(key_file)])
+        Program().run(["alpypy", "publish", "--to", str(there)])
+        (there / PLACE / INDEX).write_bytes((there / PLACE / INDEX).read_bytes()[:-100])
+        before = {path: path.read_bytes() for path in there.rglob("*") if path.is_file()}
+        made = made_up(artifacts, TREE)
+        receipt.keep(artifacts / made.file, made.verify)
+        Program().run(["alpypy", "release", "--apk-key", str(key_file)])
+        self.refuses("publish", "--to", str(there), error=ReleaseError)
+        assert f"{there / PLACE / INDEX} is damaged: " in capsys.readouterr().err
+        assert {path: path.read_bytes() for path in there.rglob("*") if path.is_file()} == before
+
+    def test_the_repository_is_there_before_the_index_of_the_release(
+        self, artifacts: Path, key_file: Path, tmp_path: Path
+    ) -> None:
+        found = list[dict[str, str]]()
+
+        class Watched(FolderDestination):
+            def finish(self, index: ReleaseIndex) -> ReleaseIndex:
+                found.append(contents(self.folder))
+                return super().finish(index)
+
+        Program().run(["alpypy", "release", "--apk-key", str(key_file)])
+        publish(artifacts / "release", Watched(tmp_path / "there"), print)
+        assert found == [contents(artifacts / "release")]
+
+    def test_somebody_elses_files_stay(
+        self,
+        artifacts: Path,
+        key_file: Path,
+        tmp_path: Path,
+        capsys: pytest.CaptureFixture[str],
+    ) -> None:
+        index = tmp_path / "there" / PLACE / INDEX
+        index.parent.mkdir(parents=True)
+        index.write_text("not a release")
+        self.refuses("release", "--out", str(tmp_path / "there"), "--apk-key", str(key_file))
+        assert "exists and is not a release" in capsys.readouterr().err
+        Program().run(["alpypy", "release", "--apk-key", str(key_file)])
+        self.refuses("publish", "--to", str(tmp_path / "there"))
+        assert "but there are other files: apk" in capsys.readouterr().err
+        assert index.read_text() == "not a release"
+        assert [*(tmp_path / "there").iterdir()] == [tmp_path / "there" / "apk"]
 
     def test_a_missing_key_stops_before_anything_is_written(
         self, artifacts: Path, capsys: pytest.CaptureFixture[str]
@@ -440,7 +558,7 @@ class TestCommands:
         assert "is in the release, which everybody can read" in capsys.readouterr().err
 
 
-class TestTheFolder:
+class TestTheRepositoryFolder:
     def test_what_is_no_longer_released_goes_and_other_files_stay(
         self, release: Path, key: ApkKey
     ) -> None:
@@ -463,7 +581,7 @@ class TestTheFolder:
         first = contents(there)
         newer = Target("3.11-8.0.1", "3.23")
         write(release, key, made_up(release, newer))
-        refuse_replacing(release, there)
+        check_repository(release, there)
         publish_repository(release, there, said.append)
         assert contents(there) == {**first, **contents(release)}
         gone = [file.partition("x86_64/")[2] for file in first if "8.0.0" in file]
@@ -474,7 +592,7 @@ class TestTheFolder:
 
     def test_github_has_no_folders(self, release: Path, key: ApkKey) -> None:
         said = list[str]()
-        refuse_replacing(release, None)
+        check_repository(release, None)
         publish_repository(release, None, said.append)
         assert said == []
         write(release, key, made_up(release, STABLE))
@@ -490,7 +608,50 @@ class TestTheFolder:
         publish_repository(release, there, print)
         before = contents(there)
         write(release, load_key(write_key(tmp_path / "other.rsa")), made)
-        with pytest.raises(ReleaseError, match="is published with other bytes") as caught:
-            refuse_replacing(release, there)
+        with pytest.raises(ReleaseError, match=f"it is signed with {key.name}, and") as caught:
+            check_repository(release, there)
         assert "sign with the key of the published packages" in caught.value.remedy
+        rebuilt = tmp_path / "rebuilt"
+        write(rebuilt, key, made_up(rebuilt, STABLE, (Need("libffi.so.8", "libffi"),)))
+        with pytest.raises(ReleaseError, match="another build of the same version, or another z"):
+            check_repository(rebuilt, there)
+        write(release, key, made)
+        (there / "keys" / key.name).write_text("no key")
+        with pytest.raises(ReleaseError, match="it is damaged"):
+            check_repository(release, there)
+        (there / "keys" / key.name).write_bytes(key.public)
         assert contents(there) == before
+
+    def test_a_tree_of_another_day_is_published_beside_the_earlier_one(
+        self, release: Path, key: ApkKey, tmp_path: Path
+    ) -> None:
+        there, said = tmp_path / "there", list[str]()
+        write(release, key, made_up(release, TREE))
+        publish_repository(release, there, said.append)
+        first = contents(there)
+        made = made_up(release, Target(TREE.release, "3.23", release_version=OTHER_TREE))
+        report = structs.replace(made.verify, date="2026-11-22T00:00:00Z")
+        write(release, key, replace(made, verify=report))
+        check_repository(release, there)
+        publish_repository(release, there, said.append)
+        assert contents(there) == {**first, **contents(release)}
+        assert len(contents(there)) == 1 + 2 * 6 + 1
+
+    @pytest.mark.parametrize("damage", DAMAGES)
+    def test_an_index_that_cannot_be_read_is_refused(
+        self, damage: str, release: Path, key: ApkKey, tmp_path: Path
+    ) -> None:
+        there = tmp_path / "there"
+        write(release, key, made_up(release, STABLE))
+        publish_repository(release, there, print)
+        path = there / PLACE / INDEX
+        content = path.read_bytes()
+        path.write_bytes(DAMAGES[damage](content))
+        with pytest.raises(ReleaseError, match=f"{INDEX} is ") as caught:
+            check_repository(release, there)
+        assert "--to another" in caught.value.remedy or "remove it" in caught.value.remedy
+        path.write_bytes(content)
+        check_repository(release, there)
+        (release / PLACE / INDEX).write_bytes(content[:200])
+        with pytest.raises(ReleaseError, match=f"{INDEX} is damaged"):
+            check_repository(release, there)

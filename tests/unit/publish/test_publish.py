@@ -288,7 +288,18 @@ def test_a_release_that_was_changed_is_not_published(folder: Path, tmp_path: Pat
         run(folder, destination(str(tmp_path / "site"), "pypy"))
 
 
-@pytest.mark.parametrize("name", ["index.html", "SHA256SUMS", "simple/theirs/index.html"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "index.html",
+        "SHA256SUMS",
+        "simple/theirs/index.html",
+        "uv-downloads.json",
+        "pyenv/theirs",
+        "apk/v3.23/x86_64/APKINDEX.tar.gz",
+        "keys/theirs.rsa.pub",
+    ],
+)
 def test_a_folder_of_something_else_is_left_alone(folder: Path, tmp_path: Path, name: str) -> None:
     site = tmp_path / "site"
     (site / name).parent.mkdir(parents=True)
