@@ -10,7 +10,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import tarfile
 import threading
 import uuid
 from collections.abc import Iterator
@@ -22,6 +21,7 @@ from typing import cast
 import pytest
 
 from alpypy.core.errors import ProxyError
+from alpypy.core.tar import tarfile
 from alpypy.engine.docker import Engine
 from alpypy.engine.job import Job
 from alpypy.offline import kit

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import tarfile
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,6 +14,7 @@ from msgspec import structs
 
 from alpypy.core.errors import ArchiveError, SpecError
 from alpypy.core.fetch import Fetcher
+from alpypy.core.tar import tarfile
 from alpypy.engine.docker import Engine
 from alpypy.engine.workspace import Workspace
 from alpypy.recipes.recipe import load_catalog
