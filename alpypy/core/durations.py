@@ -30,10 +30,12 @@ class KitTimes(Record, frozen=True):
 
 
 class DurationData(Record, frozen=True):
-    """versions/durations.toml; the programs of ``rpython`` are those of versions/rpython.toml."""
+    """versions/durations.toml; the programs of ``rpython`` are those of versions/rpython.toml, the
+    ``libraries`` those of versions/libraries.toml."""
 
     stages: Seconds
     kit: KitTimes
+    libraries: Seconds
     translations: tuple[TranslationTimes, ...]
     rpython: Mapping[str, Seconds]
 

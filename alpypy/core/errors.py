@@ -139,3 +139,9 @@ class PageError(AlpypyError):
     """A page of a publisher is not in the form that alpypy reads."""
 
     exit_code = 21
+
+
+class LibraryError(AlpypyError):
+    """A library of a portable build could not be compiled."""
+
+    exit_code = 22

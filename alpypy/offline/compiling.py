@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-import threading
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,8 +12,8 @@ from alpypy.core.errors import KitError
 from alpypy.core.progress import Tally
 from alpypy.core.source import Source
 from alpypy.core.unpack import unpack
-from alpypy.engine.container import Running
 from alpypy.engine.job import Job, Mount
+from alpypy.engine.pool import JobPool
 from alpypy.engine.workspace import Workspace
 from alpypy.offline.contents import Library
 from alpypy.offline.given import SCRIPTS
@@ -66,7 +64,7 @@ def script_of(data: Path, name: str) -> Path:
 
 
 class _Compilers:
-    """The containers at work, as many at once as there are processors."""
+    """The containers at work."""
 
     def __init__(
         self, workspace: Workspace, image: str, sources: Mapping[str, Source], scratch: Path
@@ -76,41 +74,19 @@ class _Compilers:
         self._sources = sources
         self._scratch = scratch
         self._jobs = workspace.engine.usable_processors
-        self._running = set[Running]()
-        self._stopped = threading.Event()
+        self._pool = JobPool(workspace.engine)
 
     def run(self, weights: Mapping[str, float], tally: Tally) -> None:
         """Compile all, those first that take longest."""
-        with ThreadPoolExecutor(self._jobs) as pool:
-            ordered = sorted(weights, key=lambda name: -weights[name])
-            futures = {pool.submit(self._compile, name): name for name in ordered}
-            try:
-                for future in as_completed(futures):
-                    future.result()
-                    tally.finish(futures[future])
-            except BaseException:
-                self._stop()
-                raise
-
-    def _stop(self) -> None:
-        self._stopped.set()
-        for running in list(self._running):
-            running.kill()
+        ordered = sorted(weights, key=lambda name: -weights[name])
+        self._pool.work(ordered, self._compile, tally.finish)
 
     def _compile(self, name: str) -> None:
-        if self._stopped.is_set():
-            return
         if name in self._sources:
             self._unpack(name)
-        with self._workspace.engine.started(self._job(name)) as running:
-            self._running.add(running)
-            if self._stopped.is_set():  # after those that ran then were ended
-                running.kill()
-            lines = list(running.lines())
-            code = running.wait()
-            self._running.discard(running)
-        if code:
-            tail = "\n".join(f"    {line}" for line in lines[-30:])
+        done = self._pool.run(self._job(name))
+        if done.exit_code:
+            tail = "\n".join(f"    {line}" for line in done.output.splitlines()[-30:])
             script = script_of(self._workspace.data, name)
             raise KitError(
                 f"{name} of the kit did not compile:\n{tail}",

@@ -1,0 +1,290 @@
+"""The static libraries that a portable build has inside, compiled against the oldest musl.
+
+Each is a stage of its own, so that a new version of one compiles only that one.
+"""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, ClassVar
+
+from alpypy.build.base_image import BaseImage
+from alpypy.build.estimates import Estimates
+from alpypy.build.stage import BuildStage
+from alpypy.build.stub_libc import FILE_NAME, StubLibc
+from alpypy.build.toolchain import LibraryToolchain, scripts
+from alpypy.core.code import digest_of_code
+from alpypy.core.durations import read_durations
+from alpypy.core.errors import DataError, LibraryError
+from alpypy.core.progress import Tally
+from alpypy.core.source import Source
+from alpypy.core.store import key_of
+from alpypy.core.structs import convert
+from alpypy.core.unpack import unpack
+from alpypy.engine.job import Job, Mount
+from alpypy.engine.pool import JobPool
+from alpypy.engine.workspace import Workspace
+from alpypy.offline.extra import load_extra_tools
+from alpypy.offline.pins import Pin, Replacement, taken, version_of
+from alpypy.offline.replacements import Replacements
+from alpypy.recipes.libraries import StaticLibrary, StaticLibraryList, load_static_libraries
+from alpypy.recipes.musl import Musl, load_musl
+
+_PARTS = ("include", "lib", "licenses")
+_LONGEST = 7200.0  # seconds that a library may take, on a machine that does other things too
+
+
+@dataclass(frozen=True)
+class BuiltLibrary:
+    """A library in the folder; ``license`` is an SPDX expression, the digest is its source's."""
+
+    name: str
+    version: str
+    license: str
+    sha256: str
+
+
+@dataclass(frozen=True)
+class LibraryTree:
+    """The finished folder: ``include/``, ``lib/`` with static libraries and the C library to link
+    with, and ``licenses/<library>/``. ``musl`` is the oldest musl that it runs with."""
+
+    folder: Path
+    musl: str
+    libraries: tuple[BuiltLibrary, ...]
+
+
+@dataclass(frozen=True)
+class LibrarySource:
+    """The archive to compile a library of, and the folder of it that is the library's."""
+
+    source: Source
+    folder: str
+    version: str
+
+
+@dataclass(frozen=True)
+class CompiledLibrary:
+    """The stage that compiles one library.
+
+    Making it raises LibraryError if it does not compile, DownloadError or DigestError if its source
+    cannot be downloaded, and ArchiveError if that is damaged.
+    """
+
+    workspace: Workspace
+    stub: StubLibc
+    library: StaticLibrary
+    archive: LibrarySource
+    pool: JobPool
+
+    @property
+    def title(self) -> str:
+        """Such as ``library openssl 3.5.7``."""
+        return f"library {self.library.name} {self.archive.version}"
+
+    @property
+    def script(self) -> Path:
+        """The library's own script."""
+        return scripts(self.workspace) / f"{self.library.name}.sh"
+
+    @cached_property
+    def key(self) -> str:
+        """Of the source, the scripts, the C library, the toolchain and this code."""
+        files = (scripts(self.workspace) / "compile.sh", self.script)
+        return key_of(
+            step="library",
+            source=self.archive.source.sha256,
+            folder=self.archive.folder,
+            library=[self.library.name, self.library.license_files],
+            scripts=[path.read_text(encoding="utf-8") for path in files],
+            stub=self.stub.key,
+            code=digest_of_code(Path(__file__)),
+        )
+
+    def load(self) -> Path | None:
+        """The folder with its headers, libraries and licence."""
+        store = self.workspace.store
+        return store.folder(self.key) if store.record(self.key) else None
+
+    def make(self, work: Path) -> Mapping[str, Any]:
+        """Compile it."""
+        stub = self.workspace.store.run(self.stub)
+        image = self.workspace.store.run(self.stub.toolchain)
+        archive = self.workspace.fetcher.fetch(self.archive.source)
+        with tempfile.TemporaryDirectory(prefix="alpypy-library-") as scratch:
+            source = unpack(archive, Path(scratch)) / self.archive.folder
+            done = self.pool.run(self._job(image, stub, source, work))
+        log = self.workspace.logs / f"library-{self.library.name}-{self.key[:8]}.log"
+        log.write_text(done.output, encoding="utf-8")
+        if done.exit_code:
+            tail = "\n".join(f"    {line}" for line in done.output.splitlines()[-30:])
+            raise LibraryError(
+                f"{self.library.name} {self.archive.version} did not compile:\n{tail}",
+                remedy=f"the log is {log}; {self.script} compiles it",
+            )
+        return {"library": self.library.name}
+
+    def _job(self, image: str, stub: Path, source: Path, work: Path) -> Job:
+        mounts = [
+            Mount(source, "/source"),
+            Mount(stub, "/stub"),
+            Mount(scripts(self.workspace), "/scripts"),
+            Mount(work, "/out", writable=True),
+        ]
+        words = [self.library.name, *self.library.license_files]
+        jobs = {"JOBS": str(self.workspace.engine.usable_processors)}
+        command = ["sh", "/scripts/compile.sh", *words]
+        return Job(image, command, mounts, jobs, timeout=_LONGEST)
+
+
+@dataclass(frozen=True)
+class Libraries:
+    """The stage that makes the folder of all libraries.
+
+    ``path`` is versions/libraries.toml, or a file that replaces it. On a kit, ``key`` downloads the
+    sources if they are not in the cache: Debian may have replaced one, which changes the key.
+
+    Every member raises DataError if a list cannot be used; on a kit, DownloadError or DigestError
+    if a file cannot be downloaded. ``make`` raises what ``CompiledLibrary`` raises, and ImageError
+    or KitError if the image that compiles cannot be built.
+    """
+
+    workspace: Workspace
+    base: BaseImage
+    arch: str
+    path: Path
+
+    title: ClassVar[str] = "libraries"
+
+    @property
+    def needs(self) -> Sequence[BuildStage]:
+        """Empty: a new library needs no new translation, and the other way round."""
+        return ()
+
+    @cached_property
+    def key(self) -> str:
+        """Of the stages of all libraries."""
+        return key_of(step="libraries", parts=[stage.key for stage in self.parts])
+
+    @cached_property
+    def parts(self) -> tuple[CompiledLibrary, ...]:
+        """The stage of each library, in the order of the list."""
+        replacements, pool = self._replacements, JobPool(self.workspace.engine)
+        parts = tuple(
+            CompiledLibrary(
+                self.workspace, self._stub, library, self._archive(library, replacements), pool
+            )
+            for library in self._list.libraries
+        )
+        for part in parts:
+            _require_script(part, self.path)
+        return parts
+
+    def expected(self, estimates: Estimates) -> float:
+        """Seconds for the libraries that are not compiled yet, as listed."""
+        left = [part.library.name for part in self.parts if part.load() is None]
+        weights = self._weights(left)
+        processors = self.workspace.engine.usable_processors
+        return max((sum(weights.values()) / processors, *weights.values()), default=0.0)
+
+    def load(self) -> LibraryTree | None:
+        """The folder, if all libraries are compiled."""
+        store = self.workspace.store
+        record = store.record(self.key)
+        if record is None:
+            return None
+        libraries = convert(record["libraries"], tuple[BuiltLibrary, ...])
+        return LibraryTree(store.folder(self.key), record["musl"], libraries)
+
+    def make(self, work: Path) -> Mapping[str, Any]:
+        """Compile what is not compiled yet, and lay out the folder."""
+        self._compile([part for part in self.parts if part.load() is None])
+        run = self.workspace.store.run
+        for part in self.parts:
+            for name in _PARTS:
+                shutil.copytree(run(part) / name, work / name, symlinks=True, dirs_exist_ok=True)
+        shutil.copy(run(self._stub) / FILE_NAME, work / "lib")
+        libraries = [asdict(_built(part)) for part in self.parts]
+        return {"stage": "libraries", "musl": self._musl.version, "libraries": libraries}
+
+    def _compile(self, parts: Sequence[CompiledLibrary]) -> None:
+        if not parts:
+            return
+        run, say = self.workspace.store.run, self.workspace.say
+        stages = {part.library.name: part for part in parts}
+        run(self._stub)  # and the image that compiles: once, before all others
+        weights = self._weights(stages)
+        ordered = sorted(weights, key=lambda name: -weights[name])
+        say(f"libraries: compiling {', '.join(ordered)}")
+        sources = [part.archive.source for part in parts]
+        early = self.workspace.fetcher.ahead(sources)
+        with early, Tally("libraries: compiling", weights, say=say) as tally:
+            parts[0].pool.work(ordered, lambda name: run(stages[name]), tally.finish)
+
+    def _weights(self, names: Sequence[str] | Mapping[str, object]) -> Mapping[str, float]:
+        """Processor seconds of libraries."""
+        times = read_durations(self.workspace.data).libraries
+        return {name: times.get(name, 10.0) for name in names}
+
+    @cached_property
+    def _list(self) -> StaticLibraryList:
+        return load_static_libraries(self.path)
+
+    @cached_property
+    def _musl(self) -> Musl:
+        return load_musl(self.workspace.data / "versions", self.arch)
+
+    @cached_property
+    def _stub(self) -> StubLibc:
+        extra = load_extra_tools(self.workspace.data / "versions") if self.base.kit else None
+        if extra:
+            extra = extra.taking(taken(self._replacements))
+        toolchain = LibraryToolchain(self.workspace, self.base, self._list.packages, extra)
+        return StubLibc(self.workspace, toolchain, self._musl)
+
+    @cached_property
+    def _replacements(self) -> tuple[Replacement, ...]:
+        """What Debian's mirrors have in place of tested files: nothing where there is no kit."""
+        if not self.base.kit:
+            return ()
+        extra = load_extra_tools(self.workspace.data / "versions")
+        sources = tuple(
+            Pin(one.packed_by_debian, one.debian.release) for one in self._list.libraries
+        )
+        search = Replacements(self.workspace, "the libraries", (*sources, *extra.pins))
+        for replacements in ((), search.load() or ()):
+            files = taken(replacements)
+            wanted = [files.get(pin.source.sha256, pin.source) for pin in search.pins]
+            if all(map(self.workspace.fetcher.cached, wanted)):
+                return replacements
+        return self.workspace.store.run(search, again=True)
+
+    def _archive(
+        self, library: StaticLibrary, replacements: Sequence[Replacement]
+    ) -> LibrarySource:
+        if not self.base.kit:
+            return LibrarySource(library.upstream, ".", library.version)
+        tested = library.packed_by_debian
+        source = taken(replacements).get(tested.sha256, tested)
+        version = library.version if source == tested else version_of(source)
+        return LibrarySource(source, library.debian.folder or ".", version)
+
+
+def _built(part: CompiledLibrary) -> BuiltLibrary:
+    library, archive = part.library, part.archive
+    return BuiltLibrary(library.name, archive.version, library.license, archive.source.sha256)
+
+
+def _require_script(part: CompiledLibrary, path: Path) -> None:
+    if not part.script.is_file():
+        known = sorted(file.stem for file in part.script.parent.glob("*.sh"))
+        names = ", ".join(name for name in known if name not in ("compile", "stub"))
+        raise DataError(
+            f"{path}: no script compiles {part.library.name}",
+            remedy=f"list only libraries that alpypy can compile: {names}",
+        )

@@ -1,0 +1,66 @@
+"""versions/libraries.toml: the libraries that a portable build has inside."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+from alpypy.core.fields import FileUrl, PackageName, PublishedSha256, Record, Text, text
+from alpypy.core.source import Source
+from alpypy.core.structs import read_toml
+
+FILE_NAME = "libraries.toml"
+_Name = Annotated[str, text("[a-z][a-z0-9]*", "a word of lower-case letters and digits")]
+_BelowTop = Annotated[
+    str, text(r"(?!.*\.\.)[A-Za-z0-9_][A-Za-z0-9_./-]*", "a path below the top folder")
+]
+
+
+class DebianSource(Record, frozen=True):
+    """Debian's copy of a library's source. ``folder`` is the one of its archive that upstream's
+    archive has at its top."""
+
+    release: str
+    path: str
+    sha256: PublishedSha256
+    folder: _BelowTop | None = None
+
+
+class StaticLibrary(Record, frozen=True):
+    """A library, by upstream's archive and by Debian's. ``license`` is an SPDX expression,
+    ``license_files`` are below the archive's top folder."""
+
+    name: _Name
+    version: Text
+    license: Text
+    license_files: tuple[_BelowTop, ...]
+    url: FileUrl
+    sha256: PublishedSha256
+    debian: DebianSource
+
+    @property
+    def upstream(self) -> Source:
+        """Upstream's archive; where Debian has the same file, apt's mirrors serve it too."""
+        same = self.debian.sha256 == self.sha256
+        return Source(self.url, self.sha256, debian=self.debian.path if same else None)
+
+    @property
+    def packed_by_debian(self) -> Source:
+        """Debian's archive, from apt's mirrors alone."""
+        return Source("", self.debian.sha256, debian=self.debian.path)
+
+
+class StaticLibraryList(Record, frozen=True):
+    """versions/libraries.toml: the libraries, and the Alpine packages that compile them."""
+
+    packages: tuple[PackageName, ...]
+    libraries: tuple[StaticLibrary, ...]
+
+
+def load_static_libraries(path: Path) -> StaticLibraryList:
+    """Read versions/libraries.toml, or a file that replaces it.
+
+    Raises:
+        DataError: it is missing or not TOML, or an entry is not usable.
+    """
+    return read_toml(path, StaticLibraryList)
