@@ -17,7 +17,7 @@ nox.options.default_venv_backend = "none"
 nox.options.sessions = ["lint", "types", "imports", "shell", "workflows", "changelog", "unit"]
 
 # `sh` reads what has no suffix; the kit's script is part of what its image is called by.
-SCRIPTS = ["setup.sh", "quickstart", "test", ".ci/run"]
+SCRIPTS = ["setup.sh", "quickstart", "test", ".ci/run", "scripts/tool-cache.sh"]
 KIT_SCRIPT = "dockerfiles/kit/build-library.sh"
 
 
@@ -113,6 +113,11 @@ def lock(session: nox.Session) -> None:
     for group, file in (([], "requirements.lock"), (["--group", "dev"], "requirements-dev.lock")):
         words = [*options, *group, *session.posargs, "--output-file", file, "pyproject.toml"]
         run(session, "uv", "pip", "compile", "--quiet", *words)
+    tools = Path("tests/fixtures/tools")  # that run in an Alpine
+    words = [*options[1:], "--python-platform", "x86_64-unknown-linux-musl", *session.posargs]
+    words += ["--overrides", str(tools / "without.txt")]
+    words += ["--output-file", str(tools / "tools.lock"), str(tools / "tools.in")]
+    run(session, "uv", "pip", "compile", "--quiet", *words)
 
 
 @nox.session

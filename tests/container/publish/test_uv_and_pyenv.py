@@ -1,7 +1,8 @@
-"""A release on loopback, and the real uv and python-build that install from it in a clean Alpine.
+"""A release on loopback, and the real uv, python-build and mise that install from it in a clean
+Alpine.
 
 uv is its own wheel for musl, of the version that is installed here: pip downloads it from the index
-that it is set up for.
+that it is set up for. mise is this machine's, with the libraries that it needs.
 """
 
 from __future__ import annotations
@@ -23,13 +24,12 @@ from alpypy.engine.job import Completed, Job, Mount
 from alpypy.publish.index import ReleasedTarball
 from alpypy.publish.release import gather
 from alpypy.recipes.manifest import Manifest
-from alpypy.recipes.spec import PypyVersion
 from alpypy.verify import receipt
 from alpypy.verify.findings import Recorder, load_policy
 from alpypy.verify.probes import CleanAlpine
 from tests.loopback import serve_folder
 from tests.releases import wheel, with_record
-from tests.tarballs import PROVIDED_BY, tarballs
+from tests.tarballs import PROVIDED_BY, musl_tag, tarballs
 from tests.workspaces import workspace
 
 pytestmark = pytest.mark.timeout(3600)
@@ -50,9 +50,28 @@ print("is", platform.python_implementation(), platform.python_version(), alpypy_
 PYENV = """
 set -e
 cp /pyenv/bash /bin/bash
-wget -q -O /tmp/definition "$URL/$DEFINITION"
-/pyenv/python-build/bin/python-build -v /tmp/definition /tmp/pypy
+mkdir /tmp/own
+wget -q -O "/tmp/own/$NAME" "$URL/pyenv/${NAME/+/%2B}"
+export PYTHON_BUILD_DEFINITIONS=/tmp/own  # as users of asdf and mise do it
+/pyenv/python-build/bin/python-build -v "$NAME" /tmp/pypy
 /tmp/pypy/bin/python -m pip --version
+"""
+MISE = """
+set -e
+mkdir /tmp/work
+cd /tmp/work
+cat >mise.toml <<end
+[tools."http:pypy"]
+version = "1"
+url = "$URL/$FILE"
+checksum = "sha256:$SHA256"
+strip_components = 1
+bin_path = "bin"
+end
+mise trust
+mise install
+mise exec -- pypy -m ensurepip
+mise exec -- pypy -m pip --version
 """
 
 
@@ -72,13 +91,6 @@ class Offer:
         return self.engine.run(
             Job(self.image, command, mounts, told, user="0:0", timeout=1800, network="host")
         )
-
-
-def musl_tag(manifest: Manifest) -> str:
-    """The tag of a wheel with compiled modules, for a PyPy."""
-    pypy = PypyVersion.parse(manifest.target.release)
-    python, series = pypy.language.replace(".", ""), "".join(pypy.release.split(".")[:2])
-    return f"pp{python}-pypy{python}_pp{series}-musllinux_1_2_{manifest.target.arch}"
 
 
 NAMES: list[str | None] = [path.name for path in tarballs()]
@@ -160,9 +172,34 @@ def python_build(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_python_build_installs_it(served: Offer, python_build: Path) -> None:
-    definition = f"pyenv/{served.tarball.target.definition.replace('+', '%2B')}"
-    done = served.run(PYENV, Mount(python_build, "/pyenv"), DEFINITION=definition)
+    name = served.tarball.target.definition
+    done = served.run(PYENV, Mount(python_build, "/pyenv"), NAME=name)
     print(done.output)
     assert done.exit_code == 0, done.output
     assert f"Installed {served.tarball.target.folder} to /tmp/pypy" in done.output
     assert f"(python {served.tarball.language})" in done.output.splitlines()[-1]
+
+
+@pytest.fixture(scope="session")
+def mise() -> tuple[Mount, ...]:
+    """This machine's mise, and the libraries that it needs."""
+    program = shutil.which("mise")
+    if program is None:
+        pytest.skip("npm install --global @jdxcode/mise: mise is not here")
+    command = ["ldd", str(Path(program).resolve())]
+    needs = subprocess.run(command, capture_output=True, text=True, check=False).stdout.split()
+    libraries = {word for word in needs if word.startswith("/")}
+    return (
+        Mount(Path(program).resolve(), "/usr/bin/mise"),
+        *(Mount(Path(library).resolve(), library) for library in sorted(libraries)),
+    )
+
+
+def test_mise_installs_it(served: Offer, mise: tuple[Mount, ...]) -> None:
+    packed = served.tarball.gzip
+    assert packed is not None
+    told = {"FILE": packed.name.replace("+", "%2B"), "SHA256": packed.sha256}
+    done = served.run(MISE, *mise, **told)
+    print(done.output)
+    assert done.exit_code == 0, done.output
+    assert "/installs/http-pypy/1/" in done.output.splitlines()[-1]

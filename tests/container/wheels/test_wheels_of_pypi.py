@@ -22,7 +22,7 @@ from alpypy.recipes.spec import PypyVersion, Target
 from alpypy.verify import static
 from alpypy.verify.findings import Recorder, load_policy
 from alpypy.verify.probes import CleanAlpine
-from tests.tarballs import PROVIDED_BY, tarballs
+from tests.tarballs import PROVIDED_BY, of_python_3, tarballs
 from tests.workspaces import workspace
 
 pytestmark = pytest.mark.timeout(1800)
@@ -50,11 +50,6 @@ except ImportError as error:
     print(error)
 print([line for line in open("/proc/self/maps") if "rpds" in line])
 """
-
-
-def of_python_3(path: Path) -> bool:
-    target = Manifest.of_tarball(path).target
-    return not target.release.startswith("2.") and target.arch == "x86_64"
 
 
 OF_PYTHON_3: list[str | None] = [path.name for path in tarballs() if of_python_3(path)]
