@@ -13,10 +13,13 @@ from typing import Any
 from alpypy.core.durations import DurationData
 from alpypy.core.fields import json_schema
 from alpypy.images.runtime import ImageSettings
-from alpypy.offline.contents import DataList, KitList, LibraryList, SourceList
+from alpypy.offline.contents import DataList, KitList, SourceList, WheelPackageList
+from alpypy.offline.extra import ExtraTools
 from alpypy.proxy.config import ProxySettings
 from alpypy.publish.index import ReleaseSettings
 from alpypy.recipes import data
+from alpypy.recipes.libraries import StaticLibraryList
+from alpypy.recipes.musl import MuslData
 from alpypy.suites.ledger import LedgerData
 from alpypy.suites.plan import SuiteSettings
 from alpypy.update.addresses import UpdatePages
@@ -36,8 +39,11 @@ KINDS: Mapping[str, Any] = {
     "kit": KitList,
     "kit-data": DataList,
     "kit-sources": SourceList,
-    "kit-wheels": LibraryList,
+    "kit-wheels": WheelPackageList,
+    "kit-libraries": ExtraTools,
     "ledger": LedgerData,
+    "libraries": StaticLibraryList,
+    "musl": MuslData,
     "packages": data.PackageData,
     "pip": PipData,
     "proxy": ProxySettings,

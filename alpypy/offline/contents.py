@@ -1,7 +1,7 @@
 """What the kit consists of: the lists of versions/, read into structs.
 
 versions/kit.toml has what counts in the kit's identity, kit-data.toml what does not, and
-kit-wheels.toml the libraries that `invoke wheels` adds.
+kit-wheels.toml the libraries and tools that `invoke wheels` adds.
 """
 
 from __future__ import annotations
@@ -61,6 +61,45 @@ class Library(DebianFile, frozen=True):
     runtime: str
     description: str
     license: str
+
+
+class WheelTool(Tool, frozen=True):
+    """A tool of `invoke wheels`: ``source`` is what is compiled with it and goes into its package,
+    such as the library of a compiler. ``needs`` are packages that this takes."""
+
+    source: DebianFile | None = None
+    needs: tuple[str, ...] = ()
+
+    @property
+    def files(self) -> tuple[DebianFile, ...]:
+        """All that it is made of."""
+        return (*self.debs, self.source) if self.source else self.debs
+
+    @property
+    def packages(self) -> frozenset[str]:
+        """The names of its packages."""
+        return frozenset({self.name})
+
+    def taking(self, files: Mapping[str, Source]) -> WheelTool:
+        """The same with the files that are taken in place of others."""
+        debs = tuple(deb.taking(files) for deb in self.debs)
+        return structs.replace(self, debs=debs, source=self.source and self.source.taking(files))
+
+
+class WheelLibrary(Library, frozen=True):
+    """A library of `invoke wheels`. ``needs`` are packages that it is compiled with."""
+
+    needs: tuple[str, ...] = ()
+
+    @property
+    def files(self) -> tuple[DebianFile, ...]:
+        """All that it is made of."""
+        return (self,)
+
+    @property
+    def packages(self) -> frozenset[str]:
+        """The names of its packages."""
+        return frozenset({self.runtime, f"{self.name}-dev"})
 
 
 class SourceLibrary(Record, frozen=True):
@@ -125,20 +164,32 @@ class AlpineWheel(Record, frozen=True):
         return Source("", self.sha256, pypi=self.pypi, name=self.file_name)
 
 
-class LibraryList(Record, frozen=True):
+class WheelPackageList(Record, frozen=True):
     """versions/kit-wheels.toml. ``release`` is the Debian release of the files."""
 
     release: str
-    libraries: tuple[Library, ...]
+    libraries: tuple[WheelLibrary, ...]
+    tools: tuple[WheelTool, ...] = ()
+
+    @property
+    def entries(self) -> tuple[WheelLibrary | WheelTool, ...]:
+        """All of them."""
+        return (*self.tools, *self.libraries)
+
+    def pins(self, entry: WheelLibrary | WheelTool) -> tuple[Pin, ...]:
+        """The files of one of them."""
+        return tuple(Pin(file.source, self.release) for file in entry.files)
 
 
-class KitList(LibraryList, frozen=True):
+class KitList(Record, frozen=True):
     """versions/kit.toml.
 
-    ``openssl_parts`` are parts that an OpenSSL may be built without, each with a function that its
-    libcrypto then lacks.
+    ``release`` is the Debian release of the files. ``openssl_parts`` are parts that an OpenSSL may
+    be built without, each with a function that its libcrypto then lacks.
     """
 
+    release: str
+    libraries: tuple[Library, ...]
     wheel: AlpineWheel
     tools: tuple[Tool, ...]
     openssl: tuple[Openssl, ...]
@@ -198,10 +249,10 @@ def load_contents(folder: Path) -> Contents:
     return Contents(kit, read_toml(folder / "kit-data.toml", DataList).data)
 
 
-def load_libraries(path: Path) -> LibraryList:
-    """Libraries of another file than kit.toml, described as there.
+def load_wheel_packages(path: Path) -> WheelPackageList:
+    """What `invoke wheels` adds to the kit.
 
     Raises:
         DataError: it is missing or not TOML, or an entry is not usable.
     """
-    return read_toml(path, LibraryList)
+    return read_toml(path, WheelPackageList)

@@ -12,7 +12,7 @@ from alpypy.core.errors import DownloadError
 from alpypy.core.program import typed
 from alpypy.core.project import Project
 from alpypy.core.source import Source
-from alpypy.offline.contents import load_contents, load_libraries
+from alpypy.offline.contents import load_contents, load_wheel_packages
 from alpypy.offline.debian import Index, Kind
 from alpypy.offline.pins import Indexes, Pin, counterpart, version_of
 from alpypy.update.edits import set_debian
@@ -84,9 +84,9 @@ def _today(index: Index, group: Sequence[_Listed]) -> Iterator[tuple[_Listed, So
 
 
 def _all_listed(folder: Path) -> Iterator[_Listed]:
-    contents, libraries = load_contents(folder), load_libraries(folder / "kit-wheels.toml")
+    contents, wheels = load_contents(folder), load_wheel_packages(folder / "kit-wheels.toml")
     of_kit = contents.pins({openssl.soname for openssl in contents.kit.openssl})
-    of_wheels = (Pin(library.source, libraries.release) for library in libraries.libraries)
+    of_wheels = (pin for entry in wheels.entries for pin in wheels.pins(entry))
     texts = {folder / name: (folder / name).read_text(encoding="utf-8") for name in _FILES}
     for pin in dict.fromkeys((*of_kit, *of_wheels)):
         for path, text in texts.items():

@@ -10,7 +10,7 @@ from typing import Protocol
 from alpypy.core.errors import AlpypyError, DataError, SpecError
 from alpypy.core.files import copy_data, whole_file
 from alpypy.core.project import Project
-from alpypy.offline.contents import load_contents, load_libraries
+from alpypy.offline.contents import load_contents, load_wheel_packages
 from alpypy.recipes.recipe import load_catalog
 from alpypy.update import alpine, debian, pypi, pypy
 from alpypy.update.news import Edit, News, together
@@ -96,7 +96,7 @@ def _read_back(root: Path, texts: Mapping[str, str]) -> None:
             (folder / file).write_text(text, encoding="utf-8")
         load_catalog(copy)
         load_contents(folder)
-        load_libraries(folder / "kit-wheels.toml")
+        load_wheel_packages(folder / "kit-wheels.toml")
 
 
 def report(news: News, *, check: bool) -> Iterator[str]:

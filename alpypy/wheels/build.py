@@ -23,7 +23,7 @@ from alpypy.core.store import key_of
 from alpypy.engine.job import Completed, Job, Mount
 from alpypy.engine.workspace import Workspace
 from alpypy.wheels import diagnostics
-from alpypy.wheels.checkout import PACKAGE, Checkout, find_checkout
+from alpypy.wheels.checkout import Checkout, find_checkout
 from alpypy.wheels.file import Wheel, read_wheel, write_stand_in
 from alpypy.wheels.images import INSIDE, Python, inside, with_packages
 from alpypy.wheels.kit import ExtraPackages
@@ -52,13 +52,13 @@ class WheelBuild:
     tls: str | None
     scratch: Path
 
-    def image(self, modules: Sequence[Module], more: Sequence[str] = ()) -> str:
-        """The image with the build packages of some modules, and with ``more`` packages.
+    def image(self, modules: Sequence[Module]) -> str:
+        """The image with the build packages of some modules.
 
         Raises:
             SpecError: the kit lacks a package.
         """
-        packages = (*self.data.build_packages(modules, self.interpreter, self.tls), *more)
+        packages = self.data.build_packages(modules, self.interpreter, self.tls)
         names = tuple(dict.fromkeys(module.name for module in modules))
         what = ", ".join(names) or "a module"
         self.extra_packages.refuse_missing(packages, what, self.interpreter.alpine)
@@ -68,8 +68,8 @@ class WheelBuild:
 
     def image_with(self, packages: Sequence[str], tag: str) -> str:
         """The interpreter's image with some packages."""
-        repository = self.extra_packages.repository(packages)
-        return with_packages(self.workspace, self.python.image, packages, repository, tag)
+        repositories = self.extra_packages.repositories(packages)
+        return with_packages(self.workspace, self.python.image, packages, repositories, tag)
 
     def log(self, name: str, output: str) -> Path:
         """Write a container's output to a log file, without passwords."""
@@ -124,7 +124,7 @@ def collect(build: WheelBuild, request: Request) -> CollectedWheels:
         _refuse_bundled(build, requirement.name)
         for entry in _entries_of(build, requirement):
             entry.refuse_unsupported(build.interpreter)
-    settings = _settings(build)
+    settings = pip_settings(build)
     from_sources = _build_sources(build, settings, request.wanted.sources)
     pip_request = replace(pip_request, from_sources=from_sources)
     found = _find(build, settings, pip_request, bundle=request.bundle)
@@ -207,7 +207,7 @@ def _entry(build: WheelBuild, wheel: Wheel) -> Module | None:
     return build.data.entry(wheel.name, wheel.version, build.interpreter)
 
 
-def _settings(build: WheelBuild) -> PipSettings:
+def pip_settings(build: WheelBuild) -> PipSettings:
     """The user's pip settings, and stand-ins for what the interpreter bundles."""
     folder = build.scratch / "bundled"
     folder.mkdir()
@@ -361,8 +361,8 @@ def _search(
     """Names of the packages that apk finds in its index, in the order of the queries."""
     # As root: apk first downloads the index of Alpine's mirrors into its cache.
     script = (
-        "apk update >/dev/null 2>&1; own=; r=/var/lib/alpypy-wheels;"
-        ' test ! -d "$r/$(apk --print-arch)" || own="-X $r";'
+        "apk update >/dev/null 2>&1; own=;"
+        ' for r in /var/lib/alpypy-wheels/*; do test ! -d "$r" || own="$own -X $r"; done;'
         ' for one; do apk search -q $own -- "$one" 2>/dev/null; done'
     )
     job = Job(
@@ -383,7 +383,7 @@ def _build(build: WheelBuild, settings: PipSettings, source: Path) -> BuiltWheel
         entry.refuse_unsupported(build.interpreter)
     modules = (entry,) if entry else ()
     checkout = find_checkout(source)
-    image = build.image(modules, (PACKAGE,) if checkout else ())
+    image = build.image(modules)
     what = f"{name} {version}" if version else name
     build.workspace.say(f"building {what}")
     checkout = checkout or Checkout(source, Path())

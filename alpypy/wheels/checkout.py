@@ -11,7 +11,6 @@ from pathlib import Path
 
 from alpypy.engine.job import Mount
 
-PACKAGE = "git"  # Alpine's, which such a build needs
 _GIT = ".git"
 _SETTINGS = ("pyproject.toml", "setup.cfg", "setup.py")
 # Words in the settings of a project whose version comes from git: setuptools_scm, hatch-vcs,

@@ -6,7 +6,6 @@ auditwheel, and the interpreter below /opt/python.
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -44,13 +43,6 @@ class PinnedWheel(Source, frozen=True, kw_only=True):
     arch: Literal["x86_64", "aarch64"] | None = None
 
 
-class CompilerPackage(Record, frozen=True):
-    """The package of a compiler that the kit lacks, and its programs."""
-
-    package: PackageName
-    programs: tuple[str, ...]
-
-
 class CibuildwheelData(Record, frozen=True):
     """versions/cibuildwheel.toml.
 
@@ -60,7 +52,6 @@ class CibuildwheelData(Record, frozen=True):
     python: Version
     pypy: Version
     packages: tuple[PackageName, ...]
-    kit_lacks: tuple[CompilerPackage, ...]
     wheels: tuple[PinnedWheel, ...]
 
 
@@ -97,26 +88,26 @@ def make(workspace: Workspace, plan: ImagePlan) -> str:
     request, data = plan.request, load_data(workspace.data)
     reference = request.target.runtime_tag(request.repository, variant=VARIANT)
     dev, base = runtime.make(workspace, plan), runtime.image_base(workspace, plan)
-    repository = _repository(workspace, data, base, request.target.alpine)
-    image = CibuildwheelImage(workspace, data, plan, reference, dev, base, repository)
+    repositories = _repositories(workspace, data, base, request.target.alpine)
+    image = CibuildwheelImage(workspace, data, plan, reference, dev, base, repositories)
     identity = workspace.store.run(image, again=request.fresh)
     workspace.engine.tag(identity, reference)
     return reference
 
 
-def _repository(
+def _repositories(
     workspace: Workspace, data: CibuildwheelData, base: ImageBase, alpine: str
-) -> Path | None:
-    """The folder of packages that the kit does not have itself; None with Alpine's own."""
+) -> Mapping[str, Path]:
+    """The folders of packages that the kit does not have itself; none with Alpine's own."""
     extra = ExtraPackages(workspace, base.packages, None if base.network else base.identity)
     extra.refuse_missing(data.packages, "the image for cibuildwheel", alpine)
-    return extra.repository(data.packages)
+    return extra.repositories(data.packages)
 
 
 @dataclass(frozen=True)
 class CibuildwheelImage:
-    """The stage that builds the image. ``dev`` is the ID of the -dev image, ``repository`` a folder
-    with packages that the kit lacks."""
+    """The stage that builds the image. ``dev`` is the ID of the -dev image, ``repositories``
+    are folders with packages that the kit lacks."""
 
     workspace: Workspace
     data: CibuildwheelData
@@ -124,7 +115,7 @@ class CibuildwheelImage:
     reference: str
     dev: str
     base: ImageBase
-    repository: Path | None
+    repositories: Mapping[str, Path]
 
     @property
     def title(self) -> str:
@@ -133,15 +124,15 @@ class CibuildwheelImage:
 
     @cached_property
     def key(self) -> str:
-        """Of the Dockerfile's folder, the -dev image, the packages, the wheels and the settings."""
+        """Of the Dockerfile's folder, the -dev image, the packages and the wheels."""
         folder = self.workspace.data / _CONTEXT
-        packages = self.repository and sorted(map(file_digest, _files(self.repository)))
+        files = (path for folder in self.repositories.values() for path in _files(folder))
+        packages = sorted(map(file_digest, files))
         return key_of(
             files={path.name: path.read_text(encoding="utf-8") for path in data_files(folder)},
             dev=self.dev,
             packages=[self.base.identity, packages],
             arguments=self._arguments,
-            settings=self._settings,
             wheels=[(wheel.sha256, wheel.place) for wheel in self._wheels],
             labels=self._labels,
         )
@@ -155,8 +146,9 @@ class CibuildwheelImage:
         self.workspace.say(f"building {self.reference}")
         context = copy_data(self.workspace.data / _CONTEXT, work / "context")
         self._place_wheels(context)
-        shutil.copytree(self.repository or _empty(work), context / "repository")
-        (context / "settings.json").write_text(json.dumps(self._settings), encoding="utf-8")
+        (context / "repositories").mkdir()
+        for name, repository in self.repositories.items():
+            shutil.copytree(repository, context / "repositories" / name)
         arch = self.plan.request.target.arch
         major, minor = musl_of(self.workspace, self.dev, arch)
         build = ImageBuild(
@@ -184,23 +176,13 @@ class CibuildwheelImage:
         return tuple(wheel for wheel in self.data.wheels if wheel.arch in (None, arch))
 
     @property
-    def _compilers(self) -> tuple[CompilerPackage, ...]:
-        return self.data.kit_lacks if self.base.network else ()
-
-    @property
     def _arguments(self) -> Mapping[str, str]:
-        packages = (*self.data.packages, *(compiler.package for compiler in self._compilers))
         return {
             "DEV_IMAGE": self.dev,
             "PACKAGE_IMAGE": self.base.packages,
-            "PACKAGES": " ".join(packages),
+            "PACKAGES": " ".join(self.data.packages),
             "AUDITWHEEL_ARCH": self.plan.request.target.arch,
         }
-
-    @property
-    def _settings(self) -> Mapping[str, Any]:
-        """The settings of the check inside the image."""
-        return {"programs": [name for compiler in self._compilers for name in compiler.programs]}
 
     @property
     def _labels(self) -> Mapping[str, str]:
@@ -215,9 +197,3 @@ class CibuildwheelImage:
 
 def _files(folder: Path) -> list[Path]:
     return [path for path in folder.rglob("*") if path.is_file()]
-
-
-def _empty(work: Path) -> Path:
-    folder = work / "nothing"
-    folder.mkdir()
-    return folder

@@ -277,12 +277,16 @@ def _python(
 
 
 def with_packages(
-    workspace: Workspace, image: str, packages: Sequence[str], repository: Path | None, tag: str
+    workspace: Workspace,
+    image: str,
+    packages: Sequence[str],
+    repositories: Mapping[str, Path],
+    tag: str,
 ) -> str:
     """An image with more packages, by ID.
 
     Args:
-        repository: a folder with packages that the kit lacks; None if it is not needed.
+        repositories: folders with packages that the kit lacks, by name.
 
     Raises:
         WheelError: Alpine has no such package.
@@ -292,7 +296,8 @@ def with_packages(
         return image
     arguments = {"BASE": image, "PACKAGES": " ".join(packages)}
     try:
-        files = {"repository": repository}
+        files: dict[str, Path | None] = {"repositories": None}
+        files |= {f"repositories/{name}": path for name, path in repositories.items()}
         return workspace.store.run(WheelsImage(workspace, "packages", tag, arguments, files))
     except ImageError as error:
         unknown = apkdb.unknown_packages(error.what)

@@ -1,40 +1,41 @@
 """Packages that modules of Python need and that the kit for restricted networks lacks.
 
-They are in a repository of their own, which is a stage in the cache. They are not in the kit: its
-identity is part of every key, so a change to them would make every translation run again.
+Each library or tool has a repository of its own, which is a stage in the cache. They are not in the
+kit: its identity is part of every key, so a change to them would make every translation run again.
 """
 
 from __future__ import annotations
 
-import shutil
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 from msgspec import to_builtins
 
 from alpypy.core import elf
 from alpypy.core.errors import KitError, SpecError
-from alpypy.core.store import key_of
-from alpypy.core.structs import list_from_text, list_to_text
+from alpypy.core.source import Source
+from alpypy.core.store import digest_of_files, key_of
 from alpypy.core.unpack import unpack
 from alpypy.engine.job import Job, Mount
 from alpypy.engine.workspace import Workspace
 from alpypy.offline import kit as kits
 from alpypy.offline import packages as kit_packages
 from alpypy.offline.apk import ApkPackage, write_index
-from alpypy.offline.contents import Library, load_libraries
+from alpypy.offline.contents import WheelLibrary, WheelTool, load_wheel_packages
 from alpypy.offline.packages import ARCH
-from alpypy.offline.pins import Pin, Replacement, settle, taken
+from alpypy.offline.pins import Replacement, taken
+from alpypy.offline.replacements import Replacements
 from alpypy.wheels.images import DOCKERFILES, INSIDE, inside, with_packages
 
 FILE_NAME = "kit-wheels.toml"
 _PLACE = "repository"
-_KEY = "alpypy-wheels.rsa.pub"  # beside the kit's own in /etc/apk/keys
+_SCRIPT = "kit-package.sh"
 _BUILD_PACKAGES = ("gcc", "musl-dev", "make", "linux-headers", "pkgconf", "zlib-dev", "xz-dev")
-_TIMEOUT = 3600.0  # seconds, enough on a machine that does other things too
+_TIMEOUT = 7200.0  # seconds, enough on a machine that does other things too
+_Entry = WheelLibrary | WheelTool
 
 
 class ExtraPackages:
@@ -47,7 +48,7 @@ class ExtraPackages:
         self._workspace = workspace
         self._image = image
         self._kit = kit
-        self._list = load_libraries(workspace.data / "versions" / FILE_NAME)
+        self._list = load_wheel_packages(workspace.data / "versions" / FILE_NAME)
 
     def refuse_missing(self, packages: Sequence[str], what: str, alpine: str) -> None:
         """Raise SpecError if ``what`` needs build packages that the kit lacks.
@@ -58,7 +59,7 @@ class ExtraPackages:
             return
         data = self._workspace.data
         given = kits.given_to(self._workspace.engine, self._image)
-        extra = {name for library in self._list.libraries for name in _packages(library)}
+        extra = {name for entry in self._list.entries for name in entry.packages}
         missing = sorted(set(packages) - kits.development_packages(data, given) - extra)
         if missing:
             add = kits.how_to_add(data, missing, alpine)
@@ -68,87 +69,67 @@ class ExtraPackages:
                 + (f"; or {add}" if add else ""),
             )
 
-    def repository(self, packages: Sequence[str]) -> Path | None:
-        """The folder that has the extra packages among ``packages``, and the key of their index;
-        None if there are none, or the interpreter's packages are Alpine's own.
+    def repositories(self, packages: Iterable[str]) -> Mapping[str, Path]:
+        """Folders with the extra packages among ``packages`` and the key of their index, by the
+        name of the library or tool; empty if the interpreter's packages are Alpine's own.
 
         Raises:
             KitError: a library did not compile.
             DownloadError, DigestError: a source could not be downloaded; see ``pins.settle``.
         """
         wanted = set(packages)
-        tested = tuple(one for one in self._list.libraries if _packages(one) & wanted)
-        if self._kit is None or not tested:
-            return None
-        store = self._workspace.store
-        search = Replacements(self._workspace, self._list.release, tested)
+        if self._kit is None:
+            return {}
+        entries = (entry for entry in self._list.entries if entry.packages & wanted)
+        return {entry.name: self._repository(entry) for entry in entries}
+
+    def _repository(self, entry: _Entry) -> Path:
+        store, against = self._workspace.store, self.repositories(entry.needs)
+        search = Replacements(self._workspace, entry.name, self._list.pins(entry))
         for replacements in ((), search.load() or ()):
-            folder = self._stage(tested, replacements).load()
+            folder = self._stage(entry, replacements, against).load()
             if folder is not None:
                 return folder
-        return store.run(self._stage(tested, store.run(search, again=True)))
+        return store.run(self._stage(entry, store.run(search, again=True), against))
 
     def _stage(
-        self, tested: Sequence[Library], replacements: Sequence[Replacement]
-    ) -> KitLibraries:
-        files = taken(replacements)
-        libraries = tuple(library.taking(files) for library in tested)
-        return KitLibraries(self._workspace, self._image, self._kit, libraries)
+        self, entry: _Entry, replacements: Sequence[Replacement], against: Mapping[str, Path]
+    ) -> ExtraPackage:
+        entry = entry.taking(taken(replacements))
+        return ExtraPackage(self._workspace, self._image, self._kit, entry, against)
 
 
 @dataclass(frozen=True)
-class Replacements:
-    """The stage that downloads the libraries' sources, or what the mirrors have in their place.
+class ExtraPackage:
+    """The stage that makes the repository of a library or tool that the kit lacks.
 
-    Its record lets the next run find the compiled libraries without the mirrors.
-    """
-
-    workspace: Workspace
-    release: str
-    libraries: tuple[Library, ...]
-
-    title: ClassVar[str] = "the sources of the kit's libraries for wheels"
-
-    @property
-    def key(self) -> str:
-        """Of the tested sources."""
-        digests = [library.source.sha256 for library in self.libraries]
-        return key_of(step="replacements in the kit for wheels", tested=digests)
-
-    def load(self) -> tuple[Replacement, ...] | None:
-        """The replacements that the last run took; None before the first run."""
-        record = self.workspace.store.record(self.key)
-        return list_from_text(record["replacements"], Replacement) if record else None
-
-    def make(self, work: Path) -> Mapping[str, Any]:
-        """Download the sources."""
-        pins = [Pin(library.source, self.release) for library in self.libraries]
-        replacements = settle(self.workspace.fetcher, pins, self.workspace.say)
-        return {"replacements": list_to_text(replacements)}
-
-
-@dataclass(frozen=True)
-class KitLibraries:
-    """The stage that makes a repository of packages that the kit lacks.
-
-    Making it raises KitError if a library does not compile, DownloadError or DigestError if a
-    source cannot be downloaded.
+    ``against`` has the repositories of what it is compiled with. Making it raises
+    KitError if it does not compile, DownloadError or DigestError if a file cannot be downloaded.
     """
 
     workspace: Workspace
     image: str
     kit: str | None
-    libraries: tuple[Library, ...]
+    entry: _Entry
+    against: Mapping[str, Path]
 
-    title: ClassVar[str] = "the kit's libraries for wheels"
+    @property
+    def title(self) -> str:
+        """Such as ``yaml for the kit``."""
+        return f"{self.entry.name} for the kit"
 
     @property
     def key(self) -> str:
-        """Of the kit, the libraries and the script that compiles them."""
+        """Of the kit, the entry, what it needs and the script that compiles it."""
         folder = self.workspace.data / DOCKERFILES / "inside"
-        script = (folder / "kit-libraries.sh").read_text(encoding="utf-8")
-        libraries = [to_builtins(library) for library in self.libraries]
-        return key_of(step="kit for wheels", kit=self.kit, libraries=libraries, script=script)
+        scripts = [folder / _SCRIPT, *folder.glob(f"kit/{self.entry.name}.*")]
+        return key_of(
+            step="kit for wheels",
+            kit=self.kit,
+            entry=to_builtins(self.entry),
+            against=[place.parent.name for place in self.against.values()],
+            scripts=digest_of_files(*scripts),
+        )
 
     def load(self) -> Path | None:
         """The repository's folder."""
@@ -157,49 +138,47 @@ class KitLibraries:
         return store.folder(self.key) / _PLACE if done else None
 
     def make(self, work: Path) -> Mapping[str, Any]:
-        """Compile the libraries and write their packages."""
-        tag = "alpypy-wheels:kit-libraries"
-        image = with_packages(self.workspace, self.image, _BUILD_PACKAGES, None, tag)
+        """Compile what is a source, and write the packages."""
         with tempfile.TemporaryDirectory(prefix="alpypy-kit-") as name:
-            scratch = Path(name)
-            for library in self.libraries:
-                source = self.workspace.fetcher.fetch(library.source)
-                top = unpack(source, scratch / "unpacked")
-                (scratch / "sources").mkdir(exist_ok=True)
-                shutil.move(top, scratch / "sources" / library.name)
-            self._compile(image, scratch)
-            self._write(scratch / "out", work / _PLACE)
+            scratch, repository = Path(name), work / _PLACE
+            packages = self._packages(scratch, repository)
+            key = f"alpypy-{self.entry.name}.rsa.pub"  # beside the kit's own in /etc/apk/keys
+            (repository / key).write_bytes(write_index(packages, repository, ARCH, key))
         return {}
 
-    def _write(self, built: Path, folder: Path) -> None:
-        packages = list[ApkPackage]()
-        for library in self.libraries:
-            tree = built / library.name
-            packages += kit_packages.write_library(library, tree, folder, {}, _needs(tree))
-        (folder / _KEY).write_bytes(write_index(packages, folder, ARCH, _KEY))
+    def _packages(self, scratch: Path, repository: Path) -> list[ApkPackage]:
+        tree = scratch / "out" / self.entry.name
+        if isinstance(self.entry, WheelLibrary):
+            tree.parent.mkdir()
+            self._compile(self.entry.source, scratch)
+            return kit_packages.write_library(self.entry, tree, repository, {}, _needs(tree))
+        fetch = self.workspace.fetcher.fetch
+        kit_packages.lay_out_tool(self.entry, fetch, scratch / "overlays", tree)
+        if self.entry.source:
+            self._compile(self.entry.source.source, scratch)
+        return [kit_packages.write_tool(self.entry, tree, repository)]
 
-    def _compile(self, image: str, scratch: Path) -> None:
-        names = [library.name for library in self.libraries]
-        (scratch / "out").mkdir()
+    def _compile(self, source: Source, scratch: Path) -> None:
+        """Run the script, which makes scratch/out/<name> or adds to it."""
+        name = self.entry.name
+        packages = [*_BUILD_PACKAGES, *self.entry.needs]
+        tag = f"alpypy-wheels:kit-{key_of(packages=packages)[:12]}"
+        image = with_packages(self.workspace, self.image, packages, self.against, tag)
+        top = unpack(self.workspace.fetcher.fetch(source), scratch / "unpacked")
         mounts = [
-            Mount(scratch / "sources", "/sources"),
+            Mount(top, "/source"),
             Mount(scratch / "out", "/out", writable=True),
             inside(self.workspace),
         ]
-        self.workspace.say(f"compiling {', '.join(names)} for the kit, once")
+        self.workspace.say(f"compiling {name} for the kit, once")
         jobs = {"JOBS": str(self.workspace.engine.usable_processors)}
-        command = ["sh", f"{INSIDE}/kit-libraries.sh", *names]
+        command = ["sh", f"{INSIDE}/{_SCRIPT}", name]
         done = self.workspace.engine.run(Job(image, command, mounts, jobs, timeout=_TIMEOUT))
         if done.exit_code:
             raise KitError(
-                f"the kit's libraries for wheels did not compile:\n{done.output[-3000:]}",
-                remedy="the last lines name the library; how it is compiled is in"
-                " dockerfiles/wheels/inside/kit-libraries.sh",
+                f"{name} did not compile for the kit:\n{done.output[-3000:]}",
+                remedy=f"how it is compiled is in {DOCKERFILES}/inside/kit/{name}.sh",
             )
-
-
-def _packages(library: Library) -> set[str]:
-    return {library.runtime, f"{library.name}-dev"}
 
 
 def _needs(tree: Path) -> tuple[str, ...]:

@@ -24,7 +24,7 @@ from alpypy.wheels.kit import ExtraPackages
 from alpypy.wheels.recipe import WheelData
 from alpypy.wheels.record import SmokeTest, WheelRecord
 from alpypy.wheels.repair import FinalWheel, repair_all
-from alpypy.wheels.request import Request, image_tag
+from alpypy.wheels.request import Interpreter, Request, image_tag
 from alpypy.wheels.smoke_test import smoke_test_all
 
 
@@ -53,7 +53,7 @@ class WheelMaker:
         """
         with tempfile.TemporaryDirectory(prefix="alpypy-wheels-") as name:
             scratch = Path(name)
-            build = self._new_build(request, scratch)
+            build = self.begin(request.interpreter, scratch, request.tls)
             collected = collect(build, request)
             finals = repair_all(build, collected.wheels, bundle=request.bundle)
             for final in finals:
@@ -68,8 +68,12 @@ class WheelMaker:
         packages = sorted({package for final in finals for package in final.packages})
         return WheelsResult(wheels, tuple(packages), images)
 
-    def _new_build(self, request: Request, scratch: Path) -> WheelBuild:
-        interpreter = request.interpreter
+    def begin(self, interpreter: Interpreter, scratch: Path, tls: str | None = None) -> WheelBuild:
+        """What builds and tests of an interpreter's wheels stand on; see ``python_of`` for errors.
+
+        Args:
+            scratch: an empty folder, to work in.
+        """
         alpine = load_catalog(self._workspace.data).alpine(interpreter.alpine)
         python = python_of(self._workspace, alpine, interpreter)
         return WheelBuild(
@@ -78,7 +82,7 @@ class WheelMaker:
             python=python,
             interpreter=interpreter,
             extra_packages=ExtraPackages(self._workspace, python.image, python.kit),
-            tls=request.tls,
+            tls=tls,
             scratch=scratch,
         )
 

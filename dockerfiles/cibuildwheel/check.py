@@ -3,7 +3,6 @@
 What cibuildwheel runs in the container is in its oci_container.py and platforms/linux.py.
 """
 
-import json
 import os
 import shutil
 import subprocess
@@ -13,11 +12,10 @@ import tempfile
 import zipfile
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-SETTINGS = os.path.join(HERE, "settings.json")
 PYTHONS = "/opt/python"
 # By cibuildwheel itself, to build with, and for the default repair-wheel-command.
 PROGRAMS = ("cat", "env", "mkdir", "mktemp", "mv", "rm", "sh", "tar", "test", "which")
-BUILD_PROGRAMS = ("auditwheel", "cc", "gcc", "git", "make", "patchelf")
+BUILD_PROGRAMS = ("auditwheel", "c++", "cc", "g++", "gcc", "git", "make", "patchelf")
 METADATA = "Metadata-Version: 2.1\nName: forty-two\nVersion: 1\n"
 WHEEL = "Wheel-Version: 1.0\nGenerator: alpypy\nRoot-Is-Purelib: false\nTag: %s\n"
 
@@ -30,8 +28,8 @@ def output_of(*command, **options):
     return output
 
 
-def check_programs(more):
-    for name in PROGRAMS + BUILD_PROGRAMS + tuple(more):
+def check_programs():
+    for name in PROGRAMS + BUILD_PROGRAMS:
         assert shutil.which(name), "there is no " + name
     output_of("/bin/bash", "-c", 'test -n "$BASH_VERSION"')
     for name in ("bash", "auditwheel", "patchelf"):
@@ -98,9 +96,7 @@ def check_wheel(tag):
 
 
 def main():
-    with open(SETTINGS) as stream:
-        settings = json.load(stream)
-    check_programs(settings["programs"])
+    check_programs()
     folder = interpreter()
     check_interpreter(folder)
     check_wheel(os.path.basename(folder))

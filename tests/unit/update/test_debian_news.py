@@ -61,6 +61,15 @@ keep = {{ "lib/terminfo" = "etc/terminfo" }}
 WHEELS = """\
 release = "bookworm"
 
+[[tools]]
+name = "g++"
+version = "12.2.0-r14"
+description = "C++"
+license = "GPL-3.0-or-later"
+depends = []
+debs = [{{ path = "{cpp.debian}", sha256 = "{cpp.sha256}" }}]
+source = {{ path = "{gcc.debian}", sha256 = "{gcc.sha256}" }}
+
 [[libraries]]
 name = "yaml"
 version = "0.2.5-r0"
@@ -73,7 +82,7 @@ sha256 = "{yaml.sha256}"
 
 
 class Kit:
-    """A project whose kit has six files of Debian's, and the mirror that has them."""
+    """A project whose kit has eight files of Debian's, and the mirror that has them."""
 
     def __init__(self, repository: Repository, folder: Path) -> None:
         self.repository = repository
@@ -88,6 +97,8 @@ class Kit:
             "ssl": repository.deb("libssl-dev", "1.1.1w-0+deb11u1", suite="bullseye"),
             "terminals": repository.deb("ncurses-base", "6.4-4", source="ncurses"),
             "yaml": repository.source("libyaml", "0.2.5-1", b"yaml"),
+            "cpp": repository.deb("g++-12", "12.2.0-14", source="gcc-12"),
+            "gcc": repository.source("gcc-12", "12.2.0-14", b"gcc"),
         }
         self._write()
 
@@ -129,6 +140,7 @@ def test_new_files_are_written_into_the_three_lists(kit: Kit) -> None:
         "ssl": kit.repository.deb("libssl-dev", "1.1.1w-0+deb11u8", suite="bullseye"),
         "terminals": kit.repository.deb("ncurses-base", "6.4-4+deb12u1", source="ncurses"),
         "yaml": kit.repository.source("libyaml", "0.2.6-1", b"newer"),
+        "cpp": kit.repository.deb("g++-12", "12.2.0-14+deb12u1", source="gcc-12"),
     }
     news = kit.look()
     for name, source in new.items():
@@ -137,6 +149,7 @@ def test_new_files_are_written_into_the_three_lists(kit: Kit) -> None:
     before["kit-wheels.toml"] = before["kit-wheels.toml"].replace("0.2.5-r0", "0.2.6-r0")
     assert kit.texts() == before
     assert sorted(edit.what.splitlines()[0] for edit in news.edits) == [
+        "g++-12 12.2.0-14+deb12u1 (12.2.0-14 until now)",
         "libssl-dev 1.1.1w-0+deb11u8 (1.1.1w-0+deb11u1 until now)",
         "libyaml 0.2.6 (0.2.5 until now)",
         "linux-libc-dev 6.1.180-2 (6.1.176-1 until now)",
