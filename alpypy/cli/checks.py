@@ -16,10 +16,15 @@ from alpypy.core.folders import ROOT
 from alpypy.recipes.spec import Target, alpine_of, arch_of
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from alpypy.core.project import Project
+    from alpypy.engine.workspace import Workspace
     from alpypy.suites.checker import Checker
 
-_BASE_IMAGE = Option("the clean Alpine to check it in: an image, or a root file system's tarball")
+_CLEAN = "the clean Alpine to check it in: an image, or a root file system's tarball"
+_BASE_IMAGE = Option(_CLEAN)
+_BASE_IMAGES = Option(f"{_CLEAN}; repeatable for a portable PyPy, and then of any version")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,7 +34,7 @@ class VerifyOptions:
     tarball: Annotated[
         Path, Option("what to check; its .sha256 beside it counts too", positional=True)
     ]
-    base_image: Annotated[str | None, _BASE_IMAGE] = None
+    base_image: Annotated[tuple[str, ...], _BASE_IMAGES] = ()
     json: Annotated[bool, Option("print the report as JSON")] = False
     mirror: Annotated[tuple[str, ...], MIRROR] = ()
 
@@ -37,22 +42,45 @@ class VerifyOptions:
 @command(VerifyOptions)
 def verify(options: VerifyOptions) -> None:
     """Check a tarball from outside and in a clean Alpine; exit code 1 when something is wrong."""
-    from alpypy.build.base_image import find_base
-    from alpypy.recipes.recipe import load_catalog
     from alpypy.verify import receipt
     from alpypy.verify import run as checks
 
     path = options.tarball
     checks.require_tarball(path)
-    alpine, arch = load_catalog(ROOT).alpine(alpine_of(path.name)), arch_of(path.name)
+    portable = alpine_of(path.name) is None
+    if len(options.base_image) > 1 and not portable:
+        raise SpecError(
+            f"{path.name} is for one Alpine, and --base-image names {len(options.base_image)}",
+            remedy="name one of that version, or none",
+        )
     with common.workspace(common.project(options.mirror)) as workspace:
-        own_alpine = checks.own_alpine(path, workspace.engine, alpine.version)
-        base = find_base(workspace, alpine, arch, options.base_image or own_alpine)
-        report = checks.verify(workspace, path, base.reference)
+        bases = _clean_alpines(workspace, path, options.base_image, portable=portable)
+        report = checks.verify(workspace, path, *bases)
     common.show(report.to_json() if options.json else report.to_text())
     if os.access(path.parent, os.W_OK):
         receipt.keep(path, report)
     sys.exit(report.exit_code)
+
+
+def _clean_alpines(
+    workspace: Workspace, path: Path, chosen: Sequence[str], *, portable: bool
+) -> list[str]:
+    """The images to check a tarball in: the chosen ones, or the Alpine that it was built on. None
+    for a portable PyPy that does not say which that was: then its files alone are checked."""
+    from alpypy.build.base_image import find_base
+    from alpypy.offline.kit import any_alpine
+    from alpypy.recipes.recipe import load_catalog
+    from alpypy.verify import run as checks
+
+    arch = arch_of(path.name)
+    if portable and chosen:
+        return [any_alpine(workspace.engine, name, arch) for name in chosen]
+    version = checks.built_on(path)
+    if version is None:
+        return []
+    alpine = load_catalog(ROOT).alpine(version)
+    own = checks.own_alpine(path, workspace.engine, version)
+    return [find_base(workspace, alpine, arch, next(iter(chosen), own)).reference]
 
 
 @dataclass(frozen=True, kw_only=True)

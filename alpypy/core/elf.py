@@ -22,6 +22,7 @@ _Facts = TypeVar("_Facts")
 _ARCHITECTURES = {"EM_X86_64": "x86_64", "EM_AARCH64": "aarch64"}
 _TEXTREL = 0x4  # DF_TEXTREL in DT_FLAGS: ELF specification, "Dynamic Section"
 _EXECUTABLE = 0x1  # PF_X
+_RELR = ("DT_RELR", 36)  # older pyelftools know no name for the number
 
 
 class Stack(Enum):
@@ -37,7 +38,8 @@ class ElfFile:
     """The facts of a file. ``name`` is its path below the folder that was searched.
 
     ``arch`` is x86_64, aarch64 or, for other machines, the ELF name. ``versions`` are the symbol
-    versions that it needs from other libraries, such as GLIBC_2.17.
+    versions that it needs from other libraries, such as GLIBC_2.17. ``packed_relocations`` are
+    those of DT_RELR.
     """
 
     name: str
@@ -49,6 +51,7 @@ class ElfFile:
     versions: tuple[str, ...]
     text_relocations: bool
     stack: Stack
+    packed_relocations: bool = False
 
     @property
     def provides(self) -> str:
@@ -59,6 +62,17 @@ class ElfFile:
         """The folders of the rpath, relative to the top folder; None for a folder outside it."""
         origin = PurePosixPath(self.name).parent
         return tuple(_below_origin(origin, entry) for entry in self.rpath)
+
+
+@dataclass(frozen=True)
+class Symbols:
+    """Names of dynamic symbols: those that a file defines for others, which of them are functions,
+    and those that another file must define. A weak one may stay undefined, and is not among them.
+    """
+
+    defined: frozenset[str]
+    functions: frozenset[str]
+    needed: frozenset[str]
 
 
 def loader(arch: str) -> str:
@@ -94,7 +108,16 @@ def exported(path: Path, name: str) -> frozenset[str]:
     Raises:
         ArchiveError: the file begins like an ELF file but is damaged.
     """
-    return _parsed(path, name, _exported)
+    return symbols(path, name).defined
+
+
+def symbols(path: Path, name: str) -> Symbols:
+    """The dynamic symbols of a file; ``name`` is its path in messages.
+
+    Raises:
+        ArchiveError: the file begins like an ELF file but is damaged.
+    """
+    return _parsed(path, name, _symbols)
 
 
 def outside_needs(files: Iterable[ElfFile]) -> tuple[str, ...]:
@@ -151,13 +174,24 @@ def _read(stream: IO[bytes], name: str) -> ElfFile:
         versions=_versions(elf),
         text_relocations=_has_text_relocations(dynamic),
         stack=_stack(elf),
+        packed_relocations=_has_packed_relocations(dynamic),
     )
 
 
-def _exported(stream: IO[bytes]) -> frozenset[str]:
+def _symbols(stream: IO[bytes]) -> Symbols:
     section = ELFFile(stream).get_section_by_name(".dynsym")
-    symbols = section.iter_symbols() if isinstance(section, SymbolTableSection) else ()
-    return frozenset(str(symbol.name) for symbol in symbols if symbol["st_shndx"] != "SHN_UNDEF")
+    every = list(section.iter_symbols()) if isinstance(section, SymbolTableSection) else []
+    defined = [symbol for symbol in every if symbol["st_shndx"] != "SHN_UNDEF"]
+    needed = [symbol for symbol in every if symbol["st_shndx"] == "SHN_UNDEF" and symbol.name]
+    return Symbols(
+        defined=frozenset(str(symbol.name) for symbol in defined),
+        functions=frozenset(
+            str(symbol.name) for symbol in defined if symbol["st_info"]["type"] == "STT_FUNC"
+        ),
+        needed=frozenset(
+            str(symbol.name) for symbol in needed if symbol["st_info"]["bind"] != "STB_WEAK"
+        ),
+    )
 
 
 def _interpreter(elf: ELFFile) -> str | None:
@@ -191,6 +225,10 @@ def _has_text_relocations(dynamic: DynamicSegment | None) -> bool:
         return False
     flags = sum(tag["d_val"] for tag in dynamic.iter_tags("DT_FLAGS"))
     return bool(flags & _TEXTREL) or any(dynamic.iter_tags("DT_TEXTREL"))
+
+
+def _has_packed_relocations(dynamic: DynamicSegment | None) -> bool:
+    return dynamic is not None and any(tag["d_tag"] in _RELR for tag in dynamic.iter_tags())
 
 
 def _stack(elf: ELFFile) -> Stack:

@@ -16,7 +16,7 @@ from msgspec import to_builtins
 from alpypy.core import apkdb
 from alpypy.core.code import digest_of_code
 from alpypy.core.durations import read_durations
-from alpypy.core.errors import KitError, SpecError
+from alpypy.core.errors import ImageError, KitError, SpecError
 from alpypy.core.files import data_files, file_digest
 from alpypy.core.locks import one_at_a_time
 from alpypy.core.program import typed
@@ -254,9 +254,7 @@ def import_tarball(engine: Engine, tarball: Path, alpine: str) -> str:
         ImageError: the engine cannot import it.
         SpecError: it is no Alpine of this version.
     """
-    name, usual = f"alpypy-base:{file_digest(tarball)[:16]}", f"alpine:{alpine}"
-    if engine.image_id(name) is None:
-        engine.import_rootfs(tarball, name)
+    name, usual = _imported(engine, tarball), f"alpine:{alpine}"
     try:
         require_release(engine, name, alpine, called=str(tarball))
     except SpecError:
@@ -264,6 +262,41 @@ def import_tarball(engine: Engine, tarball: Path, alpine: str) -> str:
         raise
     if engine.image_id(usual) is None:
         engine.tag(name, usual)
+    return name
+
+
+def any_alpine(engine: Engine, chosen: str, arch: str) -> str:
+    """Name of an image of the engine with an Alpine of any version.
+
+    Args:
+        chosen: an image's name, or the path of a root file system's tarball.
+
+    Raises:
+        ImageError: it is not in the engine and cannot be pulled or imported, or is for another
+            architecture.
+        SpecError: it is no Alpine.
+    """
+    image = _imported(engine, Path(chosen)) if Path(chosen).is_file() else chosen
+    if engine.image_id(image) is None and engine.pull(image) is None:
+        raise ImageError(
+            f"the engine does not have the image {chosen} and cannot pull it",
+            remedy="check the name, or give the path of a root file system's tarball",
+        )
+    if engine.alpine_release(image) is None:
+        raise SpecError(
+            f"{chosen} is no Alpine: it has no /etc/alpine-release",
+            remedy="pass an image of an Alpine, or its root file system, with --base-image",
+        )
+    actual = engine.architecture(image)
+    if actual != arch:
+        raise ImageError(f"{chosen} is for {actual}, not {arch}", remedy=f"choose one for {arch}")
+    return image
+
+
+def _imported(engine: Engine, tarball: Path) -> str:
+    name = f"alpypy-base:{file_digest(tarball)[:16]}"
+    if engine.image_id(name) is None:
+        engine.import_rootfs(tarball, name)
     return name
 
 

@@ -7,7 +7,8 @@ The report still lists it, with the reason.
 from __future__ import annotations
 
 import re
-from collections.abc import Container, Sequence
+from collections.abc import Container, Iterable, Sequence
+from dataclasses import replace
 from fnmatch import fnmatchcase
 from pathlib import Path
 
@@ -27,17 +28,20 @@ _NO_ERRATA = "a fault of this release of PyPy on every system: it was built with
 class Finding(Record, frozen=True):
     """A problem that a check found: the check, its subject, what is wrong.
 
-    ``allowed`` is the reason why the policy accepts it.
+    ``allowed`` is the reason why the policy accepts it. ``alpine`` are the releases that a portable
+    PyPy ran on when it was found; empty for other tarballs, and for what no program was run for.
     """
 
     check: Text
     subject: Text
     message: Text
     allowed: Text | None = None
+    alpine: tuple[Text, ...] = ()
 
     def __str__(self) -> str:
+        where = f"  (on Alpine {', '.join(self.alpine)})" if self.alpine else ""
         accepted = f"  (accepted: {self.allowed})" if self.allowed else ""
-        return f"{self.check}  {self.subject}: {self.message}{accepted}"
+        return f"{self.check}  {self.subject}: {self.message}{where}{accepted}"
 
 
 class Range(Record, frozen=True):
@@ -96,6 +100,29 @@ class Absent(Range, frozen=True, kw_only=True):
     erratum: str | None = None
 
 
+class BuildPath(Record, frozen=True):
+    """A path that only the containers of a build have."""
+
+    path: Text
+    why: Reason
+
+
+class Hidden(Record, frozen=True):
+    """A library that is inside a portable PyPy, and patterns of its symbols, which nobody may
+    see."""
+
+    library: Text
+    symbols: tuple[str, ...]
+    why: Reason
+
+
+class PortablePolicy(Record, frozen=True):
+    """What a portable PyPy must not contain, and not export."""
+
+    build_paths: tuple[BuildPath, ...] = ()
+    hidden: tuple[Hidden, ...] = ()
+
+
 class Policy(Record, frozen=True):
     """versions/verify.toml. ``build_packages`` are patterns for packages that no user needs."""
 
@@ -103,6 +130,7 @@ class Policy(Record, frozen=True):
     modules: tuple[Modules, ...]
     allowed: tuple[Allowed, ...]
     absent: tuple[Absent, ...] = ()
+    portable: PortablePolicy = PortablePolicy()
 
     def expected_modules(self, target: Target) -> tuple[str, ...]:
         """The modules that the target must have, sorted."""
@@ -137,25 +165,29 @@ class Policy(Record, frozen=True):
         """
         if target is None:
             return tuple(findings)
-        entries = [entry for entry in self.allowed if entry.is_for(target)]
         any_message = re.compile("")
         kept = Allowed(check=_ERRATA, subjects=no_errata, message=any_message, why=_NO_ERRATA)
-        return tuple(_with_reason(finding, [*entries, kept]) for finding in findings)
+        entries = (*self.allowed, kept)
+        return tuple(_with_reason(finding, entries, target) for finding in findings)
 
 
 class Recorder:
-    """Counts the checks and records their findings. Checks go on after a finding."""
+    """Counts the checks and records their findings. Checks go on after a finding.
+
+    ``alpine`` is what the next findings say of where they were found.
+    """
 
     def __init__(self, policy: Policy) -> None:
         self.policy = policy
         self.checks = 0
         self.findings: list[Finding] = []
+        self.alpine: tuple[str, ...] = ()
 
     def check(self, good: bool, check: str, subject: str, message: str) -> bool:
         """Count a check, record a finding unless it is ``good``, and return ``good``."""
         self.checks += 1
         if not good:
-            self.findings.append(Finding(check, subject, message))
+            self.findings.append(Finding(check, subject, message, alpine=self.alpine))
         return good
 
 
@@ -168,8 +200,22 @@ def load_policy(root: Path) -> Policy:
     return read_toml(root / "versions" / FILE_NAME, Policy)
 
 
-def _with_reason(finding: Finding, entries: Sequence[Allowed]) -> Finding:
-    why = next((entry.why for entry in entries if entry.covers(finding)), None)
+def merged(findings: Iterable[Finding]) -> tuple[Finding, ...]:
+    """The findings, each once: with all Alpines that it was found on."""
+    alpines = dict[Finding, tuple[str, ...]]()
+    for finding in findings:
+        key = structs.replace(finding, alpine=())
+        alpines[key] = (*alpines.get(key, ()), *finding.alpine)
+    return tuple(structs.replace(key, alpine=where) for key, where in alpines.items())
+
+
+def _with_reason(finding: Finding, entries: Sequence[Allowed], target: Target) -> Finding:
+    """The finding as the entries for its Alpine judge it."""
+    if finding.alpine:
+        alpine = ".".join(finding.alpine[0].split(".")[:2])
+        target = replace(target, alpine=alpine)
+    fitting = (entry for entry in entries if entry.is_for(target))
+    why = next((entry.why for entry in fitting if entry.covers(finding)), None)
     return structs.replace(finding, allowed=why)
 
 

@@ -13,7 +13,7 @@ import re
 import secrets
 import signal
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,7 @@ from alpypy.engine.workspace import Workspace
 from alpypy.recipes.manifest import Manifest, ProgramCheck
 from alpypy.recipes.spec import PypyVersion
 from alpypy.verify.findings import Policy, Recorder
+from alpypy.verify.fixtures import SYSTEMS
 from alpypy.verify.static import Unpacked
 
 # Two folders of different depth and length; the second has a space in its name.
@@ -59,6 +60,17 @@ _PROBES = (
     "errata",
     "packages",
     "pip",
+)
+# What a portable PyPy has to do without, with the folders that replace those of the Alpine: by the
+# probe, what it is told of them, and the folders of the fixtures.
+_NO_TERMINFO = {
+    f"{folder}/terminfo": "empty" for folder in ("/etc", "/lib", "/usr/lib", "/usr/share")
+}
+_PORTABLE = (
+    ("sysconfig", "", {}),
+    ("zoneinfo", "", {"/usr/share/zoneinfo": "empty"}),
+    ("terminfo", "", _NO_TERMINFO),
+    *(("certificates", name, {"/etc/ssl": f"ssl/{name}"}) for name in SYSTEMS),
 )
 CONTEXT = "dockerfiles/verify"  # below the data folder
 _PROBES_PLACE = "/probes"
@@ -116,7 +128,7 @@ class CleanAlpine:
                 tag=tag,
                 arguments={"BASE": self.base_image, "PACKAGES": " ".join(packages)},
                 labels={},
-                network=True,
+                network=bool(packages),
             )
         except ImageError as error:
             unknown = apkdb.unknown_packages(error.what)
@@ -147,13 +159,19 @@ class _TarballRunner:
         *,
         place: str = PLACES[0],
         environment: Mapping[str, str] | None = None,
+        more: Mapping[str, str] | None = None,
     ) -> Completed:
-        """Mount the tarball's folder at ``place``, and run a command there."""
-        workspace = self.alpine.workspace
+        """Mount the tarball's folder at ``place``, and run a command there.
+
+        Args:
+            more: folders of the container, each with the folder of the fixtures that replaces it.
+        """
+        workspace, given = self.alpine.workspace, self.alpine.fixtures
         mounts = (
             Mount(self.folder, place),
             Mount(workspace.data / CONTEXT / "probes", _PROBES_PLACE),
-            Mount(self.alpine.fixtures, _FIXTURES_PLACE),
+            Mount(given, _FIXTURES_PLACE),
+            *(Mount(given / name, folder) for folder, name in (more or {}).items()),
         )
         return workspace.engine.run(
             Job(
@@ -168,39 +186,47 @@ class _TarballRunner:
         )
 
 
-def check(alpine: CleanAlpine, unpacked: Unpacked, digest: str, recorder: Recorder) -> None:
+def check(alpine: CleanAlpine, unpacked: Unpacked, digest: str, recorder: Recorder) -> str | None:
     """Run every check for this kind of tarball.
 
     Args:
         digest: the tarball's SHA-256.
+
+    Returns:
+        The release of the Alpine that the programs ran on; None if none could run.
     """
     manifest = unpacked.manifest
     if manifest is None:
-        return
+        return None
     with alpine.image(manifest, digest, recorder) as image:
-        if image is not None:
-            runner = _TarballRunner(alpine, image, unpacked.folder)
-            _check_in(runner, unpacked, manifest, recorder)
+        if image is None:
+            return None
+        return _check_in(
+            _TarballRunner(alpine, image, unpacked.folder), unpacked, manifest, recorder
+        )
 
 
 def _check_in(
     runner: _TarballRunner, unpacked: Unpacked, manifest: Manifest, recorder: Recorder
-) -> None:
+) -> str | None:
     system = read_system(runner.run(["sh", f"{_PROBES_PLACE}/system.sh"]).output)
+    named = manifest.target.portable and system.release
+    recorder.alpine = (system.release,) if named else ()
     _check_system(system, manifest, recorder)
     if system.arch != manifest.target.arch:
-        return
+        return None
     _check_loading(runner, unpacked, manifest, recorder)
     if manifest.kind == "pypy":
         _check_pypy(runner, manifest, recorder)
     else:
         _check_programs(runner, manifest, recorder)
+    return system.release
 
 
 def _check_system(system: System, manifest: Manifest, recorder: Recorder) -> None:
     target = manifest.target
     release, arch = system.release, system.arch
-    good = release.startswith(f"{target.alpine}.")
+    good = target.portable or release.startswith(f"{target.alpine}.")
     recorder.check(good, "image.alpine", "base image", f"is Alpine {release}, not {target.alpine}")
     good = arch == target.arch
     recorder.check(good, "image.arch", "base image", f"is for {arch}: nothing was run")
@@ -258,11 +284,29 @@ def _check_program(
 def _check_pypy(runner: _TarballRunner, manifest: Manifest, recorder: Recorder) -> None:
     for name in _PROBES:
         for place in PLACES if name == _INTERPRETER else PLACES[:1]:
-            executable = f"{place}/{manifest.executables[0]}"
             request = _request(manifest, place, recorder.policy)
-            script = f"{_PROBES_PLACE}/probe_{name}.py"
-            done = runner.run([executable, script, json.dumps(request)], place=place)
-            _take_probe(name, place, done, runner.timeout, recorder)
+            _run_probe(runner, _Probe(name, place, request), recorder)
+    for name, system, more in _PORTABLE if manifest.target.portable else ():
+        request = _request(manifest, PLACES[1], recorder.policy)
+        probe = _Probe(name, PLACES[1], {**request, "system": system}, more)
+        _run_probe(runner, probe, recorder)
+
+
+@dataclass(frozen=True)
+class _Probe:
+    """A probe's name, where the tarball is, what the probe is asked, and what is mounted."""
+
+    name: str
+    place: str
+    request: Mapping[str, Any]
+    more: Mapping[str, str] = field(default_factory=dict)
+
+
+def _run_probe(runner: _TarballRunner, probe: _Probe, recorder: Recorder) -> None:
+    script = f"{_PROBES_PLACE}/probe_{probe.name}.py"
+    command = [probe.request["executable"], script, json.dumps(probe.request)]
+    done = runner.run(command, place=probe.place, more=probe.more)
+    _take_probe(probe.name, probe.place, done, runner.timeout, recorder)
 
 
 def _request(manifest: Manifest, place: str, policy: Policy) -> dict[str, Any]:
@@ -280,6 +324,7 @@ def _request(manifest: Manifest, place: str, policy: Policy) -> dict[str, Any]:
         "tls": manifest.tls,
         "modules": list(policy.expected_modules(target)),
         "absent": list(policy.absent_names(target, manifest.no_errata)),
+        "build_paths": [entry.path for entry in policy.portable.build_paths],
         "materials": _FIXTURES_PLACE,
     }
 

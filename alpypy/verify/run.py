@@ -5,6 +5,7 @@ A finding is not an error: all checks run, and the report lists all findings.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import tempfile
 import time
@@ -24,7 +25,10 @@ from alpypy.engine.docker import Engine
 from alpypy.engine.workspace import Workspace
 from alpypy.recipes import manifest
 from alpypy.recipes.manifest import Manifest
-from alpypy.verify import findings, fixtures, probes, static
+from alpypy.recipes.musl import FILE_NAME as MUSL
+from alpypy.recipes.musl import load_musl
+from alpypy.recipes.spec import alpine_of
+from alpypy.verify import findings, fixtures, portable, probes, static
 from alpypy.verify.findings import FILE_NAME, Finding, Recorder, load_policy
 from alpypy.verify.probes import CONTEXT, CleanAlpine
 from alpypy.verify.static import Unpacked
@@ -32,7 +36,11 @@ from alpypy.verify.static import Unpacked
 
 class Report(Record, frozen=True):
     """The result of verify: the findings in the order of the checks, the time that it took in
-    seconds, and its end (in UTC, 2025-11-21T14:05:00Z)."""
+    seconds, and its end (in UTC, 2025-11-21T14:05:00Z).
+
+    ``alpine`` are the releases that its programs ran on, such as 3.23.2. It is empty in reports of
+    older versions of alpypy, and if nothing could be run.
+    """
 
     tarball: Text
     sha256: Sha256
@@ -40,6 +48,7 @@ class Report(Record, frozen=True):
     checks: int
     seconds: int | float
     date: Date
+    alpine: tuple[Text, ...] = ()
 
     @property
     def failures(self) -> tuple[Finding, ...]:
@@ -75,6 +84,7 @@ class Report(Record, frozen=True):
         lines = [f"FAIL  {finding}" for finding in self.failures]
         lines += [f"note  {finding}" for finding in accepted]
         result = "is not fit for use" if self.failures else "is good"
+        result += f" on Alpine {', '.join(self.alpine)}" if self.alpine else ""
         lines.append(
             f"{self.tarball} {result}: {self.checks} checks, {len(self.failures)} findings,"
             f" {len(accepted)} accepted, {self.seconds:.0f} s"
@@ -82,16 +92,17 @@ class Report(Record, frozen=True):
         return "\n".join(map(_printable, lines))
 
 
-def verify(workspace: Workspace, tarball: Path, base_image: str, *, timeout: float = 600) -> Report:
+def verify(workspace: Workspace, tarball: Path, *base_images: str, timeout: float = 600) -> Report:
     """Check a tarball, and the .sha256 beside it if there is one.
 
     Args:
-        base_image: a clean Alpine of the tarball's version, as the engine names it.
+        base_images: clean Alpines, as the engine names them: one of the tarball's version. For a
+            portable PyPy they can be several, of any versions.
         timeout: the time limit of each container, in seconds.
 
     Raises:
         ArchiveError: the tarball does not exist.
-        DataError: versions/verify.toml is not usable.
+        DataError: versions/verify.toml or versions/musl.toml is not usable.
         ImageError: the image to verify in could not be built.
         EngineError: the engine refused a container.
         ResourceError: the disk is full.
@@ -99,28 +110,36 @@ def verify(workspace: Workspace, tarball: Path, base_image: str, *, timeout: flo
     require_tarball(tarball)
     started, digest = time.monotonic(), file_digest(tarball)
     recorder = Recorder(load_policy(workspace.data))
+    alpine = list[str | None]()
     with tempfile.TemporaryDirectory(prefix="alpypy-verify-") as name:
         scratch = Path(name)
-        unpacked = _check_static(tarball, scratch, recorder)
+        unpacked = _check_static(workspace.data, tarball, scratch, recorder)
         if unpacked:
             folder = scratch / "fixtures"
             folder.mkdir(mode=0o755)
             fixtures.write(folder)
-            alpine = CleanAlpine(workspace, base_image, folder, timeout)
-            probes.check(alpine, unpacked, digest, recorder)
+            for image in base_images:
+                place = CleanAlpine(workspace, image, folder, timeout)
+                alpine.append(probes.check(place, unpacked, digest, recorder))
     described = unpacked.manifest if unpacked else None
     target, kept = (described.target, described.no_errata) if described else (None, ())
-    judged = recorder.policy.judge(recorder.findings, target, kept)
+    judged = findings.merged(recorder.policy.judge(recorder.findings, target, kept))
     seconds = time.monotonic() - started
     date = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"
-    return Report(tarball.name, digest, judged, recorder.checks, seconds, date)
+    ran_on = tuple(filter(None, alpine))
+    return Report(tarball.name, digest, judged, recorder.checks, seconds, date, ran_on)
 
 
-def _check_static(tarball: Path, scratch: Path, recorder: Recorder) -> Unpacked | None:
+def _check_static(data: Path, tarball: Path, scratch: Path, recorder: Recorder) -> Unpacked | None:
     """Run the checks that run none of the tarball's programs; None if the probes cannot run."""
     static.check_digest(tarball, recorder)
     unpacked = static.unpack(tarball, scratch / "tarball", recorder)
-    return unpacked if unpacked and unpacked.manifest else None
+    if unpacked is None or unpacked.manifest is None:
+        return None
+    if unpacked.manifest.target.portable:
+        musl = load_musl(data / "versions", unpacked.manifest.target.arch)
+        portable.check(unpacked, unpacked.manifest, musl, recorder)
+    return unpacked
 
 
 def require_tarball(path: Path) -> None:
@@ -129,14 +148,27 @@ def require_tarball(path: Path) -> None:
         raise ArchiveError(f"{path} does not exist", remedy="give the path of a tarball")
 
 
+def built_on(tarball: Path) -> str | None:
+    """The Alpine that a tarball was built on, by its name or, for a portable PyPy, its metadata;
+    None if that cannot be read.
+
+    Raises:
+        SpecError: it is not the name of a tarball.
+    """
+    with contextlib.suppress(ArchiveError):  # verify reports it
+        return alpine_of(tarball.name) or Manifest.of_tarball(tarball).target.alpine
+    return None
+
+
 def own_alpine(tarball: Path, engine: Engine, version: str) -> str | None:
-    """Alpine's own image, if the tarball was built without the kit: the kit's libraries can have
-    other names. None if it was built with the kit or does not say, or if the engine neither has
-    such an image nor can pull it."""
+    """Alpine's own image, if the tarball was built without the kit, whose libraries can have other
+    names, or has its libraries inside. None if it needs the kit's or does not say, or if the engine
+    neither has such an image nor can pull it."""
     try:
-        if Manifest.of_tarball(tarball).image.kit:
-            return None
+        manifest = Manifest.of_tarball(tarball)
     except ArchiveError:  # verify reports it
+        return None
+    if manifest.image.kit and not manifest.target.portable:
         return None
     reference = f"alpine:{version}"
     found = engine.image_id(reference) or engine.pull(reference)
@@ -150,11 +182,10 @@ def digest_of_checks(data: Path) -> str:
         data: the folder with versions/ and dockerfiles/.
     """
     readers = (fields, structs, apkdb, elf, system, manifest)
-    modules = (*readers, findings, fixtures, probes, static)
+    modules = (*readers, findings, fixtures, portable, probes, static)
     code = digest_of_code(Path(__file__), *(Path(module.__file__ or "") for module in modules))
-    return key_of(
-        code=code, files=digest_of_files(data / "versions" / FILE_NAME, *data_files(data / CONTEXT))
-    )
+    lists = (data / "versions" / name for name in (FILE_NAME, MUSL))
+    return key_of(code=code, files=digest_of_files(*lists, *data_files(data / CONTEXT)))
 
 
 def _printable(text: str) -> str:

@@ -12,7 +12,7 @@ import hashlib
 import io
 import json
 import tarfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -20,10 +20,11 @@ import pytest
 from msgspec import structs
 
 from alpypy.core import elf
-from alpypy.core.errors import ArchiveError
+from alpypy.core.errors import ArchiveError, ImageError, SpecError
 from alpypy.core.system import read_system
 from alpypy.engine.docker import Engine
 from alpypy.engine.job import Job
+from alpypy.offline.kit import any_alpine
 from alpypy.recipes.manifest import Manifest, Need, ProgramCheck
 from alpypy.recipes.spec import Target
 from alpypy.verify.findings import Finding, Recorder, load_policy
@@ -486,8 +487,70 @@ def test_every_probe_without_a_python_is_a_finding(
     tarball: Tarball, check: Verify, tmp_path: Path
 ) -> None:
     pypy_kind(tarball)
+    tarball.change(target=replace(tarball.manifest.target, portable=True))
     findings = [one for one in check(tarball.write(tmp_path)).findings if one.check == "run.probe"]
     named = {finding.subject.split()[1] for finding in findings}
     scripts = {path.stem.removeprefix("probe_") for path in SYSTEM.parent.glob("probe_*.py")}
     assert named == scripts
     assert all(isinstance(finding, Finding) and finding.message for finding in findings)
+
+
+def changed(engine: Engine, base_image: str, folder: Path, change: str) -> str:
+    """The ID of an image that differs from the base by what a line of shell does."""
+    (folder / "Dockerfile").write_text(f"FROM {base_image}\nRUN {change}\n")
+    tag = f"alpypy-test:{folder.name}"
+    return engine.build(folder, tag=tag, arguments={}, labels={}, network=False)
+
+
+@pytest.fixture
+def other_image(
+    engine: Engine, base_image: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[str]:
+    """An Alpine that says that it is 3.13.12."""
+    folder = tmp_path_factory.mktemp("other")
+    image = changed(engine, base_image, folder, "echo 3.13.12 > /etc/alpine-release")
+    yield image
+    engine.remove_image(f"alpypy-test:{folder.name}")
+
+
+def of_programs(report: Report) -> list[Finding]:
+    """The findings of running programs; the tarball's own files are no portable ones."""
+    return [one for one in report.findings if not one.check.startswith(("portable.", "manifest."))]
+
+
+def test_a_portable_one_runs_on_several_alpines(
+    tarball: Tarball, engine: Engine, base_image: str, other_image: str, tmp_path: Path
+) -> None:
+    release = engine.alpine_release(base_image)
+    assert release
+    old = shell("test $(cat /etc/alpine-release) != 3.13.12")
+    tarball.files.pop("bin/apk")
+    target = replace(tarball.manifest.target, portable=True)
+    tarball.change(target=target, checks=(GREETING, old, shell("exit 3")))
+    tarball.change(needed=(), runtime_packages=(), executables=("bin/busybox",))
+    path = tarball.write(tmp_path)
+    report = verify(workspace(ROOT, engine), path, base_image, other_image, timeout=6)
+    assert report.alpine == (release, "3.13.12")
+    found = {one.subject.split(" (")[0]: one.alpine for one in of_programs(report)}
+    command = "bin/busybox sh -c"
+    assert found == {
+        f"{command} exit 3": (release, "3.13.12"),
+        f"{command} {old.command[-1]}".split(" (")[0]: ("3.13.12",),
+    }
+    text = report.to_text()
+    assert f"on Alpine {release}, 3.13.12" in text.splitlines()[-1]
+    assert json.loads(report.to_json())["alpine"] == [release, "3.13.12"]
+
+
+def test_any_alpine_will_do_for_a_portable_one(
+    engine: Engine, base_image: str, other_image: str, tmp_path: Path
+) -> None:
+    assert any_alpine(engine, other_image, "x86_64") == other_image
+    with pytest.raises(ImageError, match="not aarch64"):
+        any_alpine(engine, other_image, "aarch64")
+    image = changed(engine, base_image, tmp_path, "rm /etc/alpine-release")
+    try:
+        with pytest.raises(SpecError, match="is no Alpine"):
+            any_alpine(engine, image, "x86_64")
+    finally:
+        engine.remove_image(f"alpypy-test:{tmp_path.name}")

@@ -113,6 +113,16 @@ def test_an_empty_path_is_none(capsys: pytest.CaptureFixture[str], restored: Non
     assert "verify needs TARBALL" in refusal(capsys, "verify", "")
 
 
+def test_only_a_portable_pypy_is_verified_on_several_alpines(
+    capsys: pytest.CaptureFixture[str], restored: None, tmp_path: Path
+) -> None:
+    tarball = tmp_path / "pypy-3.11-8.0.0-alpine3.23.tar.bz2"
+    tarball.touch()
+    images = ["--base-image", "alpine:3.18", "--base-image", "alpine:3.23"]
+    said = refusal(capsys, "verify", str(tarball), *images)
+    assert "is for one Alpine, and --base-image names 2" in said
+
+
 @pytest.mark.parametrize(
     ("words", "code", "says"),
     [

@@ -6,12 +6,14 @@ import re
 from pathlib import Path
 
 import pytest
+from msgspec import structs
+from packaging.specifiers import SpecifierSet
 
 from alpypy.core.errors import DataError
 from alpypy.engine.job import Completed
 from alpypy.recipes.recipe import load_catalog
 from alpypy.recipes.spec import Target
-from alpypy.verify.findings import Finding, Policy, Recorder, load_policy
+from alpypy.verify.findings import Allowed, Finding, Policy, Recorder, load_policy, merged
 from alpypy.verify.probes import PLACES, _take_probe
 from alpypy.verify.run import Report
 
@@ -192,3 +194,42 @@ def test_what_is_no_result_of_a_probe_is_a_finding(line: str, policy: Policy) ->
     recorder = Recorder(policy)
     _take_probe("ssl", PLACES[0], Completed(0, line), 1, recorder)
     assert [finding.check for finding in recorder.findings] == ["run.probe"]
+
+
+def test_an_accepted_finding_may_be_one_of_an_old_alpine_alone(policy: Policy) -> None:
+    why = "the C library there lacks it, and this one says so"
+    entry = Allowed(
+        check="run.x",
+        subjects=("a",),
+        message=re.compile(""),
+        why=why,
+        alpine=SpecifierSet("<3.17"),
+    )
+    own = structs.replace(policy, allowed=(entry,))
+    found = [Finding("run.x", "a", "b", alpine=(release,)) for release in ("3.13.12", "3.23.2")]
+    assert [one.allowed for one in own.judge(found, PY3)] == [why, None]
+
+
+def test_what_was_found_on_several_alpines_is_one_finding() -> None:
+    old, new, static = ("3.13.12",), ("3.23.2",), Finding("elf.x", "a", "b")
+    found = [
+        static,
+        Finding("run.x", "a", "b", alpine=old),
+        Finding("run.x", "a", "c", alpine=old),
+        Finding("run.x", "a", "b", alpine=new),
+    ]
+    assert merged(found) == (
+        static,
+        Finding("run.x", "a", "b", alpine=old + new),
+        Finding("run.x", "a", "c", alpine=old),
+    )
+
+
+def test_the_report_says_where_a_finding_is_of_and_what_it_ran_on() -> None:
+    finding = Finding("run.x", "a", "b", alpine=("3.13.12",))
+    releases = ("3.13.12", "3.23.2")
+    report = Report("x.tar.bz2", "0" * 64, (finding,), 9, 1, "2025-11-21T14:05:00Z", releases)
+    first, last = report.to_text().splitlines()
+    assert first.endswith("(on Alpine 3.13.12)")
+    assert "is not fit for use on Alpine 3.13.12, 3.23.2: 9 checks" in last
+    assert Report.from_record(report.to_record()) == report
