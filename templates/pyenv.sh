@@ -1,12 +1,12 @@
-# PyPy $version for Alpine $alpine, $arch. On such an Alpine, with bash:
+# PyPy $version for $system, $arch. On such a system, with bash:
 #   pyenv install ./$name
 if [[ "$$(ldd --version 2>&1)" != "musl libc ($arch)"* ]]; then
   { colorize 1 "ERROR"
-    echo ": $name is for Alpine Linux (musl) on $arch, and this is another system."
+    echo ": $name is for $system on $arch, and this is another system."
   } >&2
   exit 1
 fi
-echo "Made for Alpine $alpine. Packages that it needs there: $packages" >&2
+echo "Made for $system. Packages that it needs there: $packages" >&2
 # python-build looks for python$language, which early PyPys do not have.
 build_package_names() {
   [ -e "$$PREFIX_PATH/bin/python$language" ] || ln -s python "$$PREFIX_PATH/bin/python$language"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
+from alpypy.build.libraries import LibraryTree
 from alpypy.build.translate import TranslatedTree
 from alpypy.core.errors import PackageError
 from alpypy.engine.job import Completed, Job, Mount
@@ -12,18 +13,29 @@ from alpypy.engine.workspace import Workspace
 from alpypy.recipes import patches
 from alpypy.recipes.recipe import Recipe
 
+_LIBRARIES = "/libraries"  # in the container
+# Only these are linked: archives whose symbols stay inside, and gcc's own unwinder.
+_LINK = f"-L{_LIBRARIES}/lib -Wl,--exclude-libs,ALL -static-libgcc"
+_LICENSES = "licenses"
+
 
 def lay_out(
-    workspace: Workspace, recipe: Recipe, translated: TranslatedTree, image: str, work: Path
+    workspace: Workspace,
+    recipe: Recipe,
+    translated: TranslatedTree,
+    image: str,
+    libraries: LibraryTree | None,
+    work: Path,
 ) -> Path:
     """Lay out a release below ``work`` and return its folder, which has the tarball's name.
 
     Args:
         image: the ID of the image that translated.
+        libraries: those that a portable PyPy contains.
         work: an empty folder.
 
     Raises:
-        PackageError: PyPy's package.py or strip failed.
+        PackageError: the last link, PyPy's package.py or strip failed.
         PatchError: an application-level patch does not apply.
     """
     folder = work / "build" / recipe.target.folder
@@ -34,12 +46,44 @@ def lay_out(
     (work / "wheels").mkdir()
     for wheel in recipe.packaging:
         shutil.copy(workspace.fetcher.fetch(wheel), work / "wheels")
-    completed = workspace.engine.run(_package_job(workspace, recipe, image, work))
     log = workspace.logs / f"package-{folder.name}-{translated.key[:8]}.log"
+    if libraries:
+        _link_again(workspace, translated, image, libraries, work, log)
+    completed = workspace.engine.run(_package_job(workspace, recipe, image, libraries, work))
     log.write_text(completed.output, encoding="utf-8")
     if completed.exit_code or not (folder / "bin").is_dir():
-        raise _failure(folder.name, completed, log)
+        raise _failure(f"packaging {folder.name}", completed, log)
+    if libraries:
+        shutil.copytree(libraries.folder / _LICENSES, folder / _LICENSES)
     return folder
+
+
+def _link_again(
+    workspace: Workspace,
+    translated: TranslatedTree,
+    image: str,
+    libraries: LibraryTree,
+    work: Path,
+    log: Path,
+) -> None:
+    """Link the translated objects with the libraries, in place of what the translation linked."""
+    shutil.copytree(translated.folder / "link", work / "link")
+    job = Job(
+        image,
+        ["make", f"CC_LINK=gcc {_LINK}", "all"],
+        mounts=[Mount(work, "/work", writable=True), Mount(libraries.folder, _LIBRARIES)],
+        workdir="/work/link/build",
+        timeout=3600,
+    )
+    completed = workspace.engine.run(job)
+    log.write_text(completed.output, encoding="utf-8")
+    if completed.exit_code:
+        raise _failure("the last link", completed, log)
+    for path in (work / "tree/pypy/goal").iterdir():
+        linked = work / "link/build" / path.name
+        if linked.is_file():
+            shutil.move(linked, path)
+    shutil.rmtree(work / "link")
 
 
 def _patched_tree(recipe: Recipe, translated: TranslatedTree, work: Path) -> None:
@@ -48,18 +92,26 @@ def _patched_tree(recipe: Recipe, translated: TranslatedTree, work: Path) -> Non
     patches.apply(late, work / "tree", recipe.target.release)
 
 
-def _package_job(workspace: Workspace, recipe: Recipe, image: str, work: Path) -> Job:
+def _package_job(
+    workspace: Workspace, recipe: Recipe, image: str, libraries: LibraryTree | None, work: Path
+) -> Job:
     """Let PyPy's own package.py build the cffi modules and choose the files."""
     # The small PyPy that only translates lacks modules that building cffi modules needs.
     more = ["--without-cffi"] if "--translationmodules" in recipe.target_options else []
     words = ["/package.py", recipe.target.folder, *more]
     script = workspace.data / "dockerfiles/package/build.py"
+    mounts = [Mount(work, "/work", writable=True), Mount(script, "/package.py")]
+    environment = dict(recipe.environment)
+    if libraries:
+        mounts.append(Mount(libraries.folder, _LIBRARIES))
+        environment["CFLAGS"] = f"-I{_LIBRARIES}/include {environment['CFLAGS']}"
+        environment["LDFLAGS"] = f"{_LINK} {environment['LDFLAGS']}"
     return Job(
         image,
         ["sh", "-c", 'exec "$TRANSLATOR" "$@"', "sh", *words],
-        mounts=[Mount(work, "/work", writable=True), Mount(script, "/package.py")],
+        mounts=mounts,
         environment={
-            **recipe.environment,
+            **environment,
             "HOME": "/work",
             "PYTHONDONTWRITEBYTECODE": "1",
             "SOURCE_DATE_EPOCH": "315532800",
@@ -69,10 +121,10 @@ def _package_job(workspace: Workspace, recipe: Recipe, image: str, work: Path) -
     )
 
 
-def _failure(name: str, completed: Completed, log: Path) -> PackageError:
+def _failure(what: str, completed: Completed, log: Path) -> PackageError:
     tail = "\n".join(f"    {line}" for line in completed.output.splitlines()[-30:])
     return PackageError(
-        f"packaging {name} ended with {completed.exit_code}:\n{tail}", remedy=f"the log is {log}"
+        f"{what} ended with {completed.exit_code}:\n{tail}", remedy=f"the log is {log}"
     )
 
 

@@ -15,6 +15,7 @@ from alpypy.build import layout
 from alpypy.build.base_image import BaseImage
 from alpypy.build.estimates import Estimates, stage_name
 from alpypy.build.images import BuiltTarball, TranslatingImage, require_image
+from alpypy.build.libraries import Libraries, LibraryTree
 from alpypy.build.phases import Phase
 from alpypy.build.stage import BuildStage
 from alpypy.build.translate import Translation
@@ -35,6 +36,7 @@ from alpypy.recipes.manifest import (
     BuildImage,
     KitReplacement,
     KitSource,
+    LinkedLibrary,
     Manifest,
     Need,
     Origin,
@@ -48,12 +50,19 @@ _CODE = [Path(module.__file__ or "") for module in (layout, apkdb, archive, elf,
 _CODE.append(Path(__file__))
 
 
-def package_key(data: Path, recipe: Recipe, translation_key: str, origin: Origin) -> str:
+def package_key(
+    data: Path,
+    recipe: Recipe,
+    translation_key: str,
+    origin: Origin,
+    libraries_key: str | None = None,
+) -> str:
     """A digest of everything that a tarball is made from, and of the code that makes it.
 
     Args:
         data: the folder with dockerfiles/.
         origin: where the source came from, which stands in the metadata.
+        libraries_key: of those that a portable PyPy contains.
     """
     script = (data / "dockerfiles/package/build.py").read_text(encoding="utf-8")
     return key_of(
@@ -66,6 +75,7 @@ def package_key(data: Path, recipe: Recipe, translation_key: str, origin: Origin
         left_out=to_builtins(recipe.left_out),
         name=recipe.target.folder,
         programs=[(program.name, program.checks, _texts(program)) for program in recipe.programs],
+        **({"libraries": libraries_key} if libraries_key else {}),
     )
 
 
@@ -75,7 +85,7 @@ def _texts(program: RpythonProgram) -> list[tuple[str, str]]:
 
 @dataclass(frozen=True)
 class Package:
-    """The stage that makes a tarball from a translated tree.
+    """The stage that makes a tarball from a translated tree. A portable PyPy gets ``libraries``.
 
     ``make`` raises PackageError, with the last lines of output, if PyPy's package.py fails, and
     PatchError if an application-level patch does not apply.
@@ -83,6 +93,7 @@ class Package:
 
     translation: Translation
     base: BaseImage
+    libraries: Libraries | None = None
 
     @property
     def recipe(self) -> Recipe:
@@ -101,14 +112,22 @@ class Package:
 
     @property
     def needs(self) -> Sequence[BuildStage]:
-        """The tree and the image that translated it."""
-        return (self.translation, self.translation.image)
+        """The libraries that it gets, the tree, and the image that translated it."""
+        libraries = (self.libraries,) if self.libraries else ()  # first: they fail in minutes
+        return (*libraries, self.translation, self.translation.image)
 
     @cached_property
     def key(self) -> str:
-        """Covers the translation, all patches, the name, and the code that packages."""
-        origin = self.translation.source.origin
-        return package_key(self.workspace.data, self.recipe, self.translation.key, origin)
+        """Covers the translation, all patches, the name, the libraries, and the code that
+        packages."""
+        translation, libraries = self.translation, self.libraries
+        return package_key(
+            self.workspace.data,
+            self.recipe,
+            translation.key,
+            translation.source.origin,
+            libraries.key if libraries else None,
+        )
 
     @property
     def identity(self) -> str:
@@ -140,10 +159,13 @@ class Package:
         translated, image = self.translation.load(), require_image(self.translation.image)
         if translated is None:
             raise AssertionError("a tree must be translated before it is packaged")
+        libraries = self.libraries.load() if self.libraries else None
+        if self.libraries and not libraries:
+            raise AssertionError("the libraries must be compiled before they are linked")
         workspace.say(f"package {recipe.target.folder}")
-        folder = layout.lay_out(workspace, recipe, translated, image.id, work)
+        folder = layout.lay_out(workspace, recipe, translated, image.id, libraries, work)
         # Without the time of packaging, so that the same tree gives the same bytes.
-        document = self._manifest(image, translated.phases, folder)
+        document = self._manifest(image, translated.phases, libraries, folder)
         (folder / manifest.FILE_NAME).write_text(document.to_json(), encoding="utf-8")
         digest = archive.write_tarball(folder, work / recipe.target.tarball)
         for name in ("tree", "build", "wheels"):
@@ -154,7 +176,13 @@ class Package:
             "sha256": digest,
         }
 
-    def _manifest(self, image: TranslatingImage, phases: Sequence[Phase], folder: Path) -> Manifest:
+    def _manifest(
+        self,
+        image: TranslatingImage,
+        phases: Sequence[Phase],
+        libraries: LibraryTree | None,
+        folder: Path,
+    ) -> Manifest:
         engine, recipe = self.workspace.engine, self.recipe
         files = [elf.read(path, str(path.relative_to(folder))) for path in elf.find(folder)]
         packages = apkdb.read(_read(engine, image.id, ["cat", apkdb.PATH]))
@@ -181,7 +209,15 @@ class Package:
             left_out=recipe.left_out,
             no_errata=recipe.no_errata,
             tls=recipe.tls,
+            libraries=_inside(libraries) if libraries else (),
         )
+
+
+def _inside(tree: LibraryTree) -> tuple[LinkedLibrary, ...]:
+    return tuple(
+        LinkedLibrary(library.name, library.version, library.license, library.sha256)
+        for library in tree.libraries
+    )
 
 
 def build_image(image_id: str, base: BaseImage) -> BuildImage:

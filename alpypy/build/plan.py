@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 from alpypy.build import base_image
 from alpypy.build.base_image import BaseImage
-from alpypy.build.images import BootstrapImage, GivenPypy, SelfHostedImage, TranslatingStage
+from alpypy.build.images import (
+    BootstrapImage,
+    GivenPypy,
+    SelfHostedImage,
+    TranslatingStage,
+)
+from alpypy.build.libraries import Libraries
 from alpypy.build.package import Package
+from alpypy.build.portable_image import PortableImage
 from alpypy.build.stage import BuildStage
 from alpypy.build.translate import Translation
 from alpypy.build.verification import Verification
@@ -23,7 +31,7 @@ class Ingredients:
 
     ``small`` is the recipe of the PyPy that translates the target; None for a direct build, or if
     ``given`` is a PyPy 2.7 that exists already. ``sources`` are by release. ``jobs`` is the number
-    of C compilers that run at the same time.
+    of C compilers that run at the same time. ``libraries`` lists what a portable PyPy contains.
     """
 
     recipe: Recipe
@@ -32,6 +40,7 @@ class Ingredients:
     sources: Mapping[str, OpenedSource]
     base: BaseImage
     jobs: int
+    libraries: Path
 
 
 def plan(workspace: Workspace, parts: Ingredients) -> tuple[BuildStage, ...]:
@@ -43,6 +52,8 @@ def plan(workspace: Workspace, parts: Ingredients) -> tuple[BuildStage, ...]:
     base_image.refuse_missing(workspace.data, parts.recipe, parts.base)
     image = _image(workspace, parts)
     package = _package(workspace, parts.recipe, image, parts)
+    if parts.recipe.target.portable:
+        package = _portable(workspace, package, parts)
     return _in_order(Verification(package, parts.base))
 
 
@@ -62,6 +73,16 @@ def _package(
 ) -> Package:
     source = parts.sources[recipe.target.release]
     return Package(Translation(workspace, recipe, image, source, parts.jobs), parts.base)
+
+
+def _portable(workspace: Workspace, package: Package, parts: Ingredients) -> Package:
+    """The same, but translated for the oldest musl, and with its libraries inside."""
+    translation, target = package.translation, parts.recipe.target
+    libraries = Libraries(workspace, parts.base, target.arch, parts.libraries)
+    tag = target.portable_tag()
+    stub = libraries.parts[0].stub  # all of them are compiled with the same one
+    image = PortableImage(workspace, translation.image, stub, tag)
+    return replace(package, translation=replace(translation, image=image), libraries=libraries)
 
 
 def _in_order(last: BuildStage) -> tuple[BuildStage, ...]:

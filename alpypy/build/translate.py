@@ -127,6 +127,8 @@ class Translation:
         check_resources(self.recipe, work)
         self._lay_out(work)
         phases = _Run(self, work).all()
+        if self.recipe.target.portable:
+            keep_objects(work)
         shutil.rmtree(work / "usession", ignore_errors=True)
         return {
             "translator": self.image.interpreter,
@@ -143,6 +145,35 @@ class Translation:
             (work / name).mkdir()
         for wheel in recipe.requires:
             unpack_wheel(self.workspace.fetcher.fetch(wheel), work / "site")
+
+
+def keep_objects(work: Path) -> None:
+    """Keep what the last link needs below ``work``/link: in ``build``, RPython's Makefile, the
+    object files and the main program; in ``module_cache``, the objects that the Makefile takes from
+    there. A portable PyPy is linked again with its own libraries.
+
+    Raises:
+        TranslationError: RPython left no Makefile, or several.
+    """
+    makefiles = [
+        path
+        for path in sorted(work.glob("usession/*/*/Makefile"))
+        if not any(parent.is_symlink() for parent in path.parents)
+    ]
+    if len(makefiles) != 1:
+        raise TranslationError(
+            f"RPython left {len(makefiles)} Makefiles in {work / 'usession'}, not one",
+            remedy="it cannot be linked with other libraries: build it without --portable",
+        )
+    build, cache = makefiles[0].parent, makefiles[0].parents[1] / "module_cache"
+    kept = {
+        "build": (makefiles[0], build / "main.c", *build.glob("*.o")),
+        "module_cache": cache.glob("*.o"),
+    }
+    for name, paths in kept.items():
+        (work / "link" / name).mkdir(parents=True)
+        for path in paths:
+            path.rename(work / "link" / name / path.name)
 
 
 def check_resources(recipe: Recipe, folder: Path) -> None:

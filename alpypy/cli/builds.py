@@ -54,6 +54,12 @@ class _Build:
         str | None, Option("openssl or libressl, where a release can be built with either")
     ] = None
     jobs: Annotated[int | None, Option("C compilers at once (default: the processors)")] = None
+    portable: Annotated[
+        bool, Option("one PyPy for every musl from 1.2.0 on, with its libraries inside")
+    ] = False
+    libraries: Annotated[
+        Path | None, Option("list of the libraries inside it (default: versions/libraries.toml)")
+    ] = None
     no_errata: Annotated[
         bool, Option("keep the release's own faults that PyPy has fixed since")
     ] = False
@@ -66,8 +72,10 @@ class _Build:
         from alpypy.recipes.choice import Wanted
 
         version = self.release_version or os.environ.get("PYPY_RELEASE_VERSION") or None
+        wanted = Wanted(self.pypy, self.alpine, self.arch, version, self.portable)
         return BuildRequest(
-            target=common.target(Wanted(self.pypy, self.alpine, self.arch, version), self.source),
+            target=common.target(wanted, self.source),
+            libraries=self.libraries,
             sources=self.source,
             base_image=self.base_image,
             with_pypy=with_pypy,

@@ -8,7 +8,7 @@ from typing import Annotated
 
 from alpypy.cli import common
 from alpypy.cli.command import command
-from alpypy.cli.options import ALPINE, ARCH, MIRROR, PACKAGED_AS, Option
+from alpypy.cli.options import ALPINE, ARCH, MIRROR, PACKAGED_AS, PORTABLE, Option
 from alpypy.core.folders import ROOT
 from alpypy.recipes.spec import RUNTIME_REPOSITORY
 
@@ -27,6 +27,7 @@ class ImageOptions:
     alpine: Annotated[str | None, ALPINE] = None
     arch: Annotated[str, ARCH] = "x86_64"
     release_version: Annotated[str | None, PACKAGED_AS] = None
+    portable: Annotated[bool, PORTABLE] = False
     repository: Annotated[
         str,
         Option(
@@ -60,7 +61,13 @@ def image(options: ImageOptions) -> None:
     from alpypy.wheels import cibuildwheel
 
     target = common.made(
-        Wanted(options.pypy, options.alpine, options.arch, options.release_version)
+        Wanted(
+            options.pypy,
+            options.alpine,
+            options.arch,
+            options.release_version,
+            options.portable,
+        )
     )
     if options.cibuildwheel:  # before a tarball is asked for: building it takes an hour
         cibuildwheel.refuse_unfit(cibuildwheel.load_data(ROOT), PypyVersion.parse(target.release))

@@ -136,4 +136,5 @@ def _declared(options: Any) -> Iterator[_Declared]:
 ALPINE = Option("for which Alpine: 3.24 (default: the newest)")
 ARCH = Option("x86_64 (default) or aarch64; the engine must run it")
 MIRROR = Option("address below which files are looked for first; repeatable")
+PORTABLE = Option("the portable one, which runs on every musl from 1.2.0 on")
 PACKAGED_AS = Option("the version that the PyPy was packaged under, if another")

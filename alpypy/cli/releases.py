@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from alpypy.cli import common
 from alpypy.cli.command import command
-from alpypy.cli.options import Option
+from alpypy.cli.options import PORTABLE, Option
 from alpypy.core.errors import SpecError
 from alpypy.core.folders import ROOT, artifacts_folder, cache_folder
 from alpypy.core.log import say
@@ -106,6 +106,7 @@ class DownloadOptions:
         str | None, Option("for which Alpine: 3.24 (default: the newest in the release)")
     ] = None
     arch: Annotated[str, Option("x86_64 or aarch64")] = "x86_64"
+    portable: Annotated[bool, PORTABLE] = False
     from_: Annotated[
         str | None, Option("address of the release (default: url in versions/release.toml)")
     ] = None
@@ -135,8 +136,8 @@ def _meant(url: str, options: DownloadOptions) -> Target:
     from alpypy.publish.download import offered, read_index
     from alpypy.recipes.choice import Wanted
 
-    wanted = Wanted(options.pypy, options.alpine, options.arch)
-    if options.alpine and not wanted.names_language:
+    wanted = Wanted(options.pypy, options.alpine, options.arch, portable=options.portable)
+    if options.alpine and not options.portable and not wanted.names_language:
         return Target.parse(options.pypy, options.alpine, options.arch)
     choice = offered(read_index(url), wanted)
     say(choice.words or "")

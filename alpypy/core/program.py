@@ -15,7 +15,12 @@ def program_name() -> str:
     return "invoke" if CHECKOUT and not as_alpypy else "alpypy"
 
 
-def typed(command: str, **options: str) -> str:
-    """How to run a command, for messages that name one: ``invoke kit --alpine 3.23``."""
-    words = (f"--{name.replace('_', '-')} {value}" for name, value in options.items())
-    return " ".join((program_name(), command, *words))
+def typed(command: str, **options: str | bool) -> str:
+    """How to run a command, for messages that name one: ``invoke kit --alpine 3.23``. The value
+    True is that of an option without a value."""
+    words = [program_name(), command]
+    for name, value in options.items():
+        words.append(f"--{name.replace('_', '-')}")
+        if value is not True:
+            words.append(str(value))
+    return " ".join(words)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any
@@ -139,7 +139,7 @@ def resolve(project: Project, request: ImageRequest) -> ImagePlan:
     tarball = require_tarball(project.artifacts, target)
     report = receipt.require(tarball)
     manifest = Manifest.of_tarball(tarball)
-    if manifest.target != target:
+    if replace(manifest.target, alpine=target.alpine) != target:
         raise ArchiveError(
             f"artifacts/{tarball.name} contains {manifest.target.folder}",
             remedy=f"rename it to {manifest.target.tarball}, verify it, and build its image",
@@ -164,11 +164,12 @@ def make(workspace: Workspace, plan: ImagePlan) -> str:
 def image_base(workspace: Workspace, plan: ImagePlan) -> ImageBase:
     """The image's Alpine: the one that the user chose, else the one that the tarball was built for.
 
-    A PyPy that was built with the kit needs the kit's libraries. Its image starts from the Alpine
-    below the kit, without the kit's build packages.
+    A PyPy that was built with the kit needs the kit's libraries, unless it is portable. Its image
+    starts from the Alpine below the kit, without the kit's build packages.
     """
     engine, request, recipe = workspace.engine, plan.request, plan.recipe
-    kit = None if request.base_image else plan.manifest.image.kit
+    free = request.base_image or request.target.portable
+    kit = None if free else plan.manifest.image.kit
     packages = find_base(workspace, recipe.alpine, request.target.arch, request.base_image, kit=kit)
     base = packages.id
     if packages.id == engine.image_id(kits.reference(recipe.alpine.version)):
@@ -257,6 +258,7 @@ def _arguments(plan: ImagePlan, base: ImageBase) -> dict[str, str]:
         "BASE_IMAGE": base.id,
         "PACKAGE_IMAGE": base.packages,
         "LIBRARIES": " ".join(libraries(plan.manifest)),
+        "SYSTEM": "with-libraries" if plan.manifest.needed else "base",
         "EXECUTABLE": plan.manifest.executables[0],
     }
 

@@ -12,6 +12,7 @@ from typing import Any
 from alpypy.build.base_image import find_base
 from alpypy.build.estimates import Estimates, stage_name
 from alpypy.build.images import BuiltTarball
+from alpypy.build.libraries import Libraries
 from alpypy.build.package import Package
 from alpypy.build.plan import Ingredients, pending, plan
 from alpypy.build.stage import BuildStage
@@ -74,7 +75,15 @@ class Builder:
         recipe = build.recipe
         base = find_base(workspace, recipe.alpine, recipe.target.arch, build.request.base_image)
         jobs = build.request.jobs or workspace.engine.usable_processors
-        parts = Ingredients(recipe, build.small, build.given, build.sources, base, jobs)
+        parts = Ingredients(
+            recipe,
+            build.small,
+            build.given,
+            build.sources,
+            base,
+            jobs,
+            build.request.libraries or workspace.data / "versions/libraries.toml",
+        )
         self.plan = plan(workspace, parts)
 
     @cached_property
@@ -125,7 +134,7 @@ class Builder:
                 self._run(stage)
 
     def _shown(self, stage: BuildStage, seconds: float) -> AbstractContextManager[object]:
-        if isinstance(stage, Translation):  # shows its phases by itself
+        if isinstance(stage, (Translation, Libraries)):  # these show their parts by themselves
             return nullcontext()
         return Progress(stage.title, expected=seconds, say=self._workspace.say)
 

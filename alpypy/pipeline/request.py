@@ -35,9 +35,11 @@ class BuildRequest:
     """What the user asks for. ``with_pypy`` is a tarball's path or a PyPy version. ``tls`` is a
     TLS library's name. ``jobs`` is how many C compilers run at once, by default the number of
     processors. Without ``errata``, the PyPy keeps the faults that its release has on every
-    system."""
+    system. ``libraries`` lists those that a portable PyPy contains, if not versions/libraries.toml.
+    """
 
     target: Target
+    libraries: Path | None = None
     sources: Sequence[Path] = ()
     base_image: str | None = None
     with_pypy: str | None = None
@@ -88,6 +90,19 @@ def _refuse_with_pypy(request: BuildRequest) -> None:
         )
 
 
+def _refuse_libraries(request: BuildRequest) -> None:
+    path = request.libraries
+    if path and not request.target.portable:
+        raise SpecError(
+            "--libraries lists what a portable PyPy contains, and this one is not portable",
+            remedy="add --portable, or leave --libraries out",
+        )
+    if path and not path.is_file():
+        raise SpecError(
+            f"--libraries {path} is not a file", remedy="give a copy of versions/libraries.toml"
+        )
+
+
 def _refuse_twice(sources: Iterable[tuple[str, str]]) -> None:
     """Refuse two sources for the same release. ``sources`` has pairs of release and path."""
     paths: dict[str, str] = {}
@@ -111,6 +126,7 @@ def resolve(project: Project, request: BuildRequest) -> ResolvedBuild:
         DownloadError, DigestError: the source of such a release cannot be fetched.
     """
     _refuse_with_pypy(request)
+    _refuse_libraries(request)
     catalog = load_catalog(project.data)
     local_sources = [identify(path, project.cache) for path in request.sources]
     _refuse_twice((source.release, source.path) for source in local_sources)

@@ -80,17 +80,20 @@ def offered(index: ReleaseIndex, wanted: Wanted) -> Choice:
     fitting = [tarball.target for tarball in index.tarballs if _fits(tarball.target, wanted)]
     releases = [target for target in fitting if not target.names_tree]
     if not fitting:
-        asked = f"PyPy {wanted.pypy} for Alpine {wanted.alpine or '(any)'}, {wanted.arch}"
+        system = "musl 1.2" if wanted.portable else f"Alpine {wanted.alpine or '(any)'}"
+        asked = f"PyPy {wanted.pypy} for {system}, {wanted.arch}"
         raise _not_there(index, "the release", asked)
     target = (releases or fitting)[0]
-    return Choice(target, f"PyPy {target.version} on Alpine {target.alpine} (the newest there)")
+    return Choice(target, f"PyPy {target.version} for {target.system} (the newest there)")
 
 
 def _fits(target: Target, wanted: Wanted) -> bool:
     pypy = target.version == wanted.pypy
     if wanted.names_language:
         pypy = PypyVersion.parse(target.release).language == wanted.pypy
-    return pypy and target.arch == wanted.arch and wanted.alpine in (None, target.alpine)
+    alpine = target.portable or wanted.alpine in (None, target.alpine)
+    alike = target.arch == wanted.arch and target.portable == wanted.portable
+    return pypy and alpine and alike
 
 
 def next_steps(path: Path, tarball: ReleasedTarball, folder: Path | None) -> list[str]:
@@ -109,22 +112,20 @@ def _choose(index: ReleaseIndex, wanted: Target, where: str) -> ReleasedTarball:
         if _key(tarball.target) == _key(wanted):
             return tarball
     PypyVersion.parse(wanted.release)  # raises an error that shows the form, if it is not a version
-    raise _not_there(
-        index, where, f"PyPy {wanted.version} for Alpine {wanted.alpine}, {wanted.arch}"
-    )
+    raise _not_there(index, where, f"PyPy {wanted.version} for {wanted.system}, {wanted.arch}")
 
 
 def _not_there(index: ReleaseIndex, where: str, asked: str) -> SpecError:
     targets = (tarball.target for tarball in index.tarballs)
-    there = [f"{target.version} on Alpine {target.alpine}, {target.arch}" for target in targets]
+    there = [f"{target.version} for {target.system}, {target.arch}" for target in targets]
     return SpecError(
         f"{where} has no {asked}",
         remedy="\n    ".join(["it has:", *there]) if there else "it does not have any PyPy",
     )
 
 
-def _key(target: Target) -> tuple[str, str, str]:
-    return target.version, target.alpine, target.arch
+def _key(target: Target) -> str:
+    return target.folder
 
 
 def _refuse_other(target: Path, tarball: ReleasedTarball) -> None:

@@ -104,8 +104,9 @@ class ReleasedTarball:
 
     @property
     def kit(self) -> bool:
-        """Whether it was made with the kit for restricted networks, not with Alpine's packages."""
-        return self.build.image.kit
+        """Whether it was made with the kit for restricted networks, not with Alpine's packages, and
+        needs the kit's libraries: a portable one has its own."""
+        return self.build.image.kit and not self.target.portable
 
     @property
     def date(self) -> str:
@@ -414,8 +415,9 @@ def _values(record: Record) -> dict[str, Any]:
 def _target(artifact: Artifact) -> dict[str, Any]:
     if isinstance(artifact, ReleasedTarball):
         target = artifact.target
+        portable = {"portable": True} if target.portable else {}
         names = {"release": target.release, "version": target.version}
-        return {**names, "alpine": target.alpine, "arch": target.arch}
+        return {**names, "alpine": target.alpine, "arch": target.arch, **portable}
     record = artifact.record
     return {
         "interpreter": record.interpreter,
@@ -430,6 +432,7 @@ def _newness(tarball: ReleasedTarball) -> tuple[Any, ...]:
     return (
         PypyVersion.parse(target.release).sort_key,
         _natural(target.version),
+        target.portable,
         _natural(target.alpine),
         target.arch == "x86_64",
         target.arch,

@@ -22,7 +22,7 @@ from alpypy.publish.index import (
     ReleaseIndex,
 )
 from alpypy.publish.simple import FOLDER
-from alpypy.recipes.manifest import Origin
+from alpypy.recipes.manifest import Manifest, Origin
 
 TITLE = "PyPy for Alpine Linux"
 PAGE = "index.html"
@@ -34,7 +34,7 @@ _ROWS = 120_000
 _LEAD = (
     "PyPy for musl, each checked in a clean container of its Alpine before it came here. Take the"
     " line with the version of your Alpine, which is in /etc/alpine-release: a PyPy for one Alpine"
-    " is not for another."
+    " is not for another. One for any musl has its libraries inside, and needs no packages."
 )
 
 
@@ -99,6 +99,7 @@ def _facts(tarball: ReleasedTarball) -> dict[str, str]:
         "Errata": ", ".join([*errata, *kept]) or "none",
         "Compiler": build.compiler,
         "Translated by": build.translator.name,
+        **({"Libraries inside": _inside(build)} if build.libraries else {}),
     }
 
 
@@ -131,6 +132,10 @@ def _installing(wheel: ReleasedWheel, url: str | None, flat: bool) -> list[str]:
 
 def _platforms(wheel: ReleasedWheel) -> str:
     return " ".join(sorted({tag.platform for tag in wheel.name.tags}))
+
+
+def _inside(build: Manifest) -> str:
+    return ", ".join(f"{library.name} {library.version}" for library in build.libraries)
 
 
 def _packages(artifact: Artifact) -> str:

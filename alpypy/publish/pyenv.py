@@ -33,7 +33,7 @@ def _definition(text: Template, tarball: ReleasedTarball, url: str) -> str:
     return text.substitute(
         name=target.definition,
         version=target.version,
-        alpine=target.alpine,
+        system=target.system,
         arch=target.arch,
         language=tarball.language,
         packages=" ".join(tarball.packages) or "none",

@@ -41,7 +41,7 @@ def require_tarball(artifacts: Path, target: Target) -> Path:
     if path.is_file():
         return path
     names = sorted(path.name for path in artifacts.glob(f"pypy-{target.version}-alpine*.tar.bz2"))
-    others = [alpine_of(name) for name in names if arch_of(name) == target.arch]
+    others = [str(alpine_of(name)) for name in names if arch_of(name) == target.arch]
     raise ArchiveError(
         f"artifacts/{path.name} does not exist"
         + (
@@ -63,9 +63,11 @@ def _alike(artifacts: Path, target: Target) -> str:
 
 
 def _bootstrap(target: Target) -> str:
-    options = {"pypy": target.release, "alpine": target.alpine}
+    options: dict[str, str | bool] = {"pypy": target.release, "alpine": target.alpine}
     if target.arch != "x86_64":
         options["arch"] = target.arch
+    if target.portable:
+        options["portable"] = True
     if target.names_tree:
         options["source"] = "CHECKOUT"
     elif target.release_version:

@@ -20,12 +20,13 @@ _LANGUAGE = re.compile(r"[23]\.\d{1,4}", re.ASCII)
 @dataclass(frozen=True)
 class Wanted:
     """What the user typed. ``pypy`` is ``3.11`` for the newest of that language, or a version;
-    without ``alpine`` the newest Alpine is meant."""
+    without ``alpine`` the newest Alpine is meant. A ``portable`` PyPy is only built on that one."""
 
     pypy: str
     alpine: str | None = None
     arch: str = "x86_64"
     release_version: str | None = None
+    portable: bool = False
 
     @property
     def names_language(self) -> bool:
@@ -55,12 +56,13 @@ def choose(data: Path, wanted: Wanted, stated: Iterable[str] = ()) -> Choice:
     """
     pypy, why_pypy = _pypy(data, wanted, stated)
     alpine = wanted.alpine or newest_alpine(data)
-    target = Target.parse(pypy, alpine, wanted.arch, wanted.release_version)
+    target = Target.parse(pypy, alpine, wanted.arch, wanted.release_version, wanted.portable)
     if wanted.alpine and not why_pypy:
         return Choice(target, None)
     name = pypy if pypy.startswith("rpython") else f"PyPy {pypy}"
     why_alpine = "" if wanted.alpine else " (the newest)"
-    return Choice(target, f"{name}{why_pypy} on Alpine {alpine}{why_alpine}")
+    on = "for every musl from 1.2 on, built on" if wanted.portable else "on"
+    return Choice(target, f"{name}{why_pypy} {on} Alpine {alpine}{why_alpine}")
 
 
 def newest_alpine(data: Path) -> str:

@@ -191,11 +191,19 @@ class TranslatorOptions(Options, frozen=True):
 
 
 class Flag(Record, frozen=True):
-    """A flag for the C compiler or the linker, for a range of Alpines."""
+    """A flag for the C compiler or the linker, for a range of Alpines. One that is not ``portable``
+    needs a newer musl than the oldest that a portable PyPy runs on."""
 
     flag: str
     why: Reason
+    portable: bool = True
     alpine: SpecifierSet = field(default_factory=SpecifierSet)
+
+
+class PortableReleases(Record, frozen=True):
+    """The releases of PyPy of which there can be a portable one."""
+
+    releases: SpecifierSet
 
 
 class ResourceNeed(Record, frozen=True):
@@ -218,6 +226,7 @@ class TranslationData(Record, frozen=True):
 
     translator: TranslatorOptions
     target: Options
+    portable: PortableReleases
     cflags: tuple[Flag, ...]
     ldflags: tuple[Flag, ...]
     needs: tuple[ResourceNeed, ...]

@@ -85,6 +85,15 @@ class BuildImage(Record, frozen=True, omit_defaults=True):
     kit_sources: tuple[KitSource, ...] = ()
 
 
+class LinkedLibrary(Record, frozen=True):
+    """A library inside the PyPy: its licence as SPDX writes it, and the digest of its source."""
+
+    name: Text
+    version: Text
+    license: Text
+    sha256: Sha256
+
+
 class Translator(Record, frozen=True):
     """The interpreter that translated, and the digest of its source or tarball."""
 
@@ -126,7 +135,7 @@ class Manifest(Record, frozen=True, tag_field="schema", tag=1):
 
     ``no_errata`` are the topics of errata that the user left out, whose faults it has. ``tls`` is
     the TLS library that it was built with; None for a program without one, and in documents of
-    older versions of alpypy.
+    older versions of alpypy. ``libraries`` are inside a portable PyPy.
     """
 
     kind: Literal["pypy", "rpython"]
@@ -147,6 +156,7 @@ class Manifest(Record, frozen=True, tag_field="schema", tag=1):
     left_out: tuple[LeftOutPatch, ...] = ()
     no_errata: tuple[Text, ...] = ()
     tls: Text | None = None
+    libraries: tuple[LinkedLibrary, ...] = ()
 
     @classmethod
     def from_json(cls, text: str | bytes) -> Manifest:
@@ -174,7 +184,7 @@ class Manifest(Record, frozen=True, tag_field="schema", tag=1):
         names = head.target
         version = None if names.version == names.release else names.version
         try:
-            target = Target(names.release, names.alpine, names.arch, version)
+            target = Target(names.release, names.alpine, names.arch, version, names.portable)
         except SpecError as error:
             raise ValueError(f"target: {error.what}") from error
         manifest = convert({**values, "target": to_builtins(target)}, cls)
@@ -199,21 +209,23 @@ class Manifest(Record, frozen=True, tag_field="schema", tag=1):
             "version": target.version,
             "alpine": target.alpine,
             "arch": target.arch,
+            **({"portable": True} if target.portable else {}),
         }
         values = {**to_builtins(self), "target": names}
-        for name in ("left_out", "no_errata", "tls"):  # published documents lack them
+        for name in ("left_out", "no_errata", "tls", "libraries"):  # published documents lack them
             if not values[name]:
                 del values[name]
         return json.dumps(values, indent=2, ensure_ascii=False) + "\n"
 
 
 class _Names(Record, frozen=True):
-    """The field ``target`` in the document."""
+    """The field ``target`` in the document. ``alpine`` is the one that it was built on."""
 
     release: Text
     version: Text
     alpine: Text
     arch: Text
+    portable: bool = False
 
 
 class _ManifestHead(Struct, frozen=True):

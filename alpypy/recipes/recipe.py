@@ -140,9 +140,12 @@ class Catalog:
 
         Raises:
             SpecError: versions/ does not list the release or the Alpine, or no TLS library of that
-                Alpine suits the release. The message names the nearest that work.
+                Alpine suits the release. The message names the nearest that work. Or there is no
+                portable one of it.
         """
         alpine = self.alpine(target.alpine)
+        if target.portable:
+            self._refuse_portable(target, tls)
         if target.release in self.quickstarts:
             if tls:
                 raise SpecError(
@@ -156,6 +159,26 @@ class Catalog:
         options = self.translation.target
         target = self._named_by_tls(target, alpine, library)
         return self._pypy_recipe(target, alpine, library, options, self.translator)
+
+    def _refuse_portable(self, target: Target, tls: str | None) -> None:
+        """Raise SpecError if there is no portable PyPy of a release, or not with that library."""
+        if target.release in self.quickstarts:
+            raise SpecError(
+                f"{target.release} uses none of the libraries that --portable links into a PyPy",
+                remedy="leave --portable out",
+            )
+        releases = self.translation.portable.releases
+        if PypyVersion.parse(target.release).release not in releases:
+            raise SpecError(
+                f"PyPy {target.release} cannot be portable: its interpreter is translated with the"
+                " TLS library of its Alpine",
+                remedy=f"choose a release {releases}, or leave --portable out",
+            )
+        if tls not in (None, "openssl"):
+            raise SpecError(
+                f"a portable PyPy has OpenSSL in it, and --tls is {tls!r}",
+                remedy="leave one of the two out",
+            )
 
     def translator_recipe(self, target: Target, tls: str | None = None) -> Recipe:
         """The small PyPy that CPython translates first, so that it can translate ``target``.
@@ -275,8 +298,8 @@ class Catalog:
 
     def _environment(self, target: Target, alpine: Alpine) -> dict[str, str]:
         return {
-            "CFLAGS": _flags(self.translation.cflags, alpine),
-            "LDFLAGS": _flags(self.translation.ldflags, alpine),
+            "CFLAGS": _flags(self.translation.cflags, target),
+            "LDFLAGS": _flags(self.translation.ldflags, target),
             # Read by rpython/translator/platform/posix.py from 7.3.6 on, for the suffix of
             # extension modules: Alpine's gcc answers nothing, and PyPy would say linux-gnu.
             "PYPY_MULTIARCH": f"{target.arch}-linux-musl",
@@ -383,8 +406,12 @@ def _alike(text: str, known: Sequence[str]) -> str:
     return ", ".join(difflib.get_close_matches(text, same or known, cutoff=0.0))
 
 
-def _flags(entries: Sequence[Flag], alpine: Alpine) -> str:
-    return " ".join(entry.flag for entry in entries if alpine.version in entry.alpine)
+def _flags(entries: Sequence[Flag], target: Target) -> str:
+    return " ".join(
+        entry.flag
+        for entry in entries
+        if target.alpine in entry.alpine and (entry.portable or not target.portable)
+    )
 
 
 def load_catalog(root: Path) -> Catalog:

@@ -23,8 +23,12 @@ _PYPY = re.compile(
 # PyPy's levels, and how alpypy and PEP 440 spell them in a version.
 _STAGES = {"final": "", "alpha": "alpha", "beta": "beta", "candidate": "rc"}
 _ALPINE = re.compile(r"3\.\d{1,4}", re.ASCII)
+# The platform of a portable PyPy: musl 1.2 or later, as in the tag of a wheel (PEP 656).
+PORTABLE = "musllinux_1_2"
+_ARCH = "|".join(ARCHITECTURES)
 _TARBALL = re.compile(
-    rf"-alpine(?P<alpine>3\.\d{{1,4}})(?:-(?P<arch>{'|'.join(ARCHITECTURES)}))?\.tar\.bz2\Z",
+    rf"-(?:alpine(?P<alpine>3\.\d{{1,4}})(?:-(?P<arch>{_ARCH}))?|{PORTABLE}_(?P<any_musl>{_ARCH}))"
+    r"\.tar\.bz2\Z",
     re.ASCII,
 )
 _RELEASE_VERSION = re.compile(r"[0-9A-Za-z][0-9A-Za-z.+_-]*")
@@ -111,7 +115,8 @@ def _order(language: str, release: str) -> tuple[Version, Version]:
 class Target:
     """What to build: a release of PyPy or RPython, for an Alpine and an architecture.
 
-    ``release`` is the name of an entry in versions/, or the version that a tree of PyPy states.
+    ``release`` is the name of an entry in versions/, or the version that a tree of PyPy states. A
+    ``portable`` one is built on that Alpine, and runs on every musl from 1.2.0 on.
     ``release_version`` replaces it in the names of what is packaged (``PYPY_RELEASE_VERSION``). A
     tree's has its commit: ``3.12-8.0.0-alpha+762c531b493``. Only a tree has a ``+`` behind
     ``release``: what is built from a release's own archive has no commit to name.
@@ -121,6 +126,7 @@ class Target:
     alpine: str
     arch: str = "x86_64"
     release_version: str | None = None
+    portable: bool = False
 
     def __post_init__(self) -> None:
         if not _ALPINE.fullmatch(self.alpine):
@@ -140,7 +146,12 @@ class Target:
 
     @classmethod
     def parse(
-        cls, text: str, alpine: str, arch: str = "x86_64", release_version: str | None = None
+        cls,
+        text: str,
+        alpine: str,
+        arch: str = "x86_64",
+        release_version: str | None = None,
+        portable: bool = False,
     ) -> Target:
         """Read a version as it stands in the name of a tarball: ``3.12-8.0.0-alpha+762c531b493``.
 
@@ -152,7 +163,7 @@ class Target:
             raise SpecError(
                 f"--release-version {release_version} is not {text}", remedy="leave one of them out"
             )
-        return cls(release, alpine, arch, text if plus else release_version)
+        return cls(release, alpine, arch, text if plus else release_version, portable)
 
     @property
     def version(self) -> str:
@@ -172,10 +183,25 @@ class Target:
 
     @property
     def folder(self) -> str:
-        """Top folder of the tarball: ``pypy-3.6-7.0.0-alpine3.9``."""
+        """Top folder of the tarball: ``pypy-3.6-7.0.0-alpine3.9``, or
+        ``pypy-3.11-8.0.0-musllinux_1_2_x86_64`` for a portable one."""
         prefix = "" if self.release.startswith("rpython-") else "pypy-"
+        return f"{prefix}{self.version}-{self._system}"
+
+    @property
+    def system(self) -> str:
+        """Where it runs, in words: ``Alpine 3.24``, or any musl."""
+        return "musl 1.2 or later" if self.portable else f"Alpine {self.alpine}"
+
+    @property
+    def _system(self) -> str:
+        """Where it runs, as part of names: ``alpine3.24-aarch64``, ``musllinux_1_2_x86_64``."""
+        return f"{PORTABLE}_{self.arch}" if self.portable else self._alpine
+
+    @property
+    def _alpine(self) -> str:
         suffix = "" if self.arch == "x86_64" else f"-{self.arch}"
-        return f"{prefix}{self.version}-alpine{self.alpine}{suffix}"
+        return f"alpine{self.alpine}{suffix}"
 
     @property
     def folder_tag(self) -> str:
@@ -205,8 +231,13 @@ class Target:
         """Tag of the self-hosted image, which holds PyPy 2.7."""
         return f"{repository}:{self.release}-alpine{self.alpine}"
 
+    def portable_tag(self, repository: str = "alpine-pypy-build") -> str:
+        """Tag of the image that translates a portable PyPy."""
+        return f"{self.build_tag(repository)}-portable"
+
     def runtime_tag(self, repository: str = RUNTIME_REPOSITORY, *, variant: str = "") -> str:
-        """Tag of the image to run programs on: ``alpine-pypy:3.11-7.3.22-alpine3.23``.
+        """Tag of the image to run programs on: ``alpine-pypy:3.11-7.3.22-alpine3.23``, or
+        ``alpine-pypy:3.11-7.3.22-portable-alpine3.23``.
 
         An image's name cannot contain ``+``; ``_`` replaces it, as is usual.
 
@@ -222,9 +253,9 @@ class Target:
                 remedy="write it as alpine-pypy, or with its registry:"
                 " registry.example.org/team/alpine-pypy",
             )
-        suffix = "" if self.arch == "x86_64" else f"-{self.arch}"
-        version = self.version.replace("+", "_")
-        tag = f"{version}-alpine{self.alpine}{suffix}{variant and f'-{variant}'}"
+        # An image of a portable PyPy stands on one Alpine, too.
+        system = f"{'portable-' if self.portable else ''}{self._alpine}"
+        tag = f"{self.version.replace('+', '_')}-{system}{variant and f'-{variant}'}"
         if len(tag) > _LONGEST_TAG:
             raise SpecError(
                 f"an image's tag has at most {_LONGEST_TAG} characters, but {tag} has {len(tag)}",
@@ -233,8 +264,8 @@ class Target:
         return f"{repository}:{tag}"
 
 
-def alpine_of(file_name: str) -> str:
-    """The Alpine version in a tarball's name.
+def alpine_of(file_name: str) -> str | None:
+    """The Alpine version in a tarball's name; None for a portable one.
 
     Raises:
         SpecError: it is not the name of a tarball.
@@ -248,7 +279,8 @@ def arch_of(file_name: str) -> str:
     Raises:
         SpecError: it is not the name of a tarball.
     """
-    return _named(file_name)["arch"] or "x86_64"
+    match = _named(file_name)
+    return match["arch"] or match["any_musl"] or "x86_64"
 
 
 def _named(file_name: str) -> re.Match[str]:
@@ -256,6 +288,7 @@ def _named(file_name: str) -> re.Match[str]:
     if match is None:
         raise SpecError(
             f"{file_name!r} is not the name of a tarball of alpypy",
-            remedy="such a name ends in -alpine3.24.tar.bz2, or -alpine3.24-aarch64.tar.bz2",
+            remedy="such a name ends in -alpine3.24.tar.bz2, -alpine3.24-aarch64.tar.bz2 or"
+            f" -{PORTABLE}_x86_64.tar.bz2",
         )
     return match

@@ -65,7 +65,15 @@ def opened(digest: str) -> OpenedSource:
 def make(parts: Parts) -> tuple[BuildStage, ...]:
     """The plan of a build."""
     sources = {release: opened(digest) for release, digest in parts.digests.items()}
-    given = Ingredients(parts.recipe, parts.small, parts.given, sources, parts.base, jobs=1)
+    given = Ingredients(
+        parts.recipe,
+        parts.small,
+        parts.given,
+        sources,
+        parts.base,
+        1,
+        parts.root / "versions/libraries.toml",
+    )
     return plan(without_engine(parts.root, parts.root / "cache"), given)
 
 

@@ -153,8 +153,8 @@ def test_what_the_release_lacks_is_told_with_what_it_has(
     assert (
         f"no PyPy {target.version} for Alpine {target.alpine}, {target.arch}" in caught.value.what
     )
-    assert "3.11-7.3.22 on Alpine 3.23, x86_64" in caught.value.remedy
-    assert "3.6-7.0.0 on Alpine 3.9, aarch64" in caught.value.remedy
+    assert "3.11-7.3.22 for Alpine 3.23, x86_64" in caught.value.remedy
+    assert "3.6-7.0.0 for Alpine 3.9, aarch64" in caught.value.remedy
 
 
 def test_what_is_no_version_is_told_so(place: DownloadSettings) -> None:

@@ -81,7 +81,7 @@ def test_elsewhere_it_says_why_not(tmp_path: Path, ldd: str) -> None:
     done = run(Target("3.11-8.0.0", "3.24"), ldd, tmp_path)
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr == (
-        "ERROR: pypy3.11-8.0.0-alpine3.24 is for Alpine Linux (musl) on x86_64,"
+        "ERROR: pypy3.11-8.0.0-alpine3.24 is for Alpine 3.24 on x86_64,"
         " and this is another system.\n"
     )
 

@@ -144,7 +144,7 @@ def test_what_is_left_out_is_the_newest_of_the_release(wanted: Wanted, folder: s
     choice = offered(index, wanted)
     assert choice.target.folder == folder
     assert choice.words == (
-        f"PyPy {choice.target.version} on Alpine {choice.target.alpine} (the newest there)"
+        f"PyPy {choice.target.version} for Alpine {choice.target.alpine} (the newest there)"
     )
 
 

@@ -30,8 +30,9 @@ def pypy(
     *,
     needs: tuple[str, ...] = SSL3,
     kit: bool = False,
+    portable: bool = False,
 ) -> ReleasedTarball:
-    target = Target.parse(version, alpine, arch)
+    target = Target.parse(version, alpine, arch, portable=portable)
     build = manifest_of(target)
     build = structs.replace(
         build,
@@ -68,6 +69,12 @@ def test_the_oldest_alpine_with_the_libraries_of_the_newest() -> None:
     assert choose(*tarballs) == ["pypy-3.11-8.0.0-alpine3.17"]
     assert choose(*tarballs[:2]) == ["pypy-3.11-8.0.0-alpine3.17"]
     assert choose(*tarballs[:1]) == ["pypy-3.11-8.0.0-alpine3.9"]
+
+
+def test_a_portable_one_comes_first_also_when_the_kit_made_it() -> None:
+    portable = pypy("3.11-8.0.0", "3.23", "3.11.15", needs=(), kit=True, portable=True)
+    newer = pypy("3.11-8.0.0", "3.24", "3.11.15")
+    assert choose(newer, portable) == ["pypy-3.11-8.0.0-musllinux_1_2_x86_64"]
 
 
 def test_an_older_pypy_for_an_older_alpine_does_not_count() -> None:

@@ -56,6 +56,15 @@ def test_one_of_the_two(data: Path) -> None:
     assert choice.words == "rpython-0.2.1 on Alpine 3.10 (the newest)"
 
 
+def test_the_alpine_of_a_portable_one_is_where_it_is_built(data: Path) -> None:
+    choice = choose(data, Wanted("3.9", portable=True))
+    assert choice.target == Target("3.9-7.3.10", "3.10", portable=True)
+    assert choice.words == (
+        "PyPy 3.9-7.3.10 (the newest of 3.9) for every musl from 1.2 on, built on Alpine 3.10"
+        " (the newest)"
+    )
+
+
 def test_betas_only_where_there_is_no_more(data: Path) -> None:
     choice = choose(data, Wanted("3.10", "3.9"))
     assert choice.target.release == "3.10-8.0.0"

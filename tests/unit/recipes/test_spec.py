@@ -92,6 +92,16 @@ def test_a_tree_is_named_for_its_commit_everywhere() -> None:
     assert target.build_tag() == "alpine-pypy-build:3.12-8.0.0-alpha-alpine3.23"
 
 
+def test_a_portable_pypy_is_named_for_every_musl() -> None:
+    target = Target("3.11-8.0.0", "3.23", "aarch64", portable=True)
+    assert target.tarball == "pypy-3.11-8.0.0-musllinux_1_2_aarch64.tar.bz2"
+    assert (alpine_of(target.tarball), arch_of(target.tarball)) == (None, "aarch64")
+    assert target.system == "musl 1.2 or later"
+    image = target.runtime_tag(variant="dev")
+    assert image == "alpine-pypy:3.11-8.0.0-portable-alpine3.23-aarch64-dev"
+    assert target.build_tag() == Target("3.11-8.0.0", "3.23", "aarch64").build_tag()
+
+
 @pytest.mark.parametrize(
     ("text", "tree"),
     [
