@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from alpypy.cli import common
 from alpypy.cli.command import command
-from alpypy.cli.options import ALPINE, ARCH, MIRROR, PACKAGED_AS, Option
+from alpypy.cli.options import ALPINE, ARCH, MIRROR, PACKAGED_AS, PORTABLE, Option
 from alpypy.core.errors import SpecError
 from alpypy.core.folders import ROOT
 from alpypy.recipes.spec import Target, alpine_of, arch_of
@@ -97,6 +97,7 @@ class CheckOptions:
     alpine: Annotated[str | None, ALPINE] = None
     arch: Annotated[str | None, ARCH] = None
     release_version: Annotated[str | None, PACKAGED_AS] = None
+    portable: Annotated[bool, PORTABLE] = False
     tests: Annotated[
         str, Option("names or patterns of modules, with commas between (default: all)")
     ] = ""
@@ -149,7 +150,7 @@ def _checker(options: CheckOptions, project: Project, processors: int) -> Checke
 
 def _refuse_beside_reference(options: CheckOptions) -> None:
     """A reference is checked as it is: nothing says which tarball, and how."""
-    names = ("pypy", "alpine", "arch", "release_version", "source", "base_image")
+    names = ("pypy", "alpine", "arch", "release_version", "portable", "source", "base_image")
     given = [f"--{name.replace('_', '-')}" for name in names if getattr(options, name)]
     if given:
         raise SpecError(
@@ -168,4 +169,5 @@ def _target(options: CheckOptions) -> Target:
             " --reference /usr/bin/pypy3",
         )
     arch = options.arch or "x86_64"
-    return common.made(Wanted(options.pypy, options.alpine, arch, options.release_version))
+    wanted = Wanted(options.pypy, options.alpine, arch, options.release_version, options.portable)
+    return common.made(wanted)
