@@ -26,6 +26,10 @@ printf %s "$pypy" >"$tree/PYPY_VERSION"
 rm -rf "$place" "$place.complete"
 mkdir -p "${place%/*}"
 mv "$tree" "$place"
-"$place/bin/pypy" -m ensurepip --default-pip >/dev/null 2>&1  # pip's scripts name this place
+# pip's scripts name this place.
+"$place/bin/pypy" -m ensurepip --default-pip >/dev/null || {
+    echo "pip could not be installed in $place" >&2
+    exit 1
+}
 touch "$place.complete"
 echo "PyPy $pypy with Python $python is in $place"

@@ -48,7 +48,8 @@ def lay_out(
         shutil.copy(workspace.fetcher.fetch(wheel), work / "wheels")
     log = workspace.logs / f"package-{folder.name}-{translated.key[:8]}.log"
     if libraries:
-        _link_again(workspace, translated, image, libraries, work, log)
+        log_of_link = workspace.logs / f"link-{folder.name}-{translated.key[:8]}.log"
+        _link_again(workspace, translated, image, libraries, work, log_of_link)
     completed = workspace.engine.run(_package_job(workspace, recipe, image, libraries, work))
     log.write_text(completed.output, encoding="utf-8")
     if completed.exit_code or not (folder / "bin").is_dir():
@@ -79,10 +80,16 @@ def _link_again(
     log.write_text(completed.output, encoding="utf-8")
     if completed.exit_code:
         raise _failure("the last link", completed, log)
-    for path in (work / "tree/pypy/goal").iterdir():
-        linked = work / "link/build" / path.name
-        if linked.is_file():
-            shutil.move(linked, path)
+    goal = work / "tree/pypy/goal"
+    linked = [work / "link/build" / path.name for path in goal.glob("*pypy*-c*")]
+    if not linked or not all(path.is_file() for path in linked):
+        names = ", ".join(path.name for path in linked)
+        raise PackageError(
+            f"the last link did not make what RPython had made: {names or 'nothing'}",
+            remedy=f"the log is {log}",
+        )
+    for path in linked:
+        shutil.move(path, goal / path.name)
     shutil.rmtree(work / "link")
 
 

@@ -139,7 +139,9 @@ def resolve(project: Project, request: ImageRequest) -> ImagePlan:
     tarball = require_tarball(project.artifacts, target)
     report = receipt.require(tarball)
     manifest = Manifest.of_tarball(tarball)
-    if replace(manifest.target, alpine=target.alpine) != target:
+    # A portable one runs on the Alpine that is asked for, wherever it was built.
+    built = replace(manifest.target, alpine=target.alpine) if target.portable else manifest.target
+    if built != target:
         raise ArchiveError(
             f"artifacts/{tarball.name} contains {manifest.target.folder}",
             remedy=f"rename it to {manifest.target.tarball}, verify it, and build its image",

@@ -15,6 +15,7 @@ from alpypy.core.source import Source
 from alpypy.recipes.artifacts import with_commit
 from alpypy.recipes.checkout import copy_files
 from alpypy.recipes.fitting import fitted_patches, require_fit
+from alpypy.recipes.libraries import refuse_missing
 from alpypy.recipes.local_source import (
     LocalSource,
     OpenedSource,
@@ -90,7 +91,7 @@ def _refuse_with_pypy(request: BuildRequest) -> None:
         )
 
 
-def _refuse_libraries(request: BuildRequest) -> None:
+def _refuse_libraries(project: Project, request: BuildRequest) -> None:
     path = request.libraries
     if path and not request.target.portable:
         raise SpecError(
@@ -101,6 +102,8 @@ def _refuse_libraries(request: BuildRequest) -> None:
         raise SpecError(
             f"--libraries {path} is not a file", remedy="give a copy of versions/libraries.toml"
         )
+    if path:
+        refuse_missing(path, project.data / "versions/libraries.toml")
 
 
 def _refuse_twice(sources: Iterable[tuple[str, str]]) -> None:
@@ -126,7 +129,7 @@ def resolve(project: Project, request: BuildRequest) -> ResolvedBuild:
         DownloadError, DigestError: the source of such a release cannot be fetched.
     """
     _refuse_with_pypy(request)
-    _refuse_libraries(request)
+    _refuse_libraries(project, request)
     catalog = load_catalog(project.data)
     local_sources = [identify(path, project.cache) for path in request.sources]
     _refuse_twice((source.release, source.path) for source in local_sources)

@@ -27,7 +27,7 @@ def unfit(manifest: Manifest) -> str | None:
     if tuple(map(int, language.split("."))) < _FIRST:
         return f"packages are made of PyPys from Python {_FIRST[0]}.{_FIRST[1]} on"
     if target.portable:
-        return "a package is of one Alpine, and it is of none"
+        return "an apk package is for one Alpine, and a portable PyPy is for all"
     if target.version != target.release and not target.names_commit:
         return f"{target.version} is a version that no package can have"
     return None

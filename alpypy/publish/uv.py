@@ -30,15 +30,15 @@ def choose(index: ReleaseIndex) -> list[ReleasedTarball]:
     """The PyPys in the list: one for each version of Python and architecture, the newest.
 
     Of several Alpines it is the oldest one whose PyPy needs the same libraries as that for the
-    newest Alpine: it runs on both, and on those in between. Releases of a language come before
-    trees; among these, portable PyPys come first, and PyPys made with Alpine's own packages before
-    those made with the kit.
+    newest Alpine: it runs on both, and on those in between. A portable one of that PyPy comes
+    first. Releases of a language come before trees; among these, PyPys made with Alpine's own
+    packages come before those that need the kit's.
     """
     usable = [tarball for tarball in index.tarballs if _is_usable(tarball)]
-    best: dict[tuple[str, str], tuple[bool, bool, bool]] = {}
+    best: dict[tuple[str, str], tuple[bool, bool]] = {}
     for tarball in usable:
         language = (tarball.language, tarball.target.arch)
-        best[language] = min(_rank(tarball), best.get(language, (True, True, True)))
+        best[language] = min(_rank(tarball), best.get(language, (True, True)))
     chosen: dict[str, ReleasedTarball] = {}
     for tarball in usable:  # the newest first
         if _rank(tarball) == best[tarball.language, tarball.target.arch]:
@@ -54,9 +54,8 @@ def _is_usable(tarball: ReleasedTarball) -> bool:
     return tuple(map(int, tarball.language.split("."))) >= _OLDEST
 
 
-def _rank(tarball: ReleasedTarball) -> tuple[bool, bool, bool]:
-    target = tarball.target
-    return target.names_tree, not target.portable, tarball.kit
+def _rank(tarball: ReleasedTarball) -> tuple[bool, bool]:
+    return tarball.target.names_tree, tarball.kit
 
 
 def _is_alike(tarball: ReleasedTarball, other: ReleasedTarball) -> bool:

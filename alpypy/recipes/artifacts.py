@@ -7,7 +7,7 @@ from pathlib import Path
 
 from alpypy.core.errors import ArchiveError, SpecError
 from alpypy.core.program import typed
-from alpypy.recipes.spec import Target, alpine_of, arch_of
+from alpypy.recipes.spec import PORTABLE, Target, alpine_of, arch_of
 
 
 def with_commit(artifacts: Path, target: Target) -> Target:
@@ -42,6 +42,8 @@ def require_tarball(artifacts: Path, target: Target) -> Path:
         return path
     names = sorted(path.name for path in artifacts.glob(f"pypy-{target.version}-alpine*.tar.bz2"))
     others = [str(alpine_of(name)) for name in names if arch_of(name) == target.arch]
+    if target.portable:  # whose name no --alpine changes
+        others = []
     raise ArchiveError(
         f"artifacts/{path.name} does not exist"
         + (
@@ -57,7 +59,8 @@ def require_tarball(artifacts: Path, target: Target) -> Path:
 def _alike(artifacts: Path, target: Target) -> str:
     """Which tarballs of the same language and architecture there are."""
     language = target.release.partition("-")[0]
-    paths = artifacts.glob(f"pypy-{language}-*-alpine*.tar.bz2")
+    systems = ("alpine", PORTABLE)
+    paths = (path for of in systems for path in artifacts.glob(f"pypy-{language}-*-{of}*.tar.bz2"))
     names = sorted(path.name for path in paths if arch_of(path.name) == target.arch)
     return f"; for Python {language} it has {', '.join(names)}" if names else ""
 

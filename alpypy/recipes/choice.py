@@ -61,8 +61,8 @@ def choose(data: Path, wanted: Wanted, stated: Iterable[str] = ()) -> Choice:
         return Choice(target, None)
     name = pypy if pypy.startswith("rpython") else f"PyPy {pypy}"
     why_alpine = "" if wanted.alpine else " (the newest)"
-    on = "for every musl from 1.2 on, built on" if wanted.portable else "on"
-    return Choice(target, f"{name}{why_pypy} {on} Alpine {alpine}{why_alpine}")
+    on = ", portable, on" if wanted.portable else " on"
+    return Choice(target, f"{name}{why_pypy}{on} Alpine {alpine}{why_alpine}")
 
 
 def newest_alpine(data: Path) -> str:

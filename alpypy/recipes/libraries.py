@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
+from alpypy.core.errors import DataError
 from alpypy.core.fields import FileUrl, PackageName, PublishedSha256, Record, Text, text
 from alpypy.core.source import Source
 from alpypy.core.structs import read_toml
@@ -61,6 +62,27 @@ def load_static_libraries(path: Path) -> StaticLibraryList:
     """Read versions/libraries.toml, or a file that replaces it.
 
     Raises:
-        DataError: it is missing or not TOML, or an entry is not usable.
+        DataError: it is missing or not TOML, or an entry is not usable or comes twice.
     """
-    return read_toml(path, StaticLibraryList)
+    read = read_toml(path, StaticLibraryList)
+    names = [library.name for library in read.libraries]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise DataError(f"{path} lists {', '.join(twice)} twice", remedy="leave one of the two")
+    return read
+
+
+def refuse_missing(path: Path, whole: Path) -> None:
+    """Raise DataError if a list of libraries lacks one of another list.
+
+    Args:
+        path: the list, which replaces ``whole``.
+    """
+    names = {library.name for library in load_static_libraries(path).libraries}
+    listed = (library.name for library in load_static_libraries(whole).libraries)
+    missing = [name for name in listed if name not in names]
+    if missing:
+        raise DataError(
+            f"{path} lacks {', '.join(missing)}, which a portable PyPy is linked with",
+            remedy=f"begin with a copy of {whole}, and change what is to be another version",
+        )

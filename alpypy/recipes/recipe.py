@@ -177,7 +177,7 @@ class Catalog:
         if tls not in (None, "openssl"):
             raise SpecError(
                 f"a portable PyPy has OpenSSL in it, and --tls is {tls!r}",
-                remedy="leave one of the two out",
+                remedy="leave --tls out, or leave --portable out",
             )
 
     def translator_recipe(self, target: Target, tls: str | None = None) -> Recipe:

@@ -195,7 +195,7 @@ def check(alpine: CleanAlpine, unpacked: Unpacked, digest: str, recorder: Record
     Returns:
         The release of the Alpine that the programs ran on; None if none could run.
     """
-    manifest = unpacked.manifest
+    manifest, recorder.alpine = unpacked.manifest, ()
     if manifest is None:
         return None
     with alpine.image(manifest, digest, recorder) as image:

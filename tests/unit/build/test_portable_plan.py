@@ -12,7 +12,8 @@ import tomlkit
 from alpypy.build.base_image import BaseImage
 from alpypy.build.plan import Ingredients, plan
 from alpypy.build.translate import keep_objects
-from alpypy.core.errors import SpecError, TranslationError
+from alpypy.core.errors import DataError, SpecError, TranslationError
+from alpypy.recipes.libraries import refuse_missing
 from alpypy.recipes.local_source import OpenedSource
 from alpypy.recipes.manifest import Origin
 from alpypy.recipes.recipe import load_catalog
@@ -120,6 +121,18 @@ def test_the_linker_packs_relocations_only_where_musl_reads_them() -> None:
 def test_what_cannot_be_portable(release: str, tls: str | None, what: str) -> None:
     with pytest.raises(SpecError, match=what):
         CATALOG.recipe(Target(release, "3.9", portable=True), tls)
+
+
+def test_a_list_of_libraries_has_each_of_them_once(tmp_path: Path) -> None:
+    whole = LIBRARIES.read_text()
+    head, _, rest = whole.partition("[[libraries]]")
+    path = tmp_path / "mine.toml"
+    path.write_text(f"{head}libraries = []\n")
+    with pytest.raises(DataError, match="lacks libffi, zlib"):
+        refuse_missing(path, LIBRARIES)
+    path.write_text(f"{whole}\n[[libraries]]{rest}")
+    with pytest.raises(DataError, match=r"lists .*zlib.* twice"):
+        refuse_missing(path, LIBRARIES)
 
 
 def test_objects_and_makefile_are_kept_for_the_last_link(tmp_path: Path) -> None:

@@ -73,8 +73,10 @@ def test_the_oldest_alpine_with_the_libraries_of_the_newest() -> None:
 
 def test_a_portable_one_comes_first_also_when_the_kit_made_it() -> None:
     portable = pypy("3.11-8.0.0", "3.23", "3.11.15", needs=(), kit=True, portable=True)
-    newer = pypy("3.11-8.0.0", "3.24", "3.11.15")
-    assert choose(newer, portable) == ["pypy-3.11-8.0.0-musllinux_1_2_x86_64"]
+    other = pypy("3.11-8.0.0", "3.24", "3.11.15")
+    assert choose(other, portable) == ["pypy-3.11-8.0.0-musllinux_1_2_x86_64"]
+    newer = pypy("3.11-8.0.1", "3.24", "3.11.15")
+    assert choose(other, portable, newer) == ["pypy-3.11-8.0.1-alpine3.24"]
 
 
 def test_an_older_pypy_for_an_older_alpine_does_not_count() -> None:

@@ -60,8 +60,7 @@ def test_the_alpine_of_a_portable_one_is_where_it_is_built(data: Path) -> None:
     choice = choose(data, Wanted("3.9", portable=True))
     assert choice.target == Target("3.9-7.3.10", "3.10", portable=True)
     assert choice.words == (
-        "PyPy 3.9-7.3.10 (the newest of 3.9) for every musl from 1.2 on, built on Alpine 3.10"
-        " (the newest)"
+        "PyPy 3.9-7.3.10 (the newest of 3.9), portable, on Alpine 3.10 (the newest)"
     )
 
 
