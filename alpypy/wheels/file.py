@@ -23,6 +23,8 @@ from alpypy.core.unpack import unpack_wheel
 # Packages that wheels contain by mistake, and tests, which may need more than users have.
 _MISTAKES = {"benchmarks", "docs", "examples", "setup", "test", "tests"}
 _TESTS = {"test", "tests"}
+# Modules that only twisted loads, which is not installed with every project that has some.
+_PLUGINS = ("twisted", "plugins")
 _SPECIAL = ("__init__", "__main__")  # no modules by themselves
 # The function that loads a compiled module: of Python 3, of Python 2, of PyPy for cffi's modules.
 _LOADERS = ("PyInit_{}", "init{}", "_cffi_pypyinit_{}")
@@ -108,6 +110,7 @@ def _importable(places: Sequence[PurePosixPath]) -> Iterator[PurePosixPath]:
     for path in packages | modules:
         inside = any(parent in packages for parent in path.parents)
         left_out = path.parts[0] in _MISTAKES or not _TESTS.isdisjoint(path.parts)
+        left_out |= path.parts[:2] == _PLUGINS
         if not inside and not left_out and path.name not in _SPECIAL and _has_import_name(path):
             yield path
 

@@ -60,6 +60,7 @@ def test_namespaces_and_what_pip_moves_can_be_imported(tmp_path: Path) -> None:
         *("ns/mod.py", "ns/deep/other.py", "ns/__main__.py", "ns/no-name.py", "ns/tests/case.py"),
         *("thing-1.0.data/purelib/moved/__init__.py", "thing-1.0.data/platlib/single.py"),
         *("thing-1.0.data/scripts/run.py", "docs/conf.py", "__init__.py"),
+        "twisted/plugins/endpoints.py",
     )
     wheel = read_wheel(write(tmp_path, "thing-1.0-py3-none-linux_x86_64.whl", *members))
     assert wheel.imports() == ("moved", "ns.deep.other", "ns.mod", "single")

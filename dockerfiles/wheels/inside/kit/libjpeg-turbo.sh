@@ -13,6 +13,7 @@ sed -e 's/@INLINE@/__inline__/; s/@THREAD_LOCAL@/__thread/; s/@BUILD@/0/; s/@SIZ
     -e 's/@CMAKE_PROJECT_NAME@/libjpeg-turbo/; s/@VERSION@/2.1.5/' \
     -e 's/#cmakedefine HAVE_BUILTIN_CTZL/#define HAVE_BUILTIN_CTZL/; /#cmakedefine/d' \
     jconfigint.h.in >jconfigint.h
+sed 's/@COPYRIGHT_YEAR@/1991-2023/' jversion.h.in >jversion.h
 objects=$(sed -n '/^set(JPEG_SOURCES/,/)/p' CMakeLists.txt | grep -o '[a-z0-9]*\.c' | sed 's/c$/o/')
 # shellcheck disable=SC2086 # several files
 shared libjpeg.so.8 2.2 libjpeg-turbo gcc $objects jaricom.o jcarith.o jdarith.o jsimd_none.o
