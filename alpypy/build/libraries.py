@@ -8,10 +8,12 @@ from __future__ import annotations
 import shutil
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar
+
+from msgspec import to_builtins
 
 from alpypy.build.base_image import BaseImage
 from alpypy.build.estimates import Estimates
@@ -33,6 +35,7 @@ from alpypy.offline.extra import load_extra_tools
 from alpypy.offline.pins import Pin, Replacement, taken, version_of
 from alpypy.offline.replacements import Replacements
 from alpypy.recipes.libraries import StaticLibrary, StaticLibraryList, load_static_libraries
+from alpypy.recipes.manifest import LinkedLibrary
 from alpypy.recipes.musl import Musl, load_musl
 
 _PARTS = ("include", "lib", "licenses")
@@ -40,23 +43,12 @@ _LONGEST = 7200.0  # seconds that a library may take, on a machine that does oth
 
 
 @dataclass(frozen=True)
-class BuiltLibrary:
-    """A library in the folder; ``license`` is an SPDX expression, the digest is its source's."""
-
-    name: str
-    version: str
-    license: str
-    sha256: str
-
-
-@dataclass(frozen=True)
 class LibraryTree:
     """The finished folder: ``include/``, ``lib/`` with static libraries and the C library to link
-    with, and ``licenses/<library>/``. ``musl`` is the oldest musl that it runs with."""
+    with, and ``licenses/<library>/``."""
 
     folder: Path
-    musl: str
-    libraries: tuple[BuiltLibrary, ...]
+    libraries: tuple[LinkedLibrary, ...]
 
 
 @dataclass(frozen=True)
@@ -177,7 +169,7 @@ class Libraries:
         replacements, pool = self._replacements, JobPool(self.workspace.engine)
         parts = tuple(
             CompiledLibrary(
-                self.workspace, self._stub, library, self._archive(library, replacements), pool
+                self.workspace, self.stub, library, self._archive(library, replacements), pool
             )
             for library in self._list.libraries
         )
@@ -198,8 +190,8 @@ class Libraries:
         record = store.record(self.key)
         if record is None:
             return None
-        libraries = convert(record["libraries"], tuple[BuiltLibrary, ...])
-        return LibraryTree(store.folder(self.key), record["musl"], libraries)
+        libraries = convert(record["libraries"], tuple[LinkedLibrary, ...])
+        return LibraryTree(store.folder(self.key), libraries)
 
     def make(self, work: Path) -> Mapping[str, Any]:
         """Compile what is not compiled yet, and lay out the folder."""
@@ -208,16 +200,16 @@ class Libraries:
         for part in self.parts:
             for name in _PARTS:
                 shutil.copytree(run(part) / name, work / name, symlinks=True, dirs_exist_ok=True)
-        shutil.copy(run(self._stub) / FILE_NAME, work / "lib")
-        libraries = [asdict(_built(part)) for part in self.parts]
-        return {"stage": "libraries", "musl": self._musl.version, "libraries": libraries}
+        shutil.copy(run(self.stub) / FILE_NAME, work / "lib")
+        libraries = [to_builtins(_linked(part)) for part in self.parts]
+        return {"stage": "libraries", "libraries": libraries}
 
     def _compile(self, parts: Sequence[CompiledLibrary]) -> None:
         if not parts:
             return
         run, say = self.workspace.store.run, self.workspace.say
         stages = {part.library.name: part for part in parts}
-        run(self._stub)  # and the image that compiles: once, before all others
+        run(self.stub)  # and the image that compiles: once, before all others
         weights = self._weights(stages)
         ordered = sorted(weights, key=lambda name: -weights[name])
         say(f"libraries: compiling {', '.join(ordered)}")
@@ -240,7 +232,8 @@ class Libraries:
         return load_musl(self.workspace.data / "versions", self.arch)
 
     @cached_property
-    def _stub(self) -> StubLibc:
+    def stub(self) -> StubLibc:
+        """The stage of the C library to link with."""
         extra = load_extra_tools(self.workspace.data / "versions") if self.base.kit else None
         if extra:
             extra = extra.taking(taken(self._replacements))
@@ -275,9 +268,9 @@ class Libraries:
         return LibrarySource(source, library.debian.folder or ".", version)
 
 
-def _built(part: CompiledLibrary) -> BuiltLibrary:
+def _linked(part: CompiledLibrary) -> LinkedLibrary:
     library, archive = part.library, part.archive
-    return BuiltLibrary(library.name, archive.version, library.license, archive.source.sha256)
+    return LinkedLibrary(library.name, archive.version, library.license, archive.source.sha256)
 
 
 def _require_script(part: CompiledLibrary, path: Path) -> None:

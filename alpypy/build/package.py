@@ -36,7 +36,6 @@ from alpypy.recipes.manifest import (
     BuildImage,
     KitReplacement,
     KitSource,
-    LinkedLibrary,
     Manifest,
     Need,
     Origin,
@@ -209,15 +208,8 @@ class Package:
             left_out=recipe.left_out,
             no_errata=recipe.no_errata,
             tls=recipe.tls,
-            libraries=_inside(libraries) if libraries else (),
+            libraries=libraries.libraries if libraries else (),
         )
-
-
-def _inside(tree: LibraryTree) -> tuple[LinkedLibrary, ...]:
-    return tuple(
-        LinkedLibrary(library.name, library.version, library.license, library.sha256)
-        for library in tree.libraries
-    )
 
 
 def build_image(image_id: str, base: BaseImage) -> BuildImage:

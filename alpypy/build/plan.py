@@ -80,8 +80,7 @@ def _portable(workspace: Workspace, package: Package, parts: Ingredients) -> Pac
     translation, target = package.translation, parts.recipe.target
     libraries = Libraries(workspace, parts.base, target.arch, parts.libraries)
     tag = target.portable_tag()
-    stub = libraries.parts[0].stub  # all of them are compiled with the same one
-    image = PortableImage(workspace, translation.image, stub, tag)
+    image = PortableImage(workspace, translation.image, libraries.stub, tag)
     return replace(package, translation=replace(translation, image=image), libraries=libraries)
 
 

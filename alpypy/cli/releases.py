@@ -136,8 +136,13 @@ def _meant(url: str, options: DownloadOptions) -> Target:
     from alpypy.publish.download import offered, read_index
     from alpypy.recipes.choice import Wanted
 
+    if options.portable and options.alpine:
+        raise SpecError(
+            f"a portable PyPy is for every musl, and --alpine is {options.alpine!r}",
+            remedy="leave --portable or --alpine out",
+        )
     wanted = Wanted(options.pypy, options.alpine, options.arch, portable=options.portable)
-    if options.alpine and not options.portable and not wanted.names_language:
+    if options.alpine and not wanted.names_language:
         return Target.parse(options.pypy, options.alpine, options.arch)
     choice = offered(read_index(url), wanted)
     say(choice.words or "")

@@ -109,7 +109,7 @@ def next_steps(path: Path, tarball: ReleasedTarball, folder: Path | None) -> lis
 
 def _choose(index: ReleaseIndex, wanted: Target, where: str) -> ReleasedTarball:
     for tarball in index.tarballs:
-        if _key(tarball.target) == _key(wanted):
+        if tarball.target.folder == wanted.folder:
             return tarball
     PypyVersion.parse(wanted.release)  # raises an error that shows the form, if it is not a version
     raise _not_there(index, where, f"PyPy {wanted.version} for {wanted.system}, {wanted.arch}")
@@ -122,10 +122,6 @@ def _not_there(index: ReleaseIndex, where: str, asked: str) -> SpecError:
         f"{where} has no {asked}",
         remedy="\n    ".join(["it has:", *there]) if there else "it does not have any PyPy",
     )
-
-
-def _key(target: Target) -> str:
-    return target.folder
 
 
 def _refuse_other(target: Path, tarball: ReleasedTarball) -> None:

@@ -1,7 +1,7 @@
 #!/bin/sh
 # Runs in an image of the kit with a compiler and with what the library needs: builds the one named
-# as argument from /source into /out/<name>/. Only shared libraries, without programs; of git and
-# bash the program alone. Of a tool, /out/<name>/ has Debian's files already.
+# as argument from /source into /out/<name>/. Only shared libraries, without programs; of bash
+# the program alone. Of a tool, /out/<name>/ has Debian's files already.
 set -eu
 export CFLAGS="-O2 -fPIC" SOURCE_DATE_EPOCH=0
 
@@ -30,7 +30,7 @@ cp -a /source/. .
 # shellcheck source=/dev/null
 . "/alpypy/kit/$1.sh"
 case $1 in
-bash | git) ;;
+bash) ;;
 g++) rm -rf /out/g++/usr/share ;;
 *) rm -rf "/out/$1/usr/bin" ;;
 esac
