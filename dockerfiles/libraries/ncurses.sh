@@ -19,8 +19,13 @@ configure_in wide --without-progs --with-fallbacks="$terminals" \
     --with-tic-path=/tmp/build/tools/progs/tic --with-infocmp-path=/tmp/build/tools/progs/infocmp
 make -C wide -j"$jobs" libs
 make -C wide install.libs install.includes DESTDIR=/tmp/build/installed
-for library in ncurses panel form menu; do
-    cp "installed/usr/lib/lib${library}w.a" /out/lib/
+cp installed/usr/lib/libncursesw.a /out/lib/
+ln -s libncursesw.a /out/lib/libncurses.a
+# They need ncurses, which PyPy names before them, and the linker reads an archive only once. So each
+# is a linker script that names ncurses again.
+for library in panel form menu; do
+    cp "installed/usr/lib/lib${library}w.a" "/out/lib/lib${library}w_alone.a"
+    echo "INPUT(-l${library}w_alone -lncursesw)" >"/out/lib/lib${library}w.a"
     ln -s "lib${library}w.a" "/out/lib/lib${library}.a"
 done
 ln -s libncursesw.a /out/lib/libcurses.a

@@ -25,7 +25,7 @@ ARCH = "x86_64"
 PROGRAM = ROOT / "tests/container/build/static.c"
 LINK = """\
 gcc -O2 /work/$1.c -o /work/$1 -I/tree/include -L/tree/lib -Wl,--exclude-libs,ALL,-z,defs \
-    -lpanel -lform -lmenu -lncursesw -lssl -lcrypto -lsqlite3 -lgdbm_compat -lgdbm -lexpat -llzma \
+    -lncursesw -lpanel -lform -lmenu -lssl -lcrypto -lsqlite3 -lgdbm_compat -lgdbm -lexpat -llzma \
     -lbz2 -lz -lffi
 """
 
