@@ -126,14 +126,22 @@ class Repository:
         self.packages.setdefault(suite, []).append(_stanza(fields))
         return pin
 
-    def source(self, name: str, version: str, content: bytes, *, suite: str = "bookworm") -> Source:
+    def source(
+        self,
+        name: str,
+        version: str,
+        content: bytes,
+        *,
+        suite: str = "bookworm",
+        suffix: str = "gz",
+    ) -> Source:
         """Add a source package with this upstream tarball, and two files that always go with it."""
         upstream = version.rpartition("-")[0]
         place = f"pool/main/{name[0]}/{name}"
         files = {
             f"{name}_{version}.dsc": b"Format: 3.0 (quilt)\n",
             f"{name}_{upstream}.orig-docs.tar.xz": b"docs",
-            f"{name}_{upstream}.orig.tar.gz": content,
+            f"{name}_{upstream}.orig.tar.{suffix}": content,
         }
         pins = [self._put(f"{place}/{file}", text) for file, text in files.items()]
         sizes = [f"{len(text)} {file}" for file, text in files.items()]

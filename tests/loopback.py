@@ -29,6 +29,7 @@ class Site:
     types: dict[str, str] = field(default_factory=dict)
     login: str = ""
     asked: list[tuple[str, str | None]] = field(default_factory=list)
+    logins: list[tuple[str, str]] = field(default_factory=list)
     address: str = ""
 
     def source(self, name: str = "pypy-src.tar.bz2", content: bytes = CONTENT) -> Source:
@@ -49,6 +50,7 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         self.site.asked.append((self.path, self.headers.get("Range")))
+        self.site.logins.append((self.path, self.headers.get("Authorization", "")))
         if self.site.login:
             basic = base64.b64encode(self.site.login.encode()).decode()
             assert self.headers["Authorization"] == f"Basic {basic}"

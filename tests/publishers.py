@@ -293,6 +293,7 @@ def _write_update(versions: Path, site: Site) -> None:
         "withdrawn": [],
     }
     document["alpine"] = {"mirror": f"{site.address}/alpine"}
+    document["libraries"] = {}  # tests/upstreams.py has some
     path.write_text(tomlkit.dumps(document), encoding="utf-8")
 
 

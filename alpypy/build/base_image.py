@@ -93,12 +93,7 @@ def refuse_missing(data: Path, recipe: Recipe, base: BaseImage) -> None:
 def _chosen_base(engine: Engine, chosen: str, alpine: str, arch: str) -> BaseImage:
     if Path(chosen).is_file():
         chosen = kits.import_tarball(engine, Path(chosen), alpine)
-    if engine.image_id(chosen) is None and engine.pull(chosen) is None:
-        raise ImageError(
-            f"the engine does not have the image {chosen} and cannot pull it",
-            remedy="check the name, or give the path of a root file system's tarball,"
-            " or leave --base-image out",
-        )
+    kits.pull_missing(engine, chosen, remedy=kits.OTHER_IMAGE)
     base = _base(engine, chosen, alpine, arch)
     if base.identity == base.id:  # the kit itself was checked when it was made
         kits.require_release(engine, chosen, alpine)

@@ -1,4 +1,4 @@
-"""``update``: what is new at PyPy, Alpine, PyPI and Debian."""
+"""``update``: what is new at PyPy, Alpine, PyPI, Debian, and of the libraries inside a PyPy."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class UpdateOptions:
 
     check: Annotated[bool, Option("only say what is new, and exit with 1 if anything is")] = False
     only: Annotated[
-        tuple[str, ...], Option("ask only pypy, alpine, pypi or debian; repeatable")
+        tuple[str, ...], Option("ask only pypy, alpine, pypi, debian or libraries; repeatable")
     ] = ()
     mirror: Annotated[tuple[str, ...], MIRROR] = ()
 

@@ -173,7 +173,7 @@ class Fetcher:
             ResourceError: the disk is full.
         """
         failures = []
-        for address in (*(f"{mirror}/{path}" for mirror in self._mirrors), url):
+        for address in self.addresses(url, path):
             try:
                 return fetch_page(address)
             except DownloadError as error:
@@ -184,13 +184,21 @@ class Fetcher:
             missing=all(failure.missing for failure in failures),
         )
 
+    def addresses(self, url: str, path: str) -> tuple[str, ...]:
+        """Where to look for a file that is published at ``url``, in this order.
+
+        Args:
+            path: where it is below a mirror.
+        """
+        return (*(f"{mirror}/{path}" for mirror in self._mirrors), url)
+
     def _place(self, source: Source | Rootfs) -> Path:
         # The digest is part of the path: releases of several projects could share a file name.
         return self.cache / "files" / _digest_of(source)[1][:16] / source.file_name
 
     def _fetch_into(self, path: Path, source: Source | Rootfs, algorithm: str, wanted: str) -> None:
         failures: list[str] = []
-        wrong = False
+        wrong, missing = False, True
         part = path.with_name(f"{path.name}.part")
         for attempt in self._attempts(source):
             try:
@@ -200,17 +208,17 @@ class Fetcher:
                     part.replace(path)
                     _forget(part)
                     return
-                wrong = True
+                wrong, missing = True, False
                 failures.append(f"{attempt.address}: {algorithm} expected {wanted}, got {got}")
             except _UnreachableError as error:
-                wrong = wrong or error.wrong
+                wrong, missing = wrong or error.wrong, missing and error.missing
                 failures.append(f"{attempt.address}: {error}")
                 continue
             except OSError:  # do not leave a full disk full with half a file
                 _forget(part)
                 raise
             _forget(part)
-        raise _failure(source.file_name, failures, wrong=wrong)
+        raise _failure(source.file_name, failures, wrong=wrong, missing=missing and bool(failures))
 
     def _attempts(self, source: Source | Rootfs) -> Iterator[_Attempt]:
         """The ways to get a file, in order; apt is asked only if all others fail."""
@@ -281,7 +289,9 @@ def _digest_of(source: Source | Rootfs) -> tuple[str, str]:
     return source.digest
 
 
-def _failure(name: str, failures: Sequence[str], *, wrong: bool) -> DigestError | DownloadError:
+def _failure(
+    name: str, failures: Sequence[str], *, wrong: bool, missing: bool
+) -> DigestError | DownloadError:
     tried = "".join(f"\n    {failure}" for failure in failures)
     if wrong:
         return DigestError(
@@ -293,6 +303,7 @@ def _failure(name: str, failures: Sequence[str], *, wrong: bool) -> DigestError 
         f"{name} could not be fetched:{tried}",
         remedy="check the connection and HTTPS_PROXY, or pass --mirror with the address of a"
         f" folder that holds {name}",
+        missing=missing,
     )
 
 

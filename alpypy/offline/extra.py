@@ -21,6 +21,8 @@ from alpypy.offline.contents import Data, Tool
 from alpypy.offline.packages import ARCH
 from alpypy.offline.pins import Pin
 
+FILE_NAME = "kit-libraries.toml"
+
 
 class ExtraTools(Record, frozen=True):
     """versions/kit-libraries.toml. ``release`` is the Debian release of the files."""
@@ -48,7 +50,7 @@ def load_extra_tools(folder: Path) -> ExtraTools:
     Raises:
         DataError: it is missing or not TOML, or an entry is not usable.
     """
-    return read_toml(folder / "kit-libraries.toml", ExtraTools)
+    return read_toml(folder / FILE_NAME, ExtraTools)
 
 
 def write_repository(

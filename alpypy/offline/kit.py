@@ -43,6 +43,9 @@ _CONTENT_LABEL = "org.alpypy.kit.content"
 _BASE_LABEL = "org.alpypy.kit.base"  # the ID of the image that the kit was made on
 _REPLACEMENTS_LABEL = "org.alpypy.kit.replacements"
 _SOURCES_LABEL = "org.alpypy.kit.sources"
+OTHER_IMAGE = (
+    "check the name, or give the path of a root file system's tarball, or leave --base-image out"
+)
 # The code that decides what is in the packages; a test says why the rest of it is left out.
 _CODE = tuple(Path(module.__file__ or "") for module in (apk, making, packages))
 
@@ -277,11 +280,7 @@ def any_alpine(engine: Engine, chosen: str, arch: str) -> str:
         SpecError: it is no Alpine.
     """
     image = _imported(engine, Path(chosen)) if Path(chosen).is_file() else chosen
-    if engine.image_id(image) is None and engine.pull(image) is None:
-        raise ImageError(
-            f"the engine does not have the image {chosen} and cannot pull it",
-            remedy="check the name, or give the path of a root file system's tarball",
-        )
+    pull_missing(engine, image, remedy=OTHER_IMAGE)
     if engine.alpine_release(image) is None:
         raise SpecError(
             f"{chosen} is no Alpine: it has no /etc/alpine-release",
@@ -298,6 +297,20 @@ def _imported(engine: Engine, tarball: Path) -> str:
     if engine.image_id(name) is None:
         engine.import_rootfs(tarball, name)
     return name
+
+
+def pull_missing(engine: Engine, image: str, *, remedy: str) -> str:
+    """Pull an image, unless the engine has it; its ID.
+
+    Raises:
+        ImageError: the engine does not have it and cannot pull it.
+    """
+    found = engine.image_id(image) or engine.pull(image)
+    if found is None:
+        raise ImageError(
+            f"the engine does not have the image {image} and cannot pull it", remedy=remedy
+        )
+    return found
 
 
 def require_release(engine: Engine, image: str, alpine: str, *, called: str | None = None) -> None:

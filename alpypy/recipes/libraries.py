@@ -12,6 +12,7 @@ from alpypy.core.structs import read_toml
 
 FILE_NAME = "libraries.toml"
 _Name = Annotated[str, text("[a-z][a-z0-9]*", "a word of lower-case letters and digits")]
+_Line = Annotated[str, text(r"[0-9]+(\.[0-9]+)*", "the beginning of a version, such as 3.5")]
 _BelowTop = Annotated[
     str, text(r"(?!.*\.\.)[A-Za-z0-9_][A-Za-z0-9_./-]*", "a path below the top folder")
 ]
@@ -19,17 +20,19 @@ _BelowTop = Annotated[
 
 class DebianSource(Record, frozen=True):
     """Debian's copy of a library's source. ``folder`` is the one of its archive that upstream's
-    archive has at its top."""
+    archive has at its top; ``version`` is upstream's version of it, by default the library's."""
 
     release: str
     path: str
     sha256: PublishedSha256
     folder: _BelowTop | None = None
+    version: Text | None = None
 
 
 class StaticLibrary(Record, frozen=True):
     """A library, by upstream's archive and by Debian's. ``license`` is an SPDX expression,
-    ``license_files`` are below the archive's top folder."""
+    ``license_files`` are below the archive's top folder. ``line`` is the release line that it stays
+    in, such as 3.5; None takes every newer version."""
 
     name: _Name
     version: Text
@@ -38,6 +41,12 @@ class StaticLibrary(Record, frozen=True):
     url: FileUrl
     sha256: PublishedSha256
     debian: DebianSource
+    line: _Line | None = None
+
+    @property
+    def debian_version(self) -> str:
+        """Upstream's version of Debian's source."""
+        return self.debian.version or self.version
 
     @property
     def upstream(self) -> Source:

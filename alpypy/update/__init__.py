@@ -1,1 +1,1 @@
-"""What is new at PyPy, Alpine, PyPI and Debian, compared with versions/ and written there."""
+"""What is new at the publishers of what versions/ lists, compared with it and written there."""

@@ -31,10 +31,11 @@ class AlpinePages(Record, frozen=True):
 
 
 class UpdatePages(Record, frozen=True):
-    """versions/update.toml."""
+    """versions/update.toml; ``libraries`` are pages by the names of libraries."""
 
     pypy: PypyPages
     alpine: AlpinePages
+    libraries: dict[str, FileUrl]
 
 
 def load_pages(root: Path) -> UpdatePages:

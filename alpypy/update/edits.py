@@ -64,6 +64,16 @@ def set_fields(text: str, sha256: str, fields: Mapping[str, str]) -> str:
     return tomlkit.dumps(document)
 
 
+def set_library(text: str, name: str, fields: Mapping[str, str], debian: Mapping[str, str]) -> str:
+    """libraries.toml with other values of a library, and of Debian's source of it."""
+    document: Any = tomlkit.parse(text)
+    for library in document["libraries"]:
+        if library["name"] == name:
+            library.update(fields)
+            library["debian"].update(debian)
+    return tomlkit.dumps(document)
+
+
 def set_debian(text: str, sha256: str, source: Source, upstream: tuple[str, str]) -> str:
     """A file of the kit with another file of Debian's.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
 
@@ -11,9 +12,12 @@ from alpypy.core.errors import AlpypyError, DataError, SpecError
 from alpypy.core.files import copy_data, whole_file
 from alpypy.core.project import Project
 from alpypy.offline.contents import load_contents, load_wheel_packages
+from alpypy.offline.extra import load_extra_tools
+from alpypy.recipes.libraries import FILE_NAME as LIBRARIES
+from alpypy.recipes.libraries import load_static_libraries
 from alpypy.recipes.recipe import load_catalog
-from alpypy.update import alpine, debian, pypi, pypy
-from alpypy.update.news import Edit, News, together
+from alpypy.update import alpine, debian, libraries, pypi, pypy
+from alpypy.update.news import NAMES, Edit, News, together
 
 
 class Compare(Protocol):
@@ -24,12 +28,14 @@ class Compare(Protocol):
         ...
 
 
-PUBLISHERS: Mapping[str, Compare] = {
-    "pypy": pypy.compare,
-    "alpine": alpine.compare,
-    "pypi": pypi.compare,
-    "debian": debian.compare,
-}
+_COMPARE: Sequence[Compare] = (
+    pypy.compare,
+    alpine.compare,
+    pypi.compare,
+    debian.compare,
+    libraries.compare,
+)
+PUBLISHERS: Mapping[str, Compare] = dict(zip(NAMES, _COMPARE, strict=True))
 
 
 def look(project: Project, only: Sequence[str], *, check: bool) -> News:
@@ -83,7 +89,7 @@ def write(project: Project, news: News) -> News:
         if text != before[name]:
             with whole_file(folder / name) as temporary:
                 temporary.write_text(text, encoding="utf-8")
-    return News(tuple(written), tuple(decisions), news.refusals, news.notes)
+    return replace(news, edits=tuple(written), decisions=tuple(decisions))
 
 
 def _read_back(root: Path, texts: Mapping[str, str]) -> None:
@@ -97,11 +103,15 @@ def _read_back(root: Path, texts: Mapping[str, str]) -> None:
         load_catalog(copy)
         load_contents(folder)
         load_wheel_packages(folder / "kit-wheels.toml")
+        load_extra_tools(folder)
+        load_static_libraries(folder / LIBRARIES)
 
 
 def report(news: News, *, check: bool) -> Iterator[str]:
     """The lines of the report."""
-    if not news:
+    if not news and news.notes:
+        yield "nothing new in what could be read"
+    elif not news:
         yield "versions/ has everything that is published"
     files = dict.fromkeys(edit.file for edit in news.edits)
     for file in files:
@@ -111,7 +121,8 @@ def report(news: News, *, check: bool) -> Iterator[str]:
     for title, lines in (
         ("For you to decide", news.decisions),
         ("Refused", tuple(map(str, news.refusals))),
-        ("Not compared", news.notes),
+        ("Newer, and not taken", news.passed_over),
+        ("Could not be read", news.notes),
     ):
         if lines:
             yield f"{title}:\n"

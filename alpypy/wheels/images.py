@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -155,12 +155,17 @@ def _pypy(workspace: Workspace, alpine: Alpine, interpreter: Interpreter) -> Pyt
     tarball = require_tarball(workspace.artifacts, interpreter.target)
     receipt.require(tarball)
     manifest = Manifest.of_tarball(tarball)
-    if manifest.target != interpreter.target or manifest.kind != "pypy":
+    # A portable one runs on the Alpine that is asked for, wherever it was built.
+    target = manifest.target
+    packed = replace(target, alpine=interpreter.alpine) if interpreter.portable else target
+    if packed != interpreter.target or manifest.kind != "pypy":
         raise SpecError(
             f"{tarball.name} contains {manifest.target.folder}, not {interpreter.target.folder}",
             remedy=f"rename it to {manifest.target.tarball}, and build {tarball.name}",
         )
-    base = find_base(workspace, alpine, interpreter.arch, None, kit=manifest.image.kit)
+    # Only its libraries can be the kit's, and a portable one has its own.
+    kit_needed = None if interpreter.portable else manifest.image.kit
+    base = find_base(workspace, alpine, interpreter.arch, None, kit=kit_needed)
     executable = f"/opt/{interpreter.target.folder}/{manifest.executables[0]}"
     arguments = {
         "BASE": base.reference,
@@ -168,6 +173,8 @@ def _pypy(workspace: Workspace, alpine: Alpine, interpreter: Interpreter) -> Pyt
         "EXECUTABLE": executable,
     }
     tag = f"alpypy-wheels:{interpreter.target.folder_tag}"
+    if interpreter.portable:  # whose folder names no Alpine
+        tag += f"-alpine{interpreter.alpine}"
     files = {"pypy.tar.bz2": tarball, **_newer_pip(workspace, interpreter)}
     image = workspace.store.run(WheelsImage(workspace, "interpreter", tag, arguments, files))
     source = f"{tarball.name} sha256:{file_digest(tarball)}"
@@ -186,14 +193,12 @@ def _cpython(workspace: Workspace, interpreter: Interpreter) -> Python:
     engine, name = workspace.engine, interpreter.image
     if engine.image_id(name) is None:
         workspace.say(f"pulling {name}")
-        engine.pull(name)
-    image = engine.image_id(name)
-    if image is None:
-        raise ImageError(
-            f"the engine does not have the image {name} and cannot pull it",
-            remedy=f"load it (docker load), or pull it (docker pull {name}); or choose a PyPy with"
-            " --python",
-        )
+    image = kit.pull_missing(
+        engine,
+        name,
+        remedy=f"load it (docker load), or pull it (docker pull {name}); or choose a PyPy with"
+        " --python",
+    )
     kit.require_release(engine, name, interpreter.alpine)
     if engine.architecture(name) != interpreter.arch:
         raise ImageError(

@@ -1,15 +1,19 @@
-"""The keys of images and translations cover the code that makes them.
+"""The keys of images, translations and libraries cover the code that makes them.
 
 These keys do not hash their code, as a translation takes an hour and a reworded comment must not
 redo it. What the code does with a recipe is recorded here instead, beside the key. A test that
 fails means: the code now does something else. Then the key must change too (add a part to
 ``key_of`` in the stage), unless the result is the same byte for byte. Write the new values here.
+
+What ``CompiledLibrary.make`` does between the archive and the job is recorded nowhere: it unpacks
+the archive and takes ``archive.folder`` of it. If you change that, change the key yourself.
 """
 
 from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Iterable
 from dataclasses import asdict
 from pathlib import Path
 
@@ -18,12 +22,24 @@ import pytest
 from alpypy.build import package
 from alpypy.build.base_image import BaseImage
 from alpypy.build.images import BootstrapImage, BuiltTarball, GivenPypy, SelfHostedImage
+from alpypy.build.libraries import (
+    CompiledLibrary,
+    Libraries,
+    LibraryFolders,
+    LibrarySource,
+    library_job,
+)
+from alpypy.build.stub_libc import StubLibc
+from alpypy.build.toolchain import LibraryToolchain
 from alpypy.build.translate import program_job, pypy_job, translation_key
 from alpypy.core.source import Source
-from alpypy.core.store import key_of
+from alpypy.core.store import Store, key_of
 from alpypy.engine.job import Job
+from alpypy.engine.pool import JobPool
 from alpypy.recipes.data import Alpine, RpythonProgram
+from alpypy.recipes.libraries import DebianSource, StaticLibrary
 from alpypy.recipes.manifest import Origin
+from alpypy.recipes.musl import Musl
 from alpypy.recipes.recipe import Recipe
 from alpypy.recipes.spec import Target
 from alpypy.verify.run import digest_of_checks
@@ -31,6 +47,7 @@ from tests.workspaces import ROOT, without_engine
 
 PROGRAM = RpythonProgram("p", "goal.py", ("--opt=2",), "p-c", (), ())
 BASE = BaseImage("base:1", "sha256:1", "identity", kit=True)
+ALPINE = BaseImage("alpine:1", "sha256:1", "sha256:1", kit=False)
 DOCKERFILE = "FROM nothing\n"
 
 
@@ -108,6 +125,65 @@ def test_an_image(name: str, key: str, does: str, tmp_path: Path) -> None:
     stage = stages(tmp_path)[name]
     assert short(stage.key) == key
     assert short(key_of(arguments=stage.arguments)) == does
+
+
+LIBRARY = StaticLibrary(
+    name="l",
+    version="1",
+    license="MIT",
+    license_files=("COPYING", "COPYING.MIT"),
+    url="https://example.org/l-1.tar.gz",
+    sha256="a" * 64,
+    debian=DebianSource("trixie", "pool/l_1.orig.tar.gz", "b" * 64),
+)
+
+
+def test_a_library(tmp_path: Path) -> None:
+    folder = tmp_path / "dockerfiles/libraries"
+    folder.mkdir(parents=True)
+    for name in ("Dockerfile", "compile.sh", "stub.sh", "l.sh"):
+        (folder / name).write_text(f"{name}\n")
+    workspace = without_engine(tmp_path, tmp_path / "cache")
+    toolchain = LibraryToolchain(workspace, BASE, ("gcc",), None)
+    stub = StubLibc(workspace, toolchain, Musl("1", "x86_64", ("exit",), (), ()))
+    archive = LibrarySource(LIBRARY.upstream, ".", "1")
+    stage = CompiledLibrary(workspace, stub, LIBRARY, archive, JobPool(workspace.engine))
+    assert short(stage.key) == "31927c2f4dbd3ecd"
+    job = library_job(LIBRARY, "image", LibraryFolders(*map(Path, "abcd")), 2)
+    assert short(key_of(command=command(job))) == "48f07530107dd371"
+    # The command has the targets alone: a real run has other sources. They are recorded here.
+    assert [(str(mount.source), mount.target, mount.writable) for mount in job.mounts] == [
+        ("a", "/source", False),
+        ("b", "/stub", False),
+        ("c", "/scripts", False),
+        ("d", "/out", True),
+    ]
+
+
+def finish(store: Store, key: str, files: Iterable[str]) -> None:
+    """Leave a finished stage with these files, each with the stage's key in it."""
+    for name in files:
+        path = store.folder(key) / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(key)
+    (store.folder(key) / "record.json").write_text('{"title": "a test"}')
+
+
+def test_the_folder_of_all_libraries(tmp_path: Path) -> None:
+    workspace = without_engine(ROOT, tmp_path / "cache")
+    stage = Libraries(workspace, ALPINE, "x86_64", ROOT / "versions/libraries.toml")
+    finish(workspace.store, stage.parts[0].stub.key, ["libc.so", "source/libc.s"])
+    expected = {"lib/libc.so": stage.parts[0].stub.key}
+    for part in stage.parts:
+        name = part.library.name
+        taken = [f"include/{name}.h", f"lib/{name}.a", f"licenses/{name}/COPYING"]
+        finish(workspace.store, part.key, [*taken, "more/file"])
+        expected |= dict.fromkeys(taken, part.key)
+    stage.make(tmp_path)
+    files = (path for path in tmp_path.rglob("*") if path.is_file())
+    found = {str(path.relative_to(tmp_path)): path.read_text() for path in files}
+    found = {name: text for name, text in found.items() if not name.startswith("cache/")}
+    assert found == expected, "if `expected` changes, change a part of `Libraries.key`"
 
 
 def test_the_code_that_packages_is_in_its_key(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,12 +13,31 @@ from alpypy.build.base_image import BaseImage
 from alpypy.build.libraries import Libraries
 from alpypy.build.stub_libc import assembler
 from alpypy.core.errors import DataError
+from alpypy.core.files import file_digest
+from alpypy.core.source import Source
 from alpypy.recipes.musl import Musl, MuslVariable
 from tests.workspaces import ROOT, without_engine
 
 BASE = BaseImage("alpine:3.23", "sha256:1", "identity", kit=False)
 LIST = "versions/libraries.toml"
 Change = Callable[[Path], object]
+BEHIND = """\
+packages = ["gcc"]
+
+[[libraries]]
+name = "zlib"
+version = "1.3.2"
+license = "Zlib"
+license_files = ["LICENSE"]
+url = "https://example.org/zlib-1.3.2.tar.gz"
+sha256 = "bb329a0a2cd0274d05519d61c667c062e06990d72e125ee2dfa8de64f0119d16"
+
+[libraries.debian]
+release = "forky"
+version = "1.3.1"
+path = "{old.debian}"
+sha256 = "{old.sha256}"
+"""
 
 
 @pytest.fixture
@@ -93,6 +113,17 @@ def test_what_is_not_used_without_the_kit_compiles_nothing(root: Path, change: C
     assert changed(root, change) == set()
 
 
+def test_what_is_said_of_a_library_compiles_nothing_and_is_in_the_key_of_the_folder(
+    root: Path,
+) -> None:
+    before = stage(root)
+    old, whole = keys(before), before.key
+    edit(LIST, 'license = "Zlib"', 'license = "0BSD"')(root)
+    after = stage(root)
+    assert keys(after) == old
+    assert after.key != whole
+
+
 def test_the_base_image_and_the_architecture_count(root: Path) -> None:
     other = BaseImage("alpine:3.24", "sha256:2", "other", kit=False)
     found = {stage(root).key, stage(root, other).key, stage(root, arch="aarch64").key}
@@ -104,6 +135,23 @@ def test_a_library_that_no_script_compiles(root: Path) -> None:
     with pytest.raises(DataError, match="no script compiles zlibng") as caught:
         stage(root).parts  # noqa: B018
     assert "bzip2, expat, gdbm, libffi, ncurses, openssl, sqlite3, xz, zlib" in caught.value.remedy
+
+
+def test_on_a_kit_the_version_is_that_of_debians_source(root: Path) -> None:
+    old = root / "zlib_1.3.1.orig.tar.gz"
+    old.write_bytes(b"zlib")
+    source = Source("", file_digest(old), debian=f"pool/main/z/zlib/{old.name}")
+    (root / LIST).write_text(BEHIND.format(old=source))
+    (root / "versions/kit-libraries.toml").write_text(
+        'release = "bookworm"\ntools = []\ndata = []\n'
+    )
+    workspace = without_engine(root, root / "cache")
+    workspace.fetcher.keep(old, source)
+    titles = [
+        Libraries(workspace, base, "x86_64", root / LIST).parts[0].title
+        for base in (BASE, replace(BASE, kit=True))
+    ]
+    assert titles == ["library zlib 1.3.2", "library zlib 1.3.1"]
 
 
 def test_all_names_of_the_c_library_are_defined() -> None:

@@ -476,6 +476,17 @@ def test_wrong_file_outweighs_an_address_that_fails(
         Fetcher(tmp_path, [mirror.address]).fetch(source)
 
 
+def test_a_file_that_nobody_has(site: Site, mirror: Site, nowhere: str, tmp_path: Path) -> None:
+    source = Source(f"{site.address}/x.tar", "0" * 64)
+    for fetcher, missing in (
+        (Fetcher(tmp_path, [mirror.address]), True),
+        (Fetcher(tmp_path, [nowhere]), False),
+    ):
+        with pytest.raises(DownloadError) as caught:
+            fetcher.fetch(source)
+        assert caught.value.missing == missing
+
+
 def test_nothing_reachable_is_a_download_error_that_names_the_option(
     nowhere: str, tmp_path: Path
 ) -> None:

@@ -6,10 +6,12 @@ from pathlib import Path
 
 import pytest
 from packaging.licenses import canonicalize_license_expression
+from packaging.version import Version
 
 from alpypy.core.errors import DataError
 from alpypy.offline.pins import Pin, counterpart
 from alpypy.recipes.libraries import FILE_NAME, StaticLibrary, load_static_libraries
+from alpypy.update.library_news import KnownLibrary
 
 ROOT = Path(__file__).parents[3]
 LIST = load_static_libraries(ROOT / "versions" / FILE_NAME)
@@ -57,9 +59,20 @@ def test_apts_mirrors_serve_upstreams_file_where_debian_has_that(library: Static
     assert library.upstream.debian == (library.debian.path if same else None)
 
 
-def test_openssl_is_the_release_with_long_support() -> None:
+def test_openssl_is_of_the_line_with_long_support() -> None:
     [openssl] = [library for library in LIST.libraries if library.name == "openssl"]
-    assert openssl.version.startswith("3.5.")
+    assert openssl.line == "3.5"
+
+
+@pytest.mark.parametrize(
+    "library",
+    [library for library in LIST.libraries if library.line],
+    ids=lambda library: library.name,
+)
+def test_a_library_is_of_its_line(library: StaticLibrary) -> None:
+    known = KnownLibrary(library, ROOT / "versions" / FILE_NAME, (), {})
+    assert known.is_of_line(known.version)
+    assert known.is_of_line(Version(library.debian_version))
 
 
 @pytest.mark.parametrize(
@@ -68,6 +81,7 @@ def test_openssl_is_the_release_with_long_support() -> None:
         ('"LICENSE"', '"../LICENSE"', "license_files contains '../LICENSE'"),
         ('"zlib"', '"../zlib"', "name is '../zlib'"),
         ("{digest}", "abc", "sha256 is 'abc'"),
+        ('license = "Zlib"', 'line = "3.x"', "line is '3.x'"),
         ('"gcc"', '"gcc; reboot"', "packages contains 'gcc; reboot'"),
     ],
 )
@@ -84,3 +98,9 @@ def test_a_list_of_ones_own(tmp_path: Path) -> None:
     path.write_text(ONE.format(digest="a" * 64))
     [library] = load_static_libraries(path).libraries
     assert library.upstream.debian == "pool/z_1.orig.tar.gz"
+    assert library.debian_version == "1"
+    path.write_text(
+        path.read_text().replace('release = "trixie"', 'release = "trixie", version = "0"')
+    )
+    [library] = load_static_libraries(path).libraries
+    assert library.debian_version == "0"

@@ -79,10 +79,31 @@ license = "MIT"
 path = "{yaml.debian}"
 sha256 = "{yaml.sha256}"
 """
+TOOLS = """\
+release = "bookworm"
+
+[[tools]]
+name = "perl"
+version = "5.36.0-r7"
+description = "perl"
+license = "Artistic-1.0-Perl OR GPL-1.0-or-later"
+depends = ["perl-modules"]
+debs = [{{ path = "{perl.debian}", sha256 = "{perl.sha256}" }}]
+
+[[data]]
+name = "perl-modules"
+version = "5.36.0-r7"
+description = "modules"
+license = "Artistic-1.0-Perl OR GPL-1.0-or-later"
+needed_by = "perl"
+path = "{modules.debian}"
+sha256 = "{modules.sha256}"
+keep = {{ "usr/share/perl" = "usr/share/perl" }}
+"""
 
 
 class Kit:
-    """A project whose kit has eight files of Debian's, and the mirror that has them."""
+    """A project whose kit has ten files of Debian's, and the mirror that has them."""
 
     def __init__(self, repository: Repository, folder: Path) -> None:
         self.repository = repository
@@ -99,6 +120,8 @@ class Kit:
             "yaml": repository.source("libyaml", "0.2.5-1", b"yaml"),
             "cpp": repository.deb("g++-12", "12.2.0-14", source="gcc-12"),
             "gcc": repository.source("gcc-12", "12.2.0-14", b"gcc"),
+            "perl": repository.deb("perl-base", "5.36.0-7", source="perl"),
+            "modules": repository.deb("perl-modules-5.36", "5.36.0-7", source="perl"),
         }
         self._write()
 
@@ -108,6 +131,7 @@ class Kit:
         path.write_text(head + KIT.format(**self.pins), "utf-8")
         (self.versions / "kit-data.toml").write_text(DATA.format(**self.pins), "utf-8")
         (self.versions / "kit-wheels.toml").write_text(WHEELS.format(**self.pins), "utf-8")
+        (self.versions / "kit-libraries.toml").write_text(TOOLS.format(**self.pins), "utf-8")
 
     def look(self, *, check: bool = False) -> News:
         self.repository.publish("bookworm", "bullseye")
@@ -158,6 +182,21 @@ def test_new_files_are_written_into_the_three_lists(kit: Kit) -> None:
     assert all("by the signed index of Debian" in edit.what for edit in news.edits)
     [told] = news.decisions
     assert "another identity" in told
+    assert not kit.look(check=True)
+
+
+def test_new_files_of_perl_are_written_and_compile_the_libraries_again(kit: Kit) -> None:
+    before = kit.texts()
+    for name, package in (("perl", "perl-base"), ("modules", "perl-modules-5.36")):
+        source = kit.repository.deb(package, "5.36.1-2+deb12u1", source="perl")
+        before["kit-libraries.toml"] = replaced(
+            before["kit-libraries.toml"], kit.pins[name], source
+        )
+    news = kit.look()
+    before["kit-libraries.toml"] = before["kit-libraries.toml"].replace("5.36.0-r7", "5.36.1-r7")
+    assert kit.texts() == before
+    [told] = news.decisions
+    assert told.startswith("versions/kit-libraries.toml has other files")
     assert not kit.look(check=True)
 
 

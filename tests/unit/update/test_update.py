@@ -16,7 +16,7 @@ from alpypy.core.errors import DigestError, PageError, SpecError
 from alpypy.core.fetch import Fetcher
 from alpypy.core.project import Project
 from alpypy.update import pypi, run
-from alpypy.update.news import News
+from alpypy.update.news import NAMES, News, all_but
 from tests.debian import Repository
 from tests.publishers import Publishers
 
@@ -99,7 +99,20 @@ def test_the_first_refusal_gives_the_exit_code() -> None:
 def test_what_could_not_be_compared_is_told_and_is_no_news() -> None:
     news = News(notes=("no second source",))
     assert run.exit_code(news, check=True) == 0
-    assert "Not compared:\n" in "\n".join(run.report(news, check=True))
+    assert "\n".join(run.report(news, check=True)) == (
+        "nothing new in what could be read\nCould not be read:\n\n- no second source\n"
+    )
+
+
+def test_what_is_passed_over_is_told_and_is_no_news() -> None:
+    news = News(passed_over=("another line",))
+    assert run.exit_code(news, check=True) == 0
+    assert "\n".join(run.report(news, check=True)) == (
+        "versions/ has everything that is published\nNewer, and not taken:\n\n- another line\n"
+    )
+    root = folders.ROOT
+    project = Project(root, root, root, Fetcher(root), lambda line: None)
+    assert run.write(project, news) == news
 
 
 def test_what_is_written_without_a_question_ends_with_0(outside: Publishers, typed: Typed) -> None:
@@ -117,14 +130,20 @@ def test_without_a_network(
     assert code == 4
     for page in ("/pypy/versions.json", "/alpine/latest-stable/", "/simple/", "settings of apt"):
         assert page in out
+    assert "nothing can be read of the libraries" in out
     assert before == {path: path.read_bytes() for path in before}
 
 
-def test_all_four_publishers(outside: Publishers) -> None:
-    assert list(run.PUBLISHERS) == ["pypy", "alpine", "pypi", "debian"]
+def test_all_publishers(outside: Publishers) -> None:
+    assert tuple(run.PUBLISHERS) == NAMES
+    assert {name: getattr(run, name).compare for name in NAMES} == run.PUBLISHERS
     with pytest.raises(SpecError, match="no publisher 'pip' or 'apt'\n") as caught:
         outside.look("pip", "pypi", "apt")
-    assert "pypy, alpine, pypi, debian" in caught.value.remedy
+    assert ", ".join(NAMES) in caught.value.remedy
+
+
+def test_all_publishers_but_one() -> None:
+    assert all_but("alpine") == "--only pypy --only pypi --only debian --only libraries"
 
 
 def test_an_unknown_publisher_is_refused_on_the_command_line(typed: Typed) -> None:
