@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from alpypy.cli import common
 from alpypy.cli.command import command
-from alpypy.cli.options import ALPINE, ARCH, MIRROR, PACKAGED_AS, Option
+from alpypy.cli.options import ALPINE, ARCH, MIRROR, PACKAGED_AS, PORTABLE, Option
 from alpypy.core.folders import ROOT, artifacts_folder
 from alpypy.core.log import say
 
@@ -38,6 +38,7 @@ class WheelsOptions:
     alpine: Annotated[str | None, ALPINE] = None
     arch: Annotated[str, ARCH] = "x86_64"
     release_version: Annotated[str | None, PACKAGED_AS] = None
+    portable: Annotated[bool, PORTABLE] = False
     bundle: Annotated[
         bool,
         Option("--no-bundle leaves libraries out: wheels tagged linux, and the packages to add"),
@@ -57,23 +58,24 @@ class WheelsOptions:
 
         return Request(
             wanted=read_wanted(self.requirements),
-            interpreter=self._interpreter(),
+            interpreter=self.interpreter(),
             out=self.out or artifacts_folder() / "wheels",
             bundle=self.bundle,
             tls=data.require_tls(self.tls),
             image=self.image,
         )
 
-    def _interpreter(self) -> Interpreter:
+    def interpreter(self) -> Interpreter:
+        """The Python that the wheels are for; says what was chosen of it."""
         from alpypy.recipes.choice import Wanted, newest_alpine
         from alpypy.wheels.request import pypy_interpreter, read_interpreter
 
-        arch, version = self.arch, self.release_version
+        arch, version, portable = self.arch, self.release_version, self.portable
         if self.python.startswith("pypy"):
-            wanted = Wanted(self.python.removeprefix("pypy"), self.alpine, arch, version)
+            wanted = Wanted(self.python.removeprefix("pypy"), self.alpine, arch, version, portable)
             return pypy_interpreter(common.made(wanted))
         alpine = self.alpine or newest_alpine(ROOT)
-        interpreter = read_interpreter(self.python, alpine, arch, version)
+        interpreter = read_interpreter(self.python, alpine, arch, version, portable=portable)
         if self.alpine is None:
             say(f"Alpine {alpine} (the newest)")
         return interpreter

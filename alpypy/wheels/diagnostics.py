@@ -13,6 +13,11 @@ from alpypy.wheels.recipe import WheelData
 
 # Takes queries for an index of packages and returns names of packages.
 Search = Callable[[Sequence[str]], Sequence[str]]
+# maturin says this before it downloads Rust from Rust's own servers; the traceback follows if it
+# cannot reach them.
+_NO_RUST = re.compile(
+    r"^.*\b(?P<name>Rust) not found, installing into .*$(?=\n\s*Traceback)", re.MULTILINE
+)
 _MISSING = (
     ("headers", re.compile(r"fatal error: (?P<name>\S+): No such file or directory")),
     ("libraries", re.compile(r"cannot find -l:?(?P<name>[^\s:]+)")),
@@ -50,6 +55,7 @@ _MISSING = (
     ("programs", re.compile(r"Error: (?P<name>\w+) executable not found")),
     ("programs", re.compile(r"sh: (?:\w+: )*(?P<name>[\w+-]+): not found")),
     ("programs", re.compile(r"can't find (?P<name>Rust) compiler")),
+    ("programs", _NO_RUST),
     ("programs", re.compile(r"No (?P<name>CMAKE_CXX_COMPILER) could be found")),
 )
 _WORDS = {
@@ -72,6 +78,7 @@ _ERRORS = (
     re.compile(r"^.*configure: error: .*$", re.MULTILINE),
     re.compile(r"^.*CMake Error(?: at .*:\n.*\S.*|: .*)$", re.MULTILINE),
     re.compile(r"^.*(?:ld\S*: cannot find|undefined reference|fatal error:).*$", re.MULTILINE),
+    _NO_RUST,
     re.compile(r"^\s*(?:\w+\.)*[A-Z]\w*(?:Error|Exception|Exit): .*$", re.MULTILINE),
     # Exceptions with other names: the first line after a traceback that is indented less.
     re.compile(r"(?<=\n)(?P<by>[ \t]*)Traceback .*\n(?:(?P=by)[ \t].*\n)+(?P<line>.+)"),
@@ -83,6 +90,18 @@ _VERSIONS = re.compile(r"\(from versions: (?P<versions>.*)\)")
 _UNREACHABLE = re.compile(
     r"Retrying \(Retry|Could not fetch URL|Connection(?:Error| broken| refused)|Temporary failure"
     r"|40[137] (?:Client )?Error"
+)
+# How pip ends when it did not get a file: its messages, also for a wheel of which the end is
+# missing, an exception that it does not catch, and how pip 26 puts it. Indented, it is of a pip
+# that installs what a build needs.
+_NO_DOWNLOAD = re.compile(
+    r"^\s*(?:ERROR: Could not install packages due to an OSError: HTTPS?Connection.*"
+    r"|ERROR: Wheel '.*' located at \S*/pip-unpack-\S+ is invalid\."
+    r"|ERROR: HTTP error \d+ while getting .*"
+    r"|pip\._vendor\.(?:urllib3|requests)\.exceptions\.\w+: .*"
+    r"|error: (?:(?:proxy-)?connection-failed|connection-timeout|ssl-verification-failed"
+    r"|incomplete-download))$",
+    re.MULTILINE,
 )
 _CONFLICT = re.compile(
     r"ERROR: Cannot install (?P<what>.+) because these package versions have conflicting"
@@ -186,7 +205,7 @@ def pip_error(what: str, output: str, log: str) -> AlpypyError | None:
             remedy=f"check pip's settings (pip config list) and HTTPS_PROXY; its output: {log}",
         )
     if match is None:
-        return None
+        return _download_error(what, output, log)
     versions = _VERSIONS.search(output)
     available = versions["versions"] if versions else "none"
     if available in ("", "none"):
@@ -196,4 +215,14 @@ def pip_error(what: str, output: str, log: str) -> AlpypyError | None:
     return SpecError(
         f"the index has no {match['what']}: {reason}",
         remedy="check the name and the version, and which index pip uses (pip config list)",
+    )
+
+
+def _download_error(what: str, output: str, log: str) -> DownloadError | None:
+    match = _NO_DOWNLOAD.search(output)
+    if match is None:
+        return None
+    return DownloadError(
+        f"pip could not get a file for {what}: {match[0].strip()}",
+        remedy=f"check the network and HTTPS_PROXY, then run it again; pip's output: {log}",
     )

@@ -9,7 +9,7 @@ import io
 import re
 import tempfile
 import zipfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -42,8 +42,7 @@ class Wheel:
     def imports(self) -> tuple[str, ...]:
         """The names to import: top-level packages, and modules outside of any package."""
         with zipfile.ZipFile(self.path) as archive:
-            places = [place for name in archive.namelist() if (place := _place(name))]
-        return tuple(sorted({".".join(path.parts) for path in _importable(places)}))
+            return importable(archive.namelist())
 
     def extensions(self) -> tuple[str, ...]:
         """The names of its compiled modules, in any folder, as an import names them.
@@ -54,8 +53,7 @@ class Wheel:
         with tempfile.TemporaryDirectory(prefix="alpypy-wheel-") as scratch:
             folder = Path(scratch)
             unpack_wheel(self.path, folder)
-            names = {_extension(path, str(path.relative_to(folder))) for path in elf.find(folder)}
-        return tuple(sorted(name for name in names if name))
+            return compiled_modules(folder)
 
     def libraries(self) -> tuple[str, ...]:
         """File names of the libraries that auditwheel has added."""
@@ -89,6 +87,27 @@ def read_wheel(path: Path) -> Wheel:
         raise WheelError(f"{error}", remedy="name the file as PEP 427 says") from error
     pure = all(tag.platform == "any" for tag in tags)
     return Wheel(path, canonicalize_name(name), str(version), pure)
+
+
+def importable(members: Iterable[str]) -> tuple[str, ...]:
+    """The names to import of a wheel or of what pip installed from it: top-level packages, and
+    modules outside of any package.
+
+    Args:
+        members: the paths of its files, in the wheel or below site-packages.
+    """
+    places = [place for member in members if (place := _place(member))]
+    return tuple(sorted({".".join(path.parts) for path in _importable(places)}))
+
+
+def compiled_modules(folder: Path) -> tuple[str, ...]:
+    """The names of the compiled modules in an unpacked wheel or in site-packages.
+
+    Raises:
+        ArchiveError: a module is damaged.
+    """
+    names = {_extension(path, str(path.relative_to(folder))) for path in elf.find(folder)}
+    return tuple(sorted(name for name in names if name))
 
 
 def _place(member: str) -> PurePosixPath | None:

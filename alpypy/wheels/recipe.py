@@ -50,8 +50,9 @@ class Module(Record, frozen=True):
 
     ``constraints`` limit the versions of its build requirements. ``before`` and ``build`` are shell
     commands that run in the unpacked source. ``tls`` are the TLS libraries that it can be built
-    with, the preferred one first. ``smoke`` is a line of Python. ``tested`` says what was built and
-    run, ``untested`` what could not be, and why.
+    with, the preferred one first. ``smoke`` is a line of Python; ``not_imported`` are modules that
+    its test leaves out. ``tested`` says what was built and run, ``untested`` what could not be, and
+    why.
     """
 
     name: _Name
@@ -65,6 +66,7 @@ class Module(Record, frozen=True):
     build: str | None = None
     tls: tuple[str, ...] = ()
     smoke: str | None = None
+    not_imported: tuple[str, ...] = ()
     unsupported: tuple[Unsupported, ...] = ()
     tested: tuple[str, ...] = ()
     untested: Reason | None = None

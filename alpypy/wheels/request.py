@@ -25,7 +25,8 @@ _EXAMPLES = (
 class Interpreter:
     """The Python that wheels are for: a PyPy in artifacts/, or CPython in its image for Alpine.
 
-    ``release_version`` is the version that a PyPy was packaged under, if it is another.
+    ``release_version`` is the version that a PyPy was packaged under, if it is another. A
+    ``portable`` PyPy runs on every musl; its wheels are built on that Alpine.
     """
 
     version: str
@@ -33,6 +34,7 @@ class Interpreter:
     alpine: str
     arch: str
     release_version: str | None = None
+    portable: bool = False
 
     def __post_init__(self) -> None:
         _ = self.target  # raises SpecError for an unknown Alpine or architecture
@@ -40,7 +42,9 @@ class Interpreter:
     @property
     def target(self) -> Target:
         """The target that names a PyPy's tarball."""
-        return Target(self.version, self.alpine, self.arch, self.release_version)
+        return Target(
+            self.version, self.alpine, self.arch, self.release_version, portable=self.portable
+        )
 
     @property
     def language(self) -> str:
@@ -78,19 +82,27 @@ def pypy_interpreter(target: Target) -> Interpreter:
         SpecError: it is not a PyPy.
     """
     version = PypyVersion.parse(target.release)
-    return Interpreter(str(version), True, target.alpine, target.arch, target.release_version)
+    return Interpreter(
+        str(version), True, target.alpine, target.arch, target.release_version, target.portable
+    )
 
 
 def read_interpreter(
-    text: str, alpine: str, arch: str, release_version: str | None = None
+    text: str,
+    alpine: str,
+    arch: str,
+    release_version: str | None = None,
+    *,
+    portable: bool = False,
 ) -> Interpreter:
     """Read ``pypy3.11-7.3.22`` or ``3.12``.
 
     Raises:
-        SpecError: it has another form, or the Alpine, architecture or release version is wrong.
+        SpecError: it has another form, or the Alpine, architecture or release version is wrong, or
+            a CPython would have to be portable.
     """
     if text.startswith("pypy"):
-        target = Target.parse(text.removeprefix("pypy"), alpine, arch, release_version)
+        target = Target.parse(text.removeprefix("pypy"), alpine, arch, release_version, portable)
         return pypy_interpreter(target)
     if not _CPYTHON.fullmatch(text):
         raise SpecError(
@@ -101,6 +113,11 @@ def read_interpreter(
     if release_version:
         raise SpecError(
             f"--release-version {release_version} does not work with CPython",
+            remedy="leave it out, or choose a PyPy with --python",
+        )
+    if portable:
+        raise SpecError(
+            f"--portable does not work with CPython {text}, which Docker Hub has for an Alpine",
             remedy="leave it out, or choose a PyPy with --python",
         )
     return Interpreter(text, False, alpine, arch)

@@ -15,6 +15,7 @@ from alpypy.verify.findings import Policy
 from alpypy.wheels.build import WheelBuild
 from alpypy.wheels.file import Wheel
 from alpypy.wheels.images import INSIDE, inside, system_of
+from alpypy.wheels.recipe import Module
 from alpypy.wheels.record import SmokeTest
 from alpypy.wheels.repair import FinalWheel
 
@@ -53,14 +54,19 @@ def _require_clean(build: WheelBuild, image: str, policy: Policy) -> None:
         )
 
 
-def smoke_test_request(wheel: Wheel, smoke: str | None) -> dict[str, Any]:
+def smoke_test_request(wheel: Wheel, entry: Module | None) -> dict[str, Any]:
     """The test of a wheel, as inside/try.py reads it.
+
+    Args:
+        entry: what versions/wheels.toml says of its module, if it has an entry.
 
     Raises:
         WheelError: there is nothing to test in it.
         ArchiveError: it is damaged.
     """
-    imports, extensions = wheel.imports(), wheel.extensions()
+    smoke, left_out = (entry.smoke, entry.not_imported) if entry else (None, ())
+    imports = [name for name in wheel.imports() if name not in left_out]
+    extensions = [name for name in wheel.extensions() if name not in left_out]
     if not (imports or extensions or smoke):
         raise WheelError(
             f"{wheel.path.name} contains nothing to import, so alpypy could not test it",
@@ -78,7 +84,7 @@ def smoke_test_request(wheel: Wheel, smoke: str | None) -> dict[str, Any]:
 
 def _smoke_test(build: WheelBuild, image: str, folder: Path, final: FinalWheel) -> SmokeTest:
     wheel, entry = final.wheel, final.built.entry
-    request = smoke_test_request(wheel, entry.smoke if entry else None)
+    request = smoke_test_request(wheel, entry)
     build.workspace.say(f"testing {wheel.path.name}")
     job = Job(
         image,

@@ -38,9 +38,11 @@ from alpypy.core.errors import (
 )
 from alpypy.core.fetch import Fetcher
 from alpypy.core.files import file_digest
+from alpypy.core.unpack import unpack
 from alpypy.engine.docker import Engine
 from alpypy.engine.job import Job
 from alpypy.offline import kit
+from alpypy.recipes.manifest import Manifest
 from alpypy.recipes.spec import PypyVersion, Target
 from alpypy.verify import receipt
 from alpypy.verify.run import Report
@@ -197,7 +199,8 @@ class Project:
     def make(self, what: str, python: str = f"pypy{RELEASE}", **options: Any) -> WheelsResult:
         """`invoke wheels`."""
         alpine, packaged = options.pop("alpine", self.alpine), options.pop("release_version", None)
-        interpreter = read_interpreter(python, alpine, "x86_64", packaged)
+        portable = options.pop("portable", False)
+        interpreter = read_interpreter(python, alpine, "x86_64", packaged, portable=portable)
         request = Request(read_wanted(what), interpreter, self.out, **options)
         data = load_wheel_data(self.root)
         own = workspace(self.root, self.engine, self.cache, self.said.append)
@@ -496,6 +499,23 @@ def test_a_tarball_of_another_alpine(project_copy: Project) -> None:
     receipt.keep(new, Report(new.name, file_digest(new), (), 1, 1.0, DATE))
     error = project_copy.fails("tiny-dep", SpecError, alpine="3.9")
     assert f"{new.name} contains {old.name.removesuffix('.tar.bz2')}" in error.what
+
+
+def test_wheels_for_a_portable_pypy(project_copy: Project) -> None:
+    """Its tarball says that it was built on another Alpine."""
+    artifacts = project_copy.root / "artifacts"
+    usual = next(artifacts.glob("*.tar.bz2"))
+    tree = unpack(usual, project_copy.root / "unpacked")
+    target = Target(RELEASE, "3.9", portable=True)
+    manifest = structs.replace(Manifest.of_tarball(usual), target=target)
+    portable = pack(manifest, artifacts, tree)
+    usual.unlink()
+    receipt.keep(portable, Report(portable.name, file_digest(portable), (), 1, 1.0, DATE))
+    assert "does not exist" in project_copy.fails("tiny-dep", ArchiveError).what
+    (wheel,) = project_copy.make("tiny-dep", portable=True).wheels
+    record = project_copy.record(wheel)
+    assert (record["interpreter"], record["alpine"]) == (f"pypy{RELEASE}", project_copy.alpine)
+    assert record["source"].startswith(f"pypy-{RELEASE}-musllinux_1_2_x86_64.tar.bz2 sha256:")
 
 
 def test_a_tarball_that_was_not_verified(project_copy: Project) -> None:

@@ -336,6 +336,7 @@ def test_a_release_version_may_be_in_the_environment(monkeypatch: pytest.MonkeyP
             ["six", "--python", "3.12", "--release-version", "2"],
             "--release-version 2 does not work with CPython",
         ),
+        (["six", "--python", "3.12", "--portable"], "--portable does not work with CPython 3.12"),
     ],
 )
 def test_a_wrong_order_of_wheels_ends_with_2(
@@ -367,6 +368,12 @@ def test_a_port_that_squid_cannot_listen_at_is_told_before_an_engine_is_looked_f
     monkeypatch.setenv("DOCKER_HOST", "unix:///nowhere")
     said = refusal(capsys, "proxy", "--port", port)
     assert f"--port is '{port}'\n  give a whole number from 1024 to 65535, or" in said
+
+
+def test_wheels_are_for_a_portable_pypy_if_it_is_asked_for() -> None:
+    words = ["six", "--python", "pypy3.11-8.0.0", "--portable", "--alpine", "3.20"]
+    given = read("wheels", WheelsOptions, parse("wheels", *words).as_kwargs)
+    assert given.interpreter().target == Target("3.11-8.0.0", "3.20", portable=True)
 
 
 def test_wheels_bundle_libraries_unless_told_not_to() -> None:

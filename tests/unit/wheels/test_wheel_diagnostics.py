@@ -51,6 +51,14 @@ RUST = """\
   error: could not compile `thing` (lib) due to 1 previous error
   subprocess.CalledProcessError: Command '['cargo', 'build']' returned non-zero exit status 101.
 """
+MATURIN = """\
+      Computed rustc target triple: x86_64-unknown-linux-musl
+      Rust not found, installing into a temporary directory
+      Traceback (most recent call last):
+        File "httpcore/_exceptions.py", line 14, in map_exceptions
+          raise to_exc(exc) from exc
+      httpcore.ConnectError: [Errno -2] Name does not resolve
+"""
 CONFIGURE = """\
   checking for ffi.h... no
   configure: error: libffi headers not found
@@ -118,6 +126,23 @@ ERROR: No matching distribution found for nix-da
 UNREACHABLE = f"""\
 WARNING: Retrying (Retry(total=4)) after connection broken by 'NewConnectionError': /simple/six/
 {NOTHING}"""
+# pip 24.2 and, at the end, 26.3: of a server that refuses, is late, or does not send all.
+NO_FILES = [
+    "ERROR: Could not install packages due to an OSError: HTTPConnectionPool(host='127.0.0.1',"
+    " port=9): Max retries exceeded with url: /refuse-1.0-py3-none-any.whl (Caused by"
+    " NewConnectionError('<pip._vendor.urllib3.connection.HTTPConnection object at 0x7f>: Failed to"
+    " establish a new connection: [Errno 111] Connection refused'))",
+    "      pip._vendor.urllib3.exceptions.ReadTimeoutError: HTTPConnectionPool(host='127.0.0.1',"
+    " port=8765): Read timed out.",
+    'pip._vendor.urllib3.exceptions.ProtocolError: ("Connection broken: ConnectionResetError(104,'
+    " 'Connection reset by peer')\", ConnectionResetError(104, 'Connection reset by peer'))",
+    "ERROR: Wheel 'six' located at /tmp/pip-unpack-fves4_4q/six-1.0-py3-none-any.whl is invalid.",
+    "pip._vendor.requests.exceptions.RetryError: HTTPConnectionPool(host='127.0.0.1', port=8765):"
+    " Max retries exceeded with url: /f/x.whl (Caused by ResponseError('too many 503 error"
+    " responses'))",
+    "error: connection-failed",
+    "error: incomplete-download",
+]
 LIE = """\
 Collecting six
 ERROR: THESE PACKAGES DO NOT MATCH THE HASHES FROM THE REQUIREMENTS FILE. If you have updated it:
@@ -141,6 +166,7 @@ def nothing(queries: Sequence[str]) -> Sequence[str]:
         ("  x\n  RuntimeError: not for PyPy\n  y\n", "RuntimeError: not for PyPy"),
         ("error: subprocess-exited-with-error\n  ERROR: no room\n", "ERROR: no room"),
         (RUST, "error[E0432]: unresolved import `pyo3::nothing`"),
+        (MATURIN, "Rust not found, installing into a temporary directory"),
         (CONFIGURE, "configure: error: libffi headers not found"),
         (
             CMAKE,
@@ -184,6 +210,7 @@ def test_the_first_error(output: str, line: str) -> None:
         ("unable to execute 'swig': No such file or directory", "programs", "swig"),
         ("sh: cmake: not found", "programs", "cmake"),
         ("error: can't find Rust compiler", "programs", "Rust"),
+        (MATURIN, "programs", "Rust"),
         (CONFIGURE, "dependency", "libffi"),
         (CMAKE, "dependency", "OpenSSL"),
         (CMAKE_CONFIG, "dependency", "Snappy"),
@@ -195,6 +222,11 @@ def test_the_first_error(output: str, line: str) -> None:
 )
 def test_what_is_missing(output: str, kind: str, name: str) -> None:
     assert find_missing(output) == Missing(kind, name)
+
+
+def test_a_rust_that_was_downloaded_is_not_missing() -> None:
+    lines = [line for line in MATURIN.splitlines() if "Traceback" not in line]
+    assert find_missing("\n".join(lines)) is None
 
 
 def test_the_first_of_what_is_missing_counts() -> None:
@@ -288,6 +320,14 @@ def test_versions_that_do_not_go_together_are_no_build() -> None:
 
 def test_an_index_out_of_reach_is_not_a_module_that_is_not_there() -> None:
     assert isinstance(pip_error("x", UNREACHABLE, "log"), DownloadError)
+
+
+@pytest.mark.parametrize("line", NO_FILES)
+def test_a_file_that_does_not_come_is_not_a_build_that_fails(line: str) -> None:
+    error = pip_error("six", f"Collecting six\n{line}\n\nhint: or not\n", "/logs/six.log")
+    assert isinstance(error, DownloadError)
+    assert error.what == f"pip could not get a file for six: {line.strip()}"
+    assert "/logs/six.log" in error.remedy
 
 
 def test_an_index_that_lies_about_a_digest() -> None:

@@ -18,6 +18,7 @@ PYPY = read_interpreter("pypy3.11-7.3.22", "3.23", "x86_64")
 PYPY2 = read_interpreter("pypy2.7-7.3.22", "3.23", "x86_64")
 OLD_PYPY = read_interpreter("pypy2.7-7.0.0", "3.9", "x86_64", "2.7-7.0.0-libressl")
 MID = "<3.4,>=3.0"  # of cryptography
+LAST = "<3.5,>=3.4"
 CPYTHON = read_interpreter("3.12", "3.16", "x86_64")
 ASKED_FOR = {
     *("cryptography", "cffi", "lxml", "pyzmq", "psycopg2", "pyyaml", "markupsafe", "msgpack"),
@@ -65,7 +66,7 @@ def test_an_entry_is_found_by_version_and_by_any_spelling() -> None:
     old, new = DATA.entry("cryptography", "3.3.2", PYPY), DATA.entry("Cryptography", "46.0.1", PYPY)
     assert old is not None
     assert new is not None
-    assert (str(old.versions), str(new.versions)) == ("<3.4,>=3.0", ">=3.4")
+    assert (str(old.versions), str(new.versions)) == ("<3.4,>=3.0", ">=3.5")
     assert DATA.entry("PyYAML", "7.0b1", PYPY) is not None
     assert DATA.entry("nothing-of-this-name", "1.0", PYPY) is None
 
@@ -73,24 +74,24 @@ def test_an_entry_is_found_by_version_and_by_any_spelling() -> None:
 @pytest.mark.parametrize(
     ("wanted", "found"),
     [
-        ("", ["<3.0", MID, ">=3.4"]),
+        ("", ["<3.0", MID, LAST, ">=3.5"]),
         ("==3.3.2", [MID]),
         ("===3.3.2", [MID]),
         ("===no-version", []),
         ("==3.3.*", [MID]),
-        ("==3.*", [MID, ">=3.4"]),
-        ("==3.4", [">=3.4"]),
+        ("==3.*", [MID, LAST, ">=3.5"]),
+        ("==3.4", [LAST]),
         ("<3.4", ["<3.0", MID]),
-        ("<=3.4", ["<3.0", MID, ">=3.4"]),
-        ("<3.4.1", ["<3.0", MID, ">=3.4"]),
+        ("<=3.4", ["<3.0", MID, LAST]),
+        ("<3.4.1", ["<3.0", MID, LAST]),
         ("~=3.3.0", [MID]),
-        ("~=3.3", [MID, ">=3.4"]),  # 3.4 is one of them
-        ("~=3.4.1", [">=3.4"]),
-        (">3.3", [MID, ">=3.4"]),
-        (">=3.4,!=3.4.*", [">=3.4"]),
-        (">=3.3,!=3.3.*", [">=3.4"]),
+        ("~=3.3", [MID, LAST, ">=3.5"]),  # 3.4 is one of them
+        ("~=3.4.1", [LAST]),
+        (">3.3", [MID, LAST, ">=3.5"]),
+        (">=3.4,!=3.4.*", [">=3.5"]),
+        (">=3.3,!=3.3.*", [LAST, ">=3.5"]),
         (">3.3,<3.4,!=3.3.2", [MID]),
-        ("!=3.3.2", ["<3.0", MID, ">=3.4"]),
+        ("!=3.3.2", ["<3.0", MID, LAST, ">=3.5"]),
         ("<3,>=40", []),
     ],
 )

@@ -47,6 +47,15 @@ def test_a_pypy_of_a_tree_is_named_with_its_commit() -> None:
     assert interpreter.short == "pp3.12-8.0.0-alpha_762c531b493"
 
 
+def test_a_portable_pypy() -> None:
+    interpreter = read_interpreter("pypy3.11-8.0.0", "3.23", "x86_64", portable=True)
+    assert interpreter == Interpreter("3.11-8.0.0", True, "3.23", "x86_64", portable=True)
+    assert interpreter.target == Target("3.11-8.0.0", "3.23", portable=True)
+    assert interpreter.target.tarball == "pypy-3.11-8.0.0-musllinux_1_2_x86_64.tar.bz2"
+    with pytest.raises(SpecError, match="--portable does not work with CPython"):
+        read_interpreter("3.12", "3.23", "x86_64", portable=True)
+
+
 @pytest.mark.parametrize(
     "python", ["", "2.7", "3", "3.12.1", "pypy3.11", "pypy", "cpython3.12", "3.12;ls", "3.\u0661"]
 )

@@ -16,6 +16,7 @@ import pytest
 
 from alpypy.core.errors import WheelError
 from alpypy.wheels.file import Wheel, read_wheel
+from alpypy.wheels.recipe import Module
 from alpypy.wheels.smoke_test import smoke_test_request
 from tests import elf_editing
 
@@ -79,4 +80,13 @@ def test_nothing_to_try_is_no_success(tmp_path: Path) -> None:
     with pytest.raises(WheelError, match="contains nothing to import") as caught:
         smoke_test_request(one, None)
     assert "`smoke`" in caught.value.remedy
-    assert smoke_test_request(one, "import this")["smoke"] == "import this"
+    entry = Module("thing", smoke="import this")
+    assert smoke_test_request(one, entry)["smoke"] == "import this"
+
+
+def test_a_compiled_module_that_needs_what_is_not_there_is_left_out(tmp_path: Path) -> None:
+    damaged = elf_editing.with_machine(COMPILED.read_bytes(), 3)
+    thing = wheel(tmp_path, {"__init__.py": FALLBACK, COMPILED.name: damaged})
+    [name] = smoke_test_request(thing, None)["extensions"]
+    request = smoke_test_request(thing, Module("thing", not_imported=(name,)))
+    assert (request["imports"], request["extensions"]) == (["pkg"], [])
