@@ -89,8 +89,9 @@ def quickstart(session: nox.Session) -> None:
 
 @nox.session
 def docs(session: nox.Session) -> None:
-    """Write docs/patches.md anew from the patches' headers, and check links in all pages."""
+    """Write the pages that are made of data again, and check links in all pages."""
     run(session, "invoke", "patches", "--write-docs")
+    run(session, "python", "-m", "scripts.compatibility")
     run(session, "python", "-m", "pytest", "-q", "tests/unit/docs")
 
 
