@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any
@@ -139,9 +139,7 @@ def resolve(project: Project, request: ImageRequest) -> ImagePlan:
     tarball = require_tarball(project.artifacts, target)
     report = receipt.require(tarball)
     manifest = Manifest.of_tarball(tarball)
-    # A portable one runs on the Alpine that is asked for, wherever it was built.
-    built = replace(manifest.target, alpine=target.alpine) if target.portable else manifest.target
-    if built != target:
+    if manifest.target.on(target.alpine) != target:
         raise ArchiveError(
             f"artifacts/{tarball.name} contains {manifest.target.folder}",
             remedy=f"rename it to {manifest.target.tarball}, verify it, and build its image",

@@ -6,7 +6,7 @@ Only this module makes and reads version strings, image tags and file names.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 
 from packaging.version import Version
@@ -187,6 +187,10 @@ class Target:
         ``pypy-3.11-8.0.0-musllinux_1_2_x86_64`` for a portable one."""
         prefix = "" if self.release.startswith("rpython-") else "pypy-"
         return f"{prefix}{self.version}-{self._system}"
+
+    def on(self, alpine: str) -> Target:
+        """The same on another Alpine, if it is portable: it runs there, wherever it was built."""
+        return replace(self, alpine=alpine) if self.portable else self
 
     @property
     def system(self) -> str:

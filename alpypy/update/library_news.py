@@ -75,8 +75,8 @@ def replaced(known: KnownLibrary) -> Iterator[str]:
     library = known.library
     yield from debian_index.contradiction(known.listed(), known.debian.get(library.debian.release))
     for archive in known.archives:
-        same = archive.version == known.version and archive.algorithm == "sha256"
-        if same and archive.digest not in ("", library.sha256):
+        same = archive.version == known.version and archive.by_sha256
+        if same and archive.digest != library.sha256:
             yield archive.file_name
             yield f"  {library.sha256}  versions/{FILE_NAME}"
             yield f"  {archive.digest}  {archive.origin}"

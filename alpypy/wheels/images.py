@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -155,10 +155,8 @@ def _pypy(workspace: Workspace, alpine: Alpine, interpreter: Interpreter) -> Pyt
     tarball = require_tarball(workspace.artifacts, interpreter.target)
     receipt.require(tarball)
     manifest = Manifest.of_tarball(tarball)
-    # A portable one runs on the Alpine that is asked for, wherever it was built.
-    target = manifest.target
-    packed = replace(target, alpine=interpreter.alpine) if interpreter.portable else target
-    if packed != interpreter.target or manifest.kind != "pypy":
+    built = manifest.target.on(interpreter.alpine)
+    if built != interpreter.target or manifest.kind != "pypy":
         raise SpecError(
             f"{tarball.name} contains {manifest.target.folder}, not {interpreter.target.folder}",
             remedy=f"rename it to {manifest.target.tarball}, and build {tarball.name}",
