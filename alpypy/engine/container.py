@@ -6,6 +6,7 @@ import contextlib
 import threading
 import time
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ import requests
 from docker.errors import APIError, NotFound
 from docker.models.containers import Container
 
-from alpypy.engine.job import Job, Mount
+from alpypy.engine.job import Job, MeasuredJob, Mount
 
 LEASE_LABEL = "org.alpypy.lease"
 _LEASE = "/run/alpypy.lease"
@@ -54,7 +55,13 @@ def container_options(job: Job, lease: Path, user: str) -> dict[str, Any]:
         # The core file of a translator would be gigabytes.
         "ulimits": [docker.types.Ulimit(name="core", soft=0, hard=0)],
         "labels": {LEASE_LABEL: str(lease)},
+        **(_measured(job) if isinstance(job, MeasuredJob) else {}),
     }
+
+
+def _measured(job: MeasuredJob) -> dict[str, Any]:
+    folders = dict.fromkeys(job.in_memory, "mode=1777")  # as /tmp
+    return {"tmpfs": folders, "cpuset_cpus": job.processors}
 
 
 def _bind(mount: Mount) -> docker.types.Mount:
@@ -63,8 +70,17 @@ def _bind(mount: Mount) -> docker.types.Mount:
     )
 
 
+@dataclass(frozen=True)
+class Usage:
+    """What a container uses: memory without page cache, in bytes, and since its start the time of
+    all processors together, in seconds."""
+
+    memory: int
+    processor_seconds: float
+
+
 class Running:
-    """A running container: its output, its memory, its end."""
+    """A running container: its output, what it uses, its end."""
 
     def __init__(
         self,
@@ -76,7 +92,6 @@ class Running:
         self._pieces = pieces
         self._deadline = None if job.timeout is None else time.monotonic() + job.timeout
         self._last_words = job.last_words
-        self.memory = 0
         self._timed_out = False
 
     def lines(self) -> Iterator[str]:
@@ -104,12 +119,13 @@ class Running:
         with contextlib.suppress(APIError, NotFound):
             self._container.kill()
 
-    def sample_memory(self) -> None:
-        """Follow its memory without page cache, in bytes, until the container ends."""
+    def usage(self) -> Iterator[Usage]:
+        """What it uses, about once a second, until it ends."""
         with contextlib.suppress(APIError, NotFound, requests.RequestException):
             for sample in self._container.stats(stream=True, decode=True):
-                if isinstance(sample, dict):
-                    self.memory = _own_memory(sample.get("memory_stats") or {})
+                used = usage_of(sample) if isinstance(sample, dict) else None
+                if used:
+                    yield used
 
     def _watch_deadline(self, stop: threading.Event) -> None:
         if self._deadline is None or stop.wait(max(0.0, self._deadline - time.monotonic())):
@@ -120,6 +136,17 @@ class Running:
                 self._container.kill(self._last_words)
                 stop.wait(_LAST_WORDS_TIME)
             self._container.kill()
+
+
+def usage_of(sample: Mapping[str, Any]) -> Usage | None:
+    """Read a sample of the engine's API; None of a container that has ended, or does not run yet.
+
+    The times in it are nanoseconds. All of them are 0 once the container has ended.
+    """
+    cpu = (sample.get("cpu_stats") or {}).get("cpu_usage") or {}
+    if not cpu.get("total_usage"):
+        return None
+    return Usage(_own_memory(sample.get("memory_stats") or {}), cpu["total_usage"] / 1e9)
 
 
 def _own_memory(stats: Mapping[str, Any]) -> int:

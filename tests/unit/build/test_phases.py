@@ -12,7 +12,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from alpypy.build.phases import TITLES, Display, Phase, Phases, stamped
+from alpypy.build.phases import (
+    TITLES,
+    Display,
+    Phase,
+    Phases,
+    Span,
+    percent,
+    stamped,
+    table,
+    total,
+)
 
 LOGS = {
     path.stem: path.read_text(encoding="utf-8")
@@ -23,7 +33,7 @@ PHASES += ["compile"]
 _ELAPSED = re.compile(r"^ *(?P<seconds>\d+\.\d) (?P<text>.*)$")
 
 
-def read_log(text: str) -> tuple[Phase, ...]:
+def read_log(text: str) -> tuple[Span, ...]:
     """The phases of a log file that alpypy wrote."""
     phases, elapsed = Phases(), 0.0
     for line in text.splitlines():
@@ -92,7 +102,7 @@ def test_no_other_line_changes_the_phase(text: str) -> None:
     phases = Phases()
     phases.line(text, 1.0)
     assert phases.current == "start"
-    assert phases.end(1.0) == (Phase("start", 1.0, 0),)
+    assert phases.end(1.0) == (Span("start", 0.0, 1.0),)
 
 
 @pytest.mark.parametrize(
@@ -108,13 +118,57 @@ def test_a_title_is_known_with_and_without_its_level(line: str) -> None:
     assert phases.current == "annotate"
 
 
-def test_memory_is_the_peak_of_each_phase() -> None:
+def test_programs_one_after_another_have_their_names_in_their_phases() -> None:
     phases = Phases()
-    for size in (100, 300, 200):
-        phases.memory(size << 20)
+    phases.program("one", 0.0)
     phases.line("[translation:info] RTyping...", 10.0)
-    phases.memory(50 << 20)
-    assert phases.end(15.0) == (Phase("start", 10.0, 300), Phase("rtype", 5.0, 50))
+    phases.program("two", 15.0)
+    assert phases.end(20.0) == (
+        Span("one start", 0.0, 10.0),
+        Span("one rtype", 10.0, 15.0),
+        Span("two start", 15.0, 20.0),
+    )
+
+
+@pytest.mark.parametrize(
+    ("used", "processors", "idle"),
+    [
+        (10.0, 2, 0.5),
+        (20.0, 2, 0.0),
+        (20.3, 2, 0.0),  # samples are not exact
+        (0.0, 4, 1.0),
+        (None, None, None),
+    ],
+)
+def test_idle_is_the_share_of_all_processors(
+    used: float | None, processors: int | None, idle: float | None
+) -> None:
+    assert Phase("rtype", 10.0, 1, used, processors).idle == idle
+
+
+def test_no_time_has_no_share() -> None:
+    assert Phase("rtype", 0.0, 1, 0.0, 2).idle is None
+
+
+def test_the_whole_is_the_sum_of_times_and_the_most_memory() -> None:
+    phases = (Phase("annotate", 10.0, 300, 10.0, 2), Phase("compile", 30.0, 200, 60.0, 2))
+    assert total(phases) == Phase("all", 40.0, 300, 70.0, 2)
+    assert total((*phases, Phase("cffi", 1.0, 1))).idle is None
+
+
+def test_the_table_has_every_phase_and_the_whole() -> None:
+    phases = (Phase("annotate", 100.0, 1300, 98.0, 2), Phase("compile", 61.0, 200))
+    assert list(table(phases)) == [
+        "             m:ss  peak memory   idle",
+        "annotate     1:40     1300 MiB   51 %",
+        "compile      1:01      200 MiB      -",
+        "all          2:41     1300 MiB      -",
+    ]
+
+
+@given(st.floats(0, 1))
+def test_a_share_is_at_most_four_letters_and_a_space(share: float) -> None:
+    assert 0 <= int(percent(share).removesuffix(" %")) <= 100
 
 
 def test_a_translation_tells_its_phase_and_what_is_left() -> None:
