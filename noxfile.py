@@ -114,6 +114,9 @@ def lock(session: nox.Session) -> None:
     for group, file in (([], "requirements.lock"), (["--group", "dev"], "requirements-dev.lock")):
         words = [*options, *group, *session.posargs, "--output-file", file, "pyproject.toml"]
         run(session, "uv", "pip", "compile", "--quiet", *words)
+    words = [*options[3:], "--python-version", "3.9", "--no-emit-package", "psutil", "--no-build"]
+    words += [*session.posargs, "--output-file", "benchmarks/requirements.lock"]
+    run(session, "uv", "pip", "compile", "--quiet", *words, "benchmarks/requirements.in")
     tools = Path("tests/fixtures/tools")  # that run in an Alpine
     words = [*options[1:], "--python-platform", "x86_64-unknown-linux-musl", *session.posargs]
     words += ["--overrides", str(tools / "without.txt")]

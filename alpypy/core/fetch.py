@@ -36,7 +36,7 @@ _AT_ONCE = 4  # downloads in the background
 _ATTEMPTS = 4
 _PIECE = 1 << 16  # bytes; after a cut, an incomplete piece is fetched again
 _PAUSE = 0.5  # seconds, growing with each attempt
-_PIP_WRONG_DIGEST = "DO NOT MATCH THE HASHES"  # pip._internal.exceptions.HashMismatch
+PIP_WRONG_DIGEST = "DO NOT MATCH THE HASHES"  # pip._internal.exceptions.HashMismatch
 _TIMEOUT = (20, 60)  # seconds: until connected, between two pieces
 
 
@@ -438,13 +438,13 @@ def _pip_download(source: Source, part: Path) -> None:
         path = folder / source.file_name
         if not path.is_file():
             raise _UnreachableError(
-                _pip_says(completed.stderr) or f"no {source.file_name}",
-                wrong=_PIP_WRONG_DIGEST in completed.stderr,
+                pip_says(completed.stderr) or f"no {source.file_name}",
+                wrong=PIP_WRONG_DIGEST in completed.stderr,
             )
         path.replace(part)
 
 
-def _pip_says(stderr: str) -> str:
+def pip_says(stderr: str) -> str:
     """pip's last error, which can have several lines: for one, both digests."""
     lines = without_passwords(stderr.strip()).splitlines()
     starts = [number for number, line in enumerate(lines) if line.startswith("ERROR:")]

@@ -40,6 +40,15 @@ class Job:
 
 
 @dataclass(frozen=True)
+class MeasuredJob(Job):
+    """A command whose time counts. ``in_memory`` are empty folders that all users may write to, and
+    that no disk slows down; ``processors`` is a list in Linux's form, such as 1 or 0-2."""
+
+    in_memory: Sequence[str] = ()
+    processors: str | None = None
+
+
+@dataclass(frozen=True)
 class Completed:
     """How a command ended. ``exit_code`` is 124 after a timeout, as with timeout(1)."""
 

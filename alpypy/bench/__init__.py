@@ -1,0 +1,1 @@
+"""Benchmarks: interpreters are measured in turn, and compared."""
