@@ -268,6 +268,27 @@ class Target:
         return f"{repository}:{tag}"
 
 
+@dataclass(frozen=True)
+class GlibcTarget(Target):
+    """The same release on a system with glibc, as a reference for benchmarks. ``alpine`` is that of
+    the PyPy that it is compared with."""
+
+    glibc: str = "debian12"
+
+    @property
+    def _system(self) -> str:
+        return self.glibc if self.arch == "x86_64" else f"{self.glibc}-{self.arch}"
+
+    @property
+    def system(self) -> str:
+        """Where it runs, in words."""
+        return self.glibc
+
+    def build_tag(self, repository: str = "alpine-pypy-build") -> str:
+        """Tag of the image that translates it."""
+        return f"{repository}:{self.release}-{self._system}"
+
+
 def alpine_of(file_name: str) -> str | None:
     """The Alpine version in a tarball's name; None for a portable one.
 
