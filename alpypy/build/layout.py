@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import dataclass
 from pathlib import Path
 
 from alpypy.build.libraries import LibraryTree
@@ -19,19 +20,21 @@ _LINK = f"-L{_LIBRARIES}/lib -Wl,--exclude-libs,ALL -static-libgcc"
 _LICENSES = "licenses"
 
 
-def lay_out(
-    workspace: Workspace,
-    recipe: Recipe,
-    translated: TranslatedTree,
-    image: str,
-    libraries: LibraryTree | None,
-    work: Path,
-) -> Path:
+@dataclass(frozen=True)
+class Tree:
+    """What a release is laid out of: a translated tree, the folder with the objects to link, and
+    the libraries of a portable PyPy. Without objects, what the translation linked is taken."""
+
+    translated: TranslatedTree
+    objects: Path | None = None
+    libraries: LibraryTree | None = None
+
+
+def lay_out(workspace: Workspace, recipe: Recipe, tree: Tree, image: str, work: Path) -> Path:
     """Lay out a release below ``work`` and return its folder, which has the tarball's name.
 
     Args:
         image: the ID of the image that translated.
-        libraries: those that a portable PyPy contains.
         work: an empty folder.
 
     Raises:
@@ -39,6 +42,7 @@ def lay_out(
         PatchError: an application-level patch does not apply.
     """
     folder = work / "build" / recipe.target.folder
+    translated, libraries = tree.translated, tree.libraries
     if recipe.programs:
         _lay_out_programs(workspace, recipe, translated, image, folder)
         return folder
@@ -46,10 +50,9 @@ def lay_out(
     (work / "wheels").mkdir()
     for wheel in recipe.packaging:
         shutil.copy(workspace.fetcher.fetch(wheel), work / "wheels")
+    if tree.objects:
+        _link_again(workspace, recipe, tree, image, work)
     log = workspace.logs / f"package-{folder.name}-{translated.key[:8]}.log"
-    if libraries:
-        log_of_link = workspace.logs / f"link-{folder.name}-{translated.key[:8]}.log"
-        _link_again(workspace, translated, image, libraries, work, log_of_link)
     completed = workspace.engine.run(_package_job(workspace, recipe, image, libraries, work))
     log.write_text(completed.output, encoding="utf-8")
     if completed.exit_code or not (folder / "bin").is_dir():
@@ -59,25 +62,12 @@ def lay_out(
     return folder
 
 
-def _link_again(
-    workspace: Workspace,
-    translated: TranslatedTree,
-    image: str,
-    libraries: LibraryTree,
-    work: Path,
-    log: Path,
-) -> None:
-    """Link the translated objects with the libraries, in place of what the translation linked."""
-    shutil.copytree(translated.folder / "link", work / "link")
-    job = Job(
-        image,
-        # The header's source is gone, and what needed it is compiled: make leaves it alone (-o).
-        ["make", "-o", "singleheader.h.gch", f"CC_LINK=gcc {_LINK}", "all"],
-        mounts=[Mount(work, "/work", writable=True), Mount(libraries.folder, _LIBRARIES)],
-        workdir="/work/link/build",
-        timeout=3600,
-    )
-    completed = workspace.engine.run(job)
+def _link_again(workspace: Workspace, recipe: Recipe, tree: Tree, image: str, work: Path) -> None:
+    """Link the objects with what alpypy adds, in place of what the translation linked."""
+    assert tree.objects
+    shutil.copytree(tree.objects, work / "link")
+    completed = workspace.engine.run(_link_job(workspace, recipe, tree.libraries, image, work))
+    log = workspace.logs / f"link-{recipe.target.folder}-{tree.translated.key[:8]}.log"
     log.write_text(completed.output, encoding="utf-8")
     if completed.exit_code:
         raise _failure("the last link", completed, log)
@@ -92,6 +82,27 @@ def _link_again(
     for path in linked:
         shutil.move(path, goal / path.name)
     shutil.rmtree(work / "link")
+
+
+def _link_job(
+    workspace: Workspace, recipe: Recipe, libraries: LibraryTree | None, image: str, work: Path
+) -> Job:
+    mounts = [
+        Mount(work, "/work", writable=True),
+        Mount(workspace.data / "dockerfiles/link", "/link"),
+    ]
+    flags = list(recipe.optimize.link) if recipe.optimize else []
+    if libraries:
+        mounts.append(Mount(libraries.folder, _LIBRARIES))
+    if recipe.target.portable:
+        flags.append(_LINK)
+    return Job(
+        image,
+        ["sh", "/link/link.sh", *flags],
+        mounts=mounts,
+        workdir="/work/link/build",
+        timeout=None,  # with LTO, it compiles all
+    )
 
 
 def _patched_tree(recipe: Recipe, translated: TranslatedTree, work: Path) -> None:
@@ -110,7 +121,7 @@ def _package_job(
     script = workspace.data / "dockerfiles/package/build.py"
     mounts = [Mount(work, "/work", writable=True), Mount(script, "/package.py")]
     environment = dict(recipe.environment)
-    if libraries:
+    if libraries and recipe.target.portable:
         mounts.append(Mount(libraries.folder, _LIBRARIES))
         environment["CFLAGS"] = f"-I{_LIBRARIES}/include {environment['CFLAGS']}"
         environment["LDFLAGS"] = f"{_LINK} {environment['LDFLAGS']}"

@@ -1,4 +1,4 @@
-"""The static libraries that a portable build has inside, compiled against the oldest musl.
+"""The static libraries that a build has inside, compiled against the oldest musl.
 
 Each is a stage of its own, so that a new version of one compiles only that one. Their keys do not
 hash this code: tests/unit/build/test_keys_cover_the_code.py records what most of it does.
@@ -157,8 +157,9 @@ class CompiledLibrary:
 class Libraries:
     """The stage that makes the folder of all libraries.
 
-    ``path`` is versions/libraries.toml, or a file that replaces it. On a kit, ``key`` downloads the
-    sources if they are not in the cache: Debian may have replaced one, which changes the key.
+    ``path`` is versions/libraries.toml, or a file that replaces it. A PyPy that is not ``portable``
+    has few of them. On a kit, ``key`` downloads the sources if they are not in the cache: Debian
+    may have replaced one, which changes the key.
 
     Every member raises DataError if a list cannot be used; on a kit, DownloadError or DigestError
     if a file cannot be downloaded. ``make`` raises what ``CompiledLibrary`` raises, and ImageError
@@ -169,6 +170,7 @@ class Libraries:
     base: BaseImage
     arch: str
     path: Path
+    portable: bool
 
     title: ClassVar[str] = "libraries"
 
@@ -195,7 +197,7 @@ class Libraries:
             CompiledLibrary(
                 self.workspace, self.stub, library, self._archive(library, replacements), pool
             )
-            for library in self._list.libraries
+            for library in self._libraries
         )
         for part in parts:
             _require_script(part, self.path)
@@ -251,6 +253,11 @@ class Libraries:
     def _list(self) -> StaticLibraryList:
         return load_static_libraries(self.path)
 
+    @property
+    def _libraries(self) -> Sequence[StaticLibrary]:
+        """Those of the list that this PyPy has inside."""
+        return [library for library in self._list.libraries if self.portable or library.every]
+
     @cached_property
     def _musl(self) -> Musl:
         return load_musl(self.workspace.data / "versions", self.arch)
@@ -270,9 +277,7 @@ class Libraries:
         if not self.base.kit:
             return ()
         extra = load_extra_tools(self.workspace.data / "versions")
-        sources = tuple(
-            Pin(one.packed_by_debian, one.debian.release) for one in self._list.libraries
-        )
+        sources = tuple(Pin(one.packed_by_debian, one.debian.release) for one in self._libraries)
         search = Replacements(self.workspace, "the libraries", (*sources, *extra.pins))
         for replacements in ((), search.load() or ()):
             files = taken(replacements)

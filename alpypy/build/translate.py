@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import shutil
-import threading
+import time
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -13,15 +14,17 @@ from functools import cached_property
 from pathlib import Path
 from typing import IO, Any
 
+from alpypy.build import objects
 from alpypy.build.estimates import Estimates, translation_title
 from alpypy.build.images import TranslatingStage, require_image
-from alpypy.build.phases import Display, Phase, Phases, stamped
+from alpypy.build.phases import Display, Phase, Phases, stamped, table
 from alpypy.build.stage import BuildStage
+from alpypy.build.usage import Meter, Recording, costs, curve
+from alpypy.core import procfs
 from alpypy.core.errors import ResourceError, TranslationError
 from alpypy.core.progress import Stopwatch
 from alpypy.core.store import key_of
 from alpypy.core.unpack import unpack_wheel
-from alpypy.engine.container import Running
 from alpypy.engine.job import Job, Mount
 from alpypy.engine.workspace import Workspace
 from alpypy.recipes import patches
@@ -43,6 +46,11 @@ class TranslatedTree:
     key: str
     folder: Path
     phases: tuple[Phase, ...]
+
+    @property
+    def objects(self) -> Path:
+        """The folder with what the last link needs."""
+        return self.folder / objects.FOLDER
 
 
 def translation_key(recipe: Recipe, image_key: str, source_digest: str) -> str:
@@ -95,6 +103,17 @@ class Translation:
         patches = [patch.digest for patch in self.recipe.patches if patch.application_level]
         return key_of(translation=self.key, patches=patches)
 
+    @property
+    def log(self) -> Path:
+        """The log of its last run. Beside it, ``recording`` has what that run used over time."""
+        name = f"{self.title.replace(' ', '-')}-alpine{self.recipe.target.alpine}"
+        return self.workspace.logs / f"{name}-{self.key[:8]}.log"
+
+    @property
+    def recording(self) -> Path:
+        """The file of a ``Recording``, which is also there after a failure."""
+        return self.log.with_suffix(".json")
+
     def expected(self, estimates: Estimates) -> float:
         """Seconds of all phases."""
         phases = estimates.phases(self.recipe, self.image.interpreter, self.jobs)
@@ -104,10 +123,16 @@ class Translation:
         """The tree, if the translation is finished."""
         store = self.workspace.store
         record = store.record(self.key)
-        if record is None:
+        if record is None or not self._has_objects(store.folder(self.key)):
             return None
         phases = tuple(Phase(**phase) for phase in record["phases"])
         return TranslatedTree(self.key, store.folder(self.key), phases)
+
+    def _has_objects(self, folder: Path) -> bool:
+        """Whether it has what the last link and the optimization need. Translations by older
+        versions of alpypy have not."""
+        wanted = () if self.recipe.programs else (objects.FOLDER, objects.SOURCES)
+        return all((folder / name).exists() for name in wanted)
 
     def prepare(self) -> None:
         """Check now what would fail only up to an hour later: memory, disk, sources.
@@ -127,8 +152,8 @@ class Translation:
         check_resources(self.recipe, work)
         self._lay_out(work)
         phases = _Run(self, work).all()
-        if self.recipe.target.portable:
-            keep_objects(work)
+        if not self.recipe.programs:
+            objects.keep(work)
         shutil.rmtree(work / "usession", ignore_errors=True)
         return {
             "translator": self.image.interpreter,
@@ -145,35 +170,6 @@ class Translation:
             (work / name).mkdir()
         for wheel in recipe.requires:
             unpack_wheel(self.workspace.fetcher.fetch(wheel), work / "site")
-
-
-def keep_objects(work: Path) -> None:
-    """Keep what the last link needs below ``work``/link: in ``build``, RPython's Makefile, the
-    object files and the main program; in ``module_cache``, the objects that the Makefile takes from
-    there. A portable PyPy is linked again with its own libraries.
-
-    Raises:
-        TranslationError: RPython left no Makefile, or several.
-    """
-    makefiles = [
-        path
-        for path in sorted(work.glob("usession/*/*/Makefile"))
-        if not path.parents[1].is_symlink()  # RPython's own, to the newest session
-    ]
-    if len(makefiles) != 1:
-        raise TranslationError(
-            f"RPython left {len(makefiles)} Makefiles in {work / 'usession'}, not one",
-            remedy="it cannot be linked with other libraries: build it without --portable",
-        )
-    build, cache = makefiles[0].parent, makefiles[0].parents[1] / "module_cache"
-    kept = {
-        "build": (makefiles[0], build / "main.c", *build.glob("*.o")),
-        "module_cache": cache.glob("*.o"),
-    }
-    for name, paths in kept.items():
-        (work / "link" / name).mkdir(parents=True)
-        for path in paths:
-            path.rename(work / "link" / name / path.name)
 
 
 def check_resources(recipe: Recipe, folder: Path) -> None:
@@ -194,11 +190,9 @@ def check_resources(recipe: Recipe, folder: Path) -> None:
 
 
 def _available_memory() -> int:
-    """Bytes of memory and swap that programs can still use (proc_meminfo(5))."""
-    fields = dict(
-        line.split(":", 1) for line in Path("/proc/meminfo").read_text().splitlines() if ":" in line
-    )
-    return sum(int(fields[name].split()[0]) for name in ("MemAvailable", "SwapFree")) * 1024
+    """Bytes of memory and swap that programs can still use."""
+    sizes = procfs.memory()
+    return sizes["MemAvailable"] + sizes["SwapFree"]
 
 
 def default_jobs() -> int:
@@ -248,25 +242,42 @@ class _Run:
     def __init__(self, stage: Translation, work: Path) -> None:
         self._stage = stage
         self._work = work
-        name = f"{stage.title.replace(' ', '-')}-alpine{stage.recipe.target.alpine}"
-        self._log = stage.workspace.logs / f"{name}-{stage.key[:8]}.log"
-        self._phases, self._watch = Phases(), Stopwatch()
+        self._started, self._watch = time.time(), Stopwatch()
+        self._phases, self._meter = Phases(), Meter(self._watch)
+        self._processors = stage.workspace.engine.usable_processors
 
     def all(self) -> tuple[Phase, ...]:
         """Every phase of every command, in order."""
         stage = self._stage
-        stage.workspace.say(f"{stage.title}: log {self._log}")
+        stage.workspace.say(f"{stage.title}: log {stage.log}")
+        try:
+            self._run_jobs()
+        finally:  # after a failure too: memory may be the reason
+            recording = self._recording()
+            with contextlib.suppress(OSError):  # nothing but a page is made of it
+                recording.write(stage.recording)
+        for line in table(recording.phases):
+            stage.workspace.say(f"  {line}")
+        return recording.phases
+
+    def _run_jobs(self) -> None:
+        stage = self._stage
         estimates = Estimates(stage.workspace)
         expected = estimates.phases(stage.recipe, stage.image.interpreter, stage.jobs)
         with (
-            self._log.open("w", encoding="utf-8") as log,
+            stage.log.open("w", encoding="utf-8") as log,
             Display(stage.title, self._phases, expected, stage.workspace.say),
         ):
             for name, job in self._jobs():
                 if name:
                     self._phases.program(name, self._watch.seconds)
                 self._run_job(job, log)
-        return self._phases.end(self._watch.seconds)
+
+    def _recording(self) -> Recording:
+        """All that there was until now."""
+        spans, samples = self._phases.end(self._watch.seconds), self._meter.samples
+        phases = costs(spans, samples, self._processors)
+        return Recording(round(self._started, 1), self._processors, phases, curve(samples))
 
     def _jobs(self) -> Iterator[tuple[str, Job]]:
         """The commands, with the names of their programs; a PyPy's name is empty."""
@@ -278,22 +289,16 @@ class _Run:
 
     def _run_job(self, job: Job, log: IO[str]) -> None:
         tail = deque[str](maxlen=1000)
-        stop = threading.Event()
-        with self._stage.workspace.engine.started(job) as running:
-            threading.Thread(target=running.sample_memory, daemon=True).start()
-            words = (stop, running, self._phases)
-            ticker = threading.Thread(target=_follow_memory, args=words, daemon=True)
-            ticker.start()
-            try:
-                for line in running.lines():
-                    log.write(stamped(line, self._watch.seconds))
-                    log.flush()
-                    self._phases.line(line, self._watch.seconds)
-                    tail.append(line)
-                code = running.wait()
-            finally:
-                stop.set()
-                ticker.join()
+        with (
+            self._stage.workspace.engine.started(job) as running,
+            self._meter.following(running),
+        ):
+            for line in running.lines():
+                log.write(stamped(line, self._watch.seconds))
+                log.flush()
+                self._phases.line(line, self._watch.seconds)
+                tail.append(line)
+            code = running.wait()
         if code:
             raise self._failure(code, list(tail))
 
@@ -302,13 +307,8 @@ class _Run:
         how = "was killed, probably out of memory" if code == 137 else f"ended with {code}"
         return TranslationError(
             f"{self._stage.title} {how} in the phase {self._phases.current}:\n{lines}",
-            remedy=f"the log is {self._log}",
+            remedy=f"the log is {self._stage.log}",
         )
-
-
-def _follow_memory(stop: threading.Event, running: Running, phases: Phases) -> None:
-    while not stop.wait(1.0):
-        phases.memory(running.memory)
 
 
 def error_excerpt(tail: Sequence[str], most: int = 30) -> Sequence[str]:

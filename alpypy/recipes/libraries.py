@@ -1,4 +1,4 @@
-"""versions/libraries.toml: the libraries that a portable build has inside."""
+"""versions/libraries.toml: the libraries that builds have inside, portable ones most."""
 
 from __future__ import annotations
 
@@ -32,7 +32,8 @@ class DebianSource(Record, frozen=True):
 class StaticLibrary(Record, frozen=True):
     """A library, by upstream's archive and by Debian's. ``license`` is an SPDX expression,
     ``license_files`` are below the archive's top folder. ``line`` is the release line that it stays
-    in, such as 3.5; None takes every newer version."""
+    in, such as 3.5; None takes every newer version. ``every`` PyPy has it inside, or else portable
+    ones alone."""
 
     name: _Name
     version: Text
@@ -42,6 +43,7 @@ class StaticLibrary(Record, frozen=True):
     sha256: PublishedSha256
     debian: DebianSource
     line: _Line | None = None
+    every: bool = False
 
     @property
     def debian_version(self) -> str:

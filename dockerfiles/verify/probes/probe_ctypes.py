@@ -49,6 +49,30 @@ def structure():
     equal(result.year, time.gmtime(86400 * 365).tm_year - 1900, "year of gmtime_r")
 
 
+# Each gives memory that free() takes. musl's aligned_alloc gives none beside another allocator.
+ALLOCATORS = {
+    "malloc": (100,),
+    "calloc": (10, 10),
+    "realloc": (None, 100),
+    "aligned_alloc": (64, 128),
+    "memalign": (4096, 100),
+    "strdup": (b"musl",),
+    "realpath": (b"/", None),
+}
+
+
+@probe.check
+def memory():
+    libc = ctypes.CDLL(None)
+    libc.free.argtypes = [ctypes.c_void_p]
+    for name, arguments in ALLOCATORS.items():
+        function = getattr(libc, name)
+        function.restype = ctypes.c_void_p
+        place = function(*arguments)
+        expect(place, "%s%r gave no memory" % (name, arguments))
+        libc.free(place)
+
+
 @probe.check
 def error_number():
     libc = ctypes.CDLL(None, use_errno=True)

@@ -38,7 +38,7 @@ def own(engine: Engine, cache: Path) -> Workspace:
 @pytest.fixture(scope="module")
 def stage(own: Workspace, base_image: str, alpine_version: str) -> Libraries:
     base = find_base(own, load_catalog(ROOT).alpine(alpine_version), ARCH, base_image)
-    return Libraries(own, base, ARCH, ROOT / "versions/libraries.toml")
+    return Libraries(own, base, ARCH, ROOT / "versions/libraries.toml", True)
 
 
 @pytest.fixture(scope="module")
@@ -113,7 +113,10 @@ def test_the_folder_has_nothing_but_headers_static_libraries_and_licences(
     tree: LibraryTree, stage: Libraries
 ) -> None:
     names = {path.name for path in (tree.folder / "lib").iterdir()}
-    assert {name for name in names if not name.endswith(".a")} == {"libc.so"}
+    assert {name for name in names if not name.endswith((".a", ".o"))} == {"libc.so"}
+    objects = {name.removesuffix(".o") for name in names if name.endswith(".o")}
+    every = {part.library.name for part in stage.parts if part.library.every}
+    assert objects == every, "the linker takes them whole"
     assert {"libssl.a", "libcrypto.a", "libncurses.a", "libncursesw.a", "libcurses.a"} <= names
     for library in tree.libraries:
         assert list((tree.folder / "licenses" / library.name).iterdir())
@@ -122,7 +125,7 @@ def test_the_folder_has_nothing_but_headers_static_libraries_and_licences(
 
 
 def test_no_path_of_the_build_is_in_a_library(tree: LibraryTree) -> None:
-    for library in (tree.folder / "lib").glob("*.a"):
+    for library in (tree.folder / "lib").glob("*.[ao]"):
         assert b"/tmp/build" not in library.read_bytes(), library.name
 
 
@@ -134,7 +137,7 @@ def test_a_library_that_does_not_compile_is_named(
     folder = tmp_path / "dockerfiles/libraries"
     (folder / "zlib.sh").write_text("echo 'what the compiler says'; exit 3\n")
     own = workspace(tmp_path, engine, cache)
-    broken = Libraries(own, stage.base, ARCH, ROOT / "versions/libraries.toml")
+    broken = Libraries(own, stage.base, ARCH, ROOT / "versions/libraries.toml", True)
     [zlib] = [part for part in broken.parts if part.library.name == "zlib"]
     with pytest.raises(LibraryError) as caught:
         own.store.run(zlib)
