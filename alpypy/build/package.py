@@ -16,8 +16,9 @@ from alpypy.build.base_image import BaseImage
 from alpypy.build.estimates import Estimates, stage_name
 from alpypy.build.images import BuiltTarball, TranslatingImage, require_image
 from alpypy.build.libraries import Libraries, LibraryTree
+from alpypy.build.optimization import Optimization
 from alpypy.build.phases import Phase
-from alpypy.build.stage import BuildStage
+from alpypy.build.stage import BuildStage, texts
 from alpypy.build.translate import Translation
 from alpypy.core import apkdb, archive, elf
 from alpypy.core.apkdb import Installed
@@ -55,6 +56,7 @@ def package_key(
     translation_key: str,
     origin: Origin,
     libraries_key: str | None = None,
+    optimization_key: str | None = None,
 ) -> str:
     """A digest of everything that a tarball is made from, and of the code that makes it.
 
@@ -62,6 +64,7 @@ def package_key(
         data: the folder with dockerfiles/.
         origin: where the source came from, which stands in the metadata.
         libraries_key: of those that a portable PyPy contains.
+        optimization_key: of what is linked, if the translation's own objects are not.
     """
     script = (data / "dockerfiles/package/build.py").read_text(encoding="utf-8")
     return key_of(
@@ -75,7 +78,14 @@ def package_key(
         name=recipe.target.folder,
         programs=[(program.name, program.checks, _texts(program)) for program in recipe.programs],
         **({"libraries": libraries_key} if libraries_key else {}),
+        **({} if recipe.programs else {"link": _link_key(data, recipe, optimization_key)}),
     )
+
+
+def _link_key(data: Path, recipe: Recipe, optimization_key: str | None) -> list[object]:
+    level = recipe.optimize
+    flags = (level.name, level.link) if level else None
+    return [texts(data / "dockerfiles/link"), optimization_key, flags]
 
 
 def _texts(program: RpythonProgram) -> list[tuple[str, str]]:
@@ -85,6 +95,7 @@ def _texts(program: RpythonProgram) -> list[tuple[str, str]]:
 @dataclass(frozen=True)
 class Package:
     """The stage that makes a tarball from a translated tree. A portable PyPy gets ``libraries``.
+    With ``optimization``, what that stage compiled is linked instead of what the translation did.
 
     ``make`` raises PackageError, with the last lines of output, if PyPy's package.py fails, and
     PatchError if an application-level patch does not apply.
@@ -93,6 +104,7 @@ class Package:
     translation: Translation
     base: BaseImage
     libraries: Libraries | None = None
+    optimization: Optimization | None = None
 
     @property
     def recipe(self) -> Recipe:
@@ -111,9 +123,10 @@ class Package:
 
     @property
     def needs(self) -> Sequence[BuildStage]:
-        """The libraries that it gets, the tree, and the image that translated it."""
+        """The libraries that it gets, what is linked, the tree, and the image that translated."""
         libraries = (self.libraries,) if self.libraries else ()  # first: they fail in minutes
-        return (*libraries, self.translation, self.translation.image)
+        optimization = (self.optimization,) if self.optimization else ()
+        return (*libraries, *optimization, self.translation, self.translation.image)
 
     @cached_property
     def key(self) -> str:
@@ -126,6 +139,7 @@ class Package:
             translation.key,
             translation.source.origin,
             libraries.key if libraries else None,
+            self.optimization.key if self.optimization else None,
         )
 
     @property
@@ -162,7 +176,11 @@ class Package:
         if self.libraries and not libraries:
             raise AssertionError("the libraries must be compiled before they are linked")
         workspace.say(f"package {recipe.target.folder}")
-        folder = layout.lay_out(workspace, recipe, translated, image.id, libraries, work)
+        optimized = self.optimization.load() if self.optimization else None
+        if self.optimization and not optimized:
+            raise AssertionError("a PyPy must be optimized before it is linked")
+        tree = layout.Tree(translated, optimized or translated.objects, libraries)
+        folder = layout.lay_out(workspace, recipe, tree, image.id, work)
         # Without the time of packaging, so that the same tree gives the same bytes.
         document = self._manifest(image, translated.phases, libraries, folder)
         (folder / manifest.FILE_NAME).write_text(document.to_json(), encoding="utf-8")
@@ -209,6 +227,7 @@ class Package:
             no_errata=recipe.no_errata,
             tls=recipe.tls,
             libraries=libraries.libraries if libraries else (),
+            optimize=recipe.optimize.name if recipe.optimize else None,
         )
 
 
@@ -226,7 +245,13 @@ def build_image(image_id: str, base: BaseImage) -> BuildImage:
 
 
 def _cost(phase: Phase) -> PhaseCost:
-    return PhaseCost(phase.name, phase.seconds, phase.peak_memory_mib)
+    return PhaseCost(
+        phase.name,
+        phase.seconds,
+        phase.peak_memory_mib,
+        phase.processor_seconds,
+        phase.processors,
+    )
 
 
 def _is_program(file: ElfFile) -> bool:

@@ -15,6 +15,7 @@ from alpypy.build.images import (
     TranslatingStage,
 )
 from alpypy.build.libraries import Libraries
+from alpypy.build.optimization import Optimization, Profile
 from alpypy.build.package import Package
 from alpypy.build.portable_image import PortableImage
 from alpypy.build.stage import BuildStage
@@ -53,8 +54,12 @@ def plan(workspace: Workspace, parts: Ingredients) -> tuple[BuildStage, ...]:
     image = _image(workspace, parts)
     package = _package(workspace, parts.recipe, image, parts)
     if parts.recipe.target.portable:
-        package = _portable(workspace, package, parts)
-    return _in_order(Verification(package, parts.base))
+        package = _portable(package, parts)
+    level = parts.recipe.optimize
+    if level and level.use:
+        profile = Profile(package.translation, level.generate)
+        package = replace(package, optimization=Optimization(profile, level))
+    return in_order(Verification(package, parts.base))
 
 
 def _image(workspace: Workspace, parts: Ingredients) -> TranslatingStage:
@@ -71,20 +76,24 @@ def _image(workspace: Workspace, parts: Ingredients) -> TranslatingStage:
 def _package(
     workspace: Workspace, recipe: Recipe, image: TranslatingStage, parts: Ingredients
 ) -> Package:
-    source = parts.sources[recipe.target.release]
-    return Package(Translation(workspace, recipe, image, source, parts.jobs), parts.base)
+    source, target = parts.sources[recipe.target.release], recipe.target
+    translation = Translation(workspace, recipe, image, source, parts.jobs)
+    if recipe.programs:
+        return Package(translation, parts.base)
+    libraries = Libraries(workspace, parts.base, target.arch, parts.libraries, target.portable)
+    return Package(translation, parts.base, libraries)
 
 
-def _portable(workspace: Workspace, package: Package, parts: Ingredients) -> Package:
-    """The same, but translated for the oldest musl, and with its libraries inside."""
-    translation, target = package.translation, parts.recipe.target
-    libraries = Libraries(workspace, parts.base, target.arch, parts.libraries)
-    tag = target.portable_tag()
-    image = PortableImage(workspace, translation.image, libraries.stub, tag)
-    return replace(package, translation=replace(translation, image=image), libraries=libraries)
+def _portable(package: Package, parts: Ingredients) -> Package:
+    """The same, but translated for the oldest musl."""
+    translation, libraries = package.translation, package.libraries
+    assert libraries
+    tag = parts.recipe.target.portable_tag()
+    image = PortableImage(package.workspace, translation.image, libraries.stub, tag)
+    return replace(package, translation=replace(translation, image=image))
 
 
-def _in_order(last: BuildStage) -> tuple[BuildStage, ...]:
+def in_order(last: BuildStage) -> tuple[BuildStage, ...]:
     """A stage and all stages that it needs, in order, each of them once."""
     stages: dict[str, BuildStage] = {}
 

@@ -101,12 +101,16 @@ class Translator(Record, frozen=True):
     sha256: Sha256
 
 
-class PhaseCost(Record, frozen=True):
-    """The time and memory of a phase of the build."""
+class PhaseCost(Record, frozen=True, omit_defaults=True):
+    """The time and memory of a phase of the build, the processor time that it used and how many
+    processors it could use. The last two are None if the engine did not tell, and in documents of
+    older versions of alpypy."""
 
     name: Text
     seconds: int | float
     peak_memory_mib: int
+    processor_seconds: int | float | None = None
+    processors: int | None = None
 
 
 class Need(Record, frozen=True):
@@ -135,7 +139,8 @@ class Manifest(Record, frozen=True, tag_field="schema", tag=1):
 
     ``no_errata`` are the topics of errata that the user left out, whose faults it has. ``tls`` is
     the TLS library that it was built with; None for a program without one, and in documents of
-    older versions of alpypy. ``libraries`` are inside a portable PyPy.
+    older versions of alpypy. ``libraries`` are inside it. ``optimize`` is the level that it was
+    compiled with; None for a program, and in older documents.
     """
 
     kind: Literal["pypy", "rpython"]
@@ -157,6 +162,7 @@ class Manifest(Record, frozen=True, tag_field="schema", tag=1):
     no_errata: tuple[Text, ...] = ()
     tls: Text | None = None
     libraries: tuple[LinkedLibrary, ...] = ()
+    optimize: Text | None = None
 
     @classmethod
     def from_json(cls, text: str | bytes) -> Manifest:

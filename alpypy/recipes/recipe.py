@@ -38,6 +38,7 @@ from alpypy.recipes.data import (
     require_tls,
 )
 from alpypy.recipes.manifest import LeftOutPatch
+from alpypy.recipes.optimize import OptimizationData, OptimizationLevel, load_optimizations
 from alpypy.recipes.patches import Patch, load_patches, select
 from alpypy.recipes.spec import PypyVersion, Target
 
@@ -55,6 +56,7 @@ class Recipe:
     wheels that PyPy's package.py installs. ``source`` is None for a version that no release has:
     the user gives its tree. A tree decides on ``patches`` too (see fitting.py), as does the source
     of a release that is not ``checked``; ``left_out`` are those that it does not need.
+    ``optimize`` is None for RPython programs.
     ``no_errata`` are topics of errata that the user does not want.
     """
 
@@ -78,6 +80,7 @@ class Recipe:
     programs: tuple[RpythonProgram, ...] = ()
     packaging: tuple[Source, ...] = ()
     left_out: tuple[LeftOutPatch, ...] = ()
+    optimize: OptimizationLevel | None = None
     no_errata: tuple[str, ...] = ()
 
     def without_errata(self) -> Recipe:
@@ -102,6 +105,7 @@ class Catalog:
     packages: tuple[BuildPackages, ...]
     tls: TlsData
     translation: TranslationData
+    optimizations: OptimizationData
 
     @property
     def sources(self) -> Mapping[str, Source]:
@@ -131,12 +135,14 @@ class Catalog:
         """The CPython that translates the first PyPy."""
         return self.python2s[self.translation.translator.python2]
 
-    def recipe(self, target: Target, tls: str | None = None) -> Recipe:
+    def recipe(self, target: Target, tls: str | None = None, optimize: str | None = None) -> Recipe:
         """Everything that building ``target`` needs.
 
         Args:
             tls: the TLS library to build with, such as ``libressl``; by default the one that the
                 release prefers. With another one, the recipe's target has another version.
+            optimize: a level of versions/optimize.toml; its default if None. With another level,
+                the recipe's target has another version, unless the user chose that.
 
         Raises:
             SpecError: versions/ does not list the release or the Alpine, or no TLS library of that
@@ -152,13 +158,23 @@ class Catalog:
                     f"--tls is {tls!r}, but {target.release} uses no TLS library",
                     remedy="leave --tls out",
                 )
+            if optimize:
+                raise SpecError(
+                    f"--optimize is {optimize!r}, but {target.release} is no PyPy",
+                    remedy="leave --optimize out",
+                )
             return self._quickstart_recipe(target, alpine)
         if not target.names_tree:
             self.require_pypy(target.release)
         library = self._tls(self.model(target.release), alpine, self._require_tls(tls))
         options = self.translation.target
+        level = self.optimizations.level(optimize)
+        by_user = target.release_version and not target.names_commit
         target = self._named_by_tls(target, alpine, library)
-        return self._pypy_recipe(target, alpine, library, options, self.translator)
+        if not by_user:
+            target = self._named_by_level(target, level)
+        recipe = self._pypy_recipe(target, alpine, library, options, self.translator)
+        return replace(recipe, optimize=level)
 
     def _refuse_portable(self, target: Target, tls: str | None) -> None:
         """Raise SpecError if there is no portable PyPy of a release, or not with that library."""
@@ -313,6 +329,13 @@ class Catalog:
             return target
         return replace(target, release_version=f"{target.release}-{tls.name}")
 
+    def _named_by_level(self, target: Target, level: OptimizationLevel) -> Target:
+        """The target under a version of its own if ``level`` is not the default."""
+        suffix = self.optimizations.suffix(level)
+        if not suffix:
+            return target
+        return replace(target, release_version=f"{target.version}{suffix}")
+
     def _require_tls(self, wanted: str | None) -> str | None:
         return require_tls(wanted, (library.name for library in self.tls.libraries))
 
@@ -433,6 +456,7 @@ def load_catalog(root: Path) -> Catalog:
         packages=read_toml(folder / "packages.toml", PackageData).packages,
         tls=read_toml(folder / "tls.toml", TlsData),
         translation=read_toml(folder / "translation.toml", TranslationData),
+        optimizations=load_optimizations(folder),
     )
     _refuse_unknown(catalog)
     _refuse_gaps(catalog)
