@@ -9,6 +9,7 @@ from typing import Annotated
 from alpypy.cli import common
 from alpypy.cli.command import command
 from alpypy.cli.options import ALPINE, ARCH, MIRROR, PACKAGED_AS, PORTABLE, Option
+from alpypy.core.errors import SpecError
 from alpypy.core.folders import ROOT
 from alpypy.recipes.spec import RUNTIME_REPOSITORY
 
@@ -42,6 +43,9 @@ class ImageOptions:
     dev: Annotated[
         bool, Option("with headers, so that extension modules can be compiled in it")
     ] = False
+    bytecode: Annotated[
+        bool, Option("with bytecode of the standard library: larger, and programs start faster")
+    ] = False
     cibuildwheel: Annotated[
         bool, Option("with compilers and auditwheel, for cibuildwheel to build wheels in")
     ] = False
@@ -71,8 +75,15 @@ def image(options: ImageOptions) -> None:
     )
     if options.cibuildwheel:  # before a tarball is asked for: building it takes an hour
         cibuildwheel.refuse_unfit(cibuildwheel.load_data(ROOT), PypyVersion.parse(target.release))
+    if options.cibuildwheel and options.bytecode:
+        raise SpecError(
+            "--cibuildwheel makes an image to build wheels in, without --bytecode",
+            remedy="give one of the two",
+        )
     dev = options.dev or options.cibuildwheel
-    request = ImageRequest(target, options.repository, dev, options.base_image, options.fresh)
+    request = ImageRequest(
+        target, options.repository, dev, options.bytecode, options.base_image, options.fresh
+    )
     project = common.project()
     plan = resolve(project, request)
     with common.workspace(project) as workspace:

@@ -72,14 +72,22 @@ class ImageSettings(Record, frozen=True):
 class ImageRequest:
     """The image that the user wants; ``base_image`` is a name or a root file system's tarball.
 
-    ``fresh`` builds it again if it exists, with the packages that Alpine has now.
+    ``fresh`` builds it again if it exists, with the packages that Alpine has now. ``bytecode``
+    compiles the standard library for it.
     """
 
     target: Target
     repository: str = RUNTIME_REPOSITORY
     dev: bool = False
+    bytecode: bool = False
     base_image: str | None = None
     fresh: bool = False
+
+    @property
+    def variant(self) -> str:
+        """What its tag says of it: ``dev``, ``bytecode``, both, or nothing."""
+        chosen = {"dev": self.dev, "bytecode": self.bytecode}
+        return "-".join(name for name, wanted in chosen.items() if wanted)
 
 
 @dataclass(frozen=True)
@@ -134,8 +142,7 @@ def resolve(project: Project, request: ImageRequest) -> ImagePlan:
     target = request.target
     recipe = load_catalog(project.data).recipe(target)
     PypyVersion.parse(target.release)
-    variant = "dev" if request.dev else ""
-    reference = target.runtime_tag(request.repository, variant=variant)
+    reference = target.runtime_tag(request.repository, variant=request.variant)
     tarball = require_tarball(project.artifacts, target)
     report = receipt.require(tarball)
     manifest = Manifest.of_tarball(tarball)
@@ -283,6 +290,7 @@ def _settings(plan: ImagePlan) -> dict[str, Any]:
         "leave_out": [
             {"what": exclusion.what, "patterns": exclusion.patterns} for exclusion in left_out
         ],
+        "bytecode": plan.request.bytecode,
         "keep": [pattern for exclusion in kept for pattern in exclusion.patterns],
     }
 

@@ -67,6 +67,12 @@ def install_pip(unwanted):
         subprocess.check_call(pip + ["uninstall", "--yes"] + unwanted)
 
 
+def compile_all(folder):
+    """Compile the standard library and pip; this process itself writes no bytecode."""
+    environment = dict(os.environ, PYTHONDONTWRITEBYTECODE="")
+    subprocess.check_call([sys.executable, "-m", "compileall", "-q", folder], env=environment)
+
+
 def main(folder):
     with open(SETTINGS) as stream:
         settings = json.load(stream)
@@ -76,6 +82,8 @@ def main(folder):
     for kind in sorted(removed, key=removed.get, reverse=True):
         if removed[kind]:
             print("image: left out %s, %.1f MB" % (kind, removed[kind] / 1e6))
+    if settings["bytecode"]:
+        compile_all(folder)
 
 
 if __name__ == "__main__":

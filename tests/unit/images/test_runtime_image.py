@@ -325,3 +325,17 @@ def test_a_file_that_is_not_usable_is_an_error(tmp_path: Path, text: str, says: 
     (tmp_path / "versions/image.toml").write_text(text)
     with pytest.raises(DataError, match=says):
         load_settings(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("dev", "bytecode", "ending"),
+    [
+        (False, False, "alpine3.23"),
+        (True, False, "alpine3.23-dev"),
+        (False, True, "alpine3.23-bytecode"),
+        (True, True, "alpine3.23-dev-bytecode"),
+    ],
+)
+def test_the_tag_says_what_an_image_has_besides(dev: bool, bytecode: bool, ending: str) -> None:
+    request = ImageRequest(TARGET, dev=dev, bytecode=bytecode)
+    assert TARGET.runtime_tag(variant=request.variant).endswith(ending)
