@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from alpypy.bench.catalog import BenchmarkData
+from alpypy.build.reference import ReferenceSystem
 from alpypy.core.durations import DurationData
 from alpypy.core.fields import json_schema
 from alpypy.images.runtime import ImageSettings
@@ -20,6 +22,7 @@ from alpypy.publish.index import ReleaseSettings
 from alpypy.recipes import data
 from alpypy.recipes.libraries import StaticLibraryList
 from alpypy.recipes.musl import MuslData
+from alpypy.recipes.optimize import OptimizationData
 from alpypy.suites.ledger import LedgerData
 from alpypy.suites.plan import SuiteSettings
 from alpypy.update.addresses import UpdatePages
@@ -32,6 +35,7 @@ ROOT = Path(__file__).parents[1]
 FOLDER = "versions/schema"
 KINDS: Mapping[str, Any] = {
     "alpine": data.AlpineData,
+    "benchmarks": BenchmarkData,
     "check": SuiteSettings,
     "cibuildwheel": CibuildwheelData,
     "durations": DurationData,
@@ -44,11 +48,13 @@ KINDS: Mapping[str, Any] = {
     "ledger": LedgerData,
     "libraries": StaticLibraryList,
     "musl": MuslData,
+    "optimize": OptimizationData,
     "packages": data.PackageData,
     "pip": PipData,
     "proxy": ProxySettings,
     "pypy": data.PypyData,
     "python2": data.Python2Data,
+    "reference": ReferenceSystem,
     "release": ReleaseSettings,
     "rpython": data.QuickstartData,
     "tls": data.TlsData,

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 from alpypy.cli import common
 from alpypy.cli.command import command
 from alpypy.cli.options import ALPINE, ARCH, MIRROR, Option
+from alpypy.core.folders import ROOT
 from alpypy.core.log import say
 
 if TYPE_CHECKING:
@@ -60,6 +61,9 @@ class _Build:
     libraries: Annotated[
         Path | None, Option("list of the libraries inside it (default: versions/libraries.toml)")
     ] = None
+    optimize: Annotated[
+        str | None, Option("stock, pgo or pgo+lto: how to compile it (default: stock)")
+    ] = None
     no_errata: Annotated[
         bool, Option("keep the release's own faults that PyPy has fixed since")
     ] = False
@@ -84,6 +88,7 @@ class _Build:
             keep=keep,
             jobs=self.jobs,
             errata=not self.no_errata,
+            optimize=self.optimize,
         )
 
 
@@ -161,6 +166,44 @@ def plan(options: PlanOptions) -> None:
     with _builder(request, options.mirror) as builder:
         for line in stage_lines(builder.planned()):
             common.show(line)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReferenceOptions:
+    """Options of ``reference``."""
+
+    pypy: Annotated[str, Option("what to build: 3.11-7.3.23, or 3.11 for the newest release")]
+    with_pypy: Annotated[
+        Path, Option("tarball of a portable PyPy 2.7, or of PyPy's own 2.7 for glibc")
+    ]
+    source: Annotated[tuple[Path, ...], Option("archive of PyPy to build it from")] = ()
+    mirror: Annotated[tuple[str, ...], MIRROR] = ()
+    base_image: Annotated[
+        str | None, Option("an image of Debian 12 to build on, or a root file system's tarball")
+    ] = None
+    jobs: Annotated[int | None, Option("C compilers at once (default: the processors)")] = None
+    keep: Annotated[bool, _KEEP] = False
+
+
+@command(ReferenceOptions)
+def reference(options: ReferenceOptions) -> None:
+    """Build the same PyPy on glibc, for `bench` to compare with; it stays in the cache."""
+    from alpypy.offline.kit import wheel_alpine
+    from alpypy.pipeline.reference import ReferenceRequest, build_reference
+    from alpypy.recipes.choice import Wanted
+
+    # The Alpine decides on nothing here but the patches, which are the same for all newer ones.
+    target = common.target(Wanted(options.pypy, wheel_alpine(ROOT)), options.source)
+    request = ReferenceRequest(
+        target,
+        options.with_pypy,
+        options.source,
+        options.base_image,
+        options.jobs,
+        options.keep,
+    )
+    with common.workspace(common.project(options.mirror)) as workspace:
+        common.show(str(build_reference(workspace, request)))
 
 
 @contextlib.contextmanager

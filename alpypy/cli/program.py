@@ -14,7 +14,7 @@ from invoke.exceptions import Exit, ParseError
 from invoke.parser.argument import Argument
 
 import alpypy
-from alpypy.cli import builds, checks, images, patches, proxy, releases, update, wheels
+from alpypy.cli import bench, builds, checks, images, patches, proxy, releases, update, wheels
 from alpypy.cli import options as declared
 from alpypy.cli.command import Command
 from alpypy.cli.ending import end_with
@@ -27,8 +27,10 @@ COMMANDS = (
     builds.bootstrap,
     builds.build,
     builds.plan,
+    builds.reference,
     checks.verify,
     checks.check,
+    bench.bench,
     images.image,
     images.kit,
     patches.patches,

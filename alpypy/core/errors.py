@@ -145,3 +145,9 @@ class LibraryError(AlpypyError):
     """A library of a portable build could not be compiled."""
 
     exit_code = 22
+
+
+class BenchError(AlpypyError):
+    """An interpreter that is to be measured cannot be run."""
+
+    exit_code = 23

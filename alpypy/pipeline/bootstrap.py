@@ -3,27 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 from alpypy.build.base_image import find_base
 from alpypy.build.estimates import Estimates, stage_name
 from alpypy.build.images import BuiltTarball
-from alpypy.build.libraries import Libraries
 from alpypy.build.package import Package
 from alpypy.build.plan import Ingredients, pending, plan
 from alpypy.build.stage import BuildStage
 from alpypy.build.translate import Translation, default_jobs
 from alpypy.build.verification import Rejected
 from alpypy.core import archive
-from alpypy.core.errors import PackageError, PatchError, TranslationError
-from alpypy.core.progress import Agenda, Progress, clock
 from alpypy.core.project import Project
 from alpypy.engine.workspace import Workspace
 from alpypy.pipeline.request import ResolvedBuild
+from alpypy.pipeline.stages import StageRunner
 from alpypy.recipes.recipe import Recipe
 from alpypy.verify import receipt
 from alpypy.verify.run import Report
@@ -54,7 +50,10 @@ def expected_seconds(project: Project, build: ResolvedBuild) -> float:
 
     def packaged(recipe: Recipe, translator: str) -> float:
         phases = estimates.phases(recipe, translator, jobs)
-        return sum(phases.values()) + estimates.stage(stage_name("package", recipe))
+        level = recipe.optimize
+        optimized = ("profile", "optimize") if level and level.use else ()
+        stages = (stage_name("package", recipe), *optimized)
+        return sum(phases.values()) + sum(map(estimates.stage, stages))
 
     seconds = estimates.stage(stage_name("verify", build.recipe))
     if not build.given:
@@ -71,7 +70,7 @@ class Builder:
 
     def __init__(self, workspace: Workspace, build: ResolvedBuild) -> None:
         self._workspace = workspace
-        self._keep = build.request.keep
+        self._stages = StageRunner(workspace, keep=build.request.keep)
         recipe = build.recipe
         base = find_base(workspace, recipe.alpine, recipe.target.arch, build.request.base_image)
         jobs = build.request.jobs or workspace.engine.usable_processors
@@ -104,49 +103,25 @@ class Builder:
             for stage in self.plan
         )
 
-    def run(self) -> Outcome:
+    def run(self, stages: Sequence[BuildStage] | None = None) -> Outcome:
         """Run the stages that are not finished, and put the tarball into artifacts/.
+
+        Args:
+            stages: those of the plan to run, in its order, in place of those that are pending.
 
         Raises:
             AlpypyError: a stage failed; the stages before it stay finished.
         """
-        stages = pending(self.plan)
+        stages = pending(self.plan) if stages is None else stages
         for stage in stages:
             if isinstance(stage, Translation):
                 stage.prepare()
         try:
-            self._run_all(stages)
-            report = self._run(self.plan[-1])
+            self._stages.run_all(self.plan, stages, self.package.recipe.target.folder)
+            report = self._stages.run(self.plan[-1])
         except Rejected as rejected:
             return Outcome(self._tarball().path, rejected.report)
         return Outcome(self._publish(self._tarball(), report), report)
-
-    def _run_all(self, stages: Sequence[BuildStage]) -> None:
-        """Run stages in order; what is shown counts those that come after each."""
-        estimates = Estimates(self._workspace)
-        seconds = {stage.key: stage.expected(estimates) for stage in stages}
-        if len(stages) > 1:
-            titles = ", ".join(stage.title for stage in stages)
-            self._workspace.say(f"{titles}: about {clock(sum(seconds.values()))} in all")
-        agenda = Agenda(seconds)
-        for stage in stages:
-            with agenda.begin(stage.key) as expected, self._shown(stage, expected):
-                self._run(stage)
-
-    def _shown(self, stage: BuildStage, seconds: float) -> AbstractContextManager[object]:
-        if isinstance(stage, (Translation, Libraries)):  # these show their parts by themselves
-            return nullcontext()
-        return Progress(stage.title, expected=seconds, say=self._workspace.say)
-
-    def _run(self, stage: BuildStage) -> Any:
-        store = self._workspace.store
-        try:
-            return store.run(stage, keep=self._keep)
-        except (TranslationError, PackageError, PatchError) as error:
-            where = f"its working folder is {store.work_folder(stage.key)}"
-            hint = where if self._keep else "--keep leaves its working folder"
-            error.remedy += f"; {hint}"
-            raise
 
     def _tarball(self) -> BuiltTarball:
         return self._workspace.store.run(self.package)

@@ -37,6 +37,7 @@ class BuildRequest:
     TLS library's name. ``jobs`` is how many C compilers run at once, by default the number of
     processors. Without ``errata``, the PyPy keeps the faults that its release has on every
     system. ``libraries`` lists those that a portable PyPy contains, if not versions/libraries.toml.
+    ``optimize`` is a level of versions/optimize.toml.
     """
 
     target: Target
@@ -49,6 +50,7 @@ class BuildRequest:
     keep: bool = False
     jobs: int | None = None
     errata: bool = True
+    optimize: str | None = None
 
 
 @dataclass(frozen=True)
@@ -118,8 +120,13 @@ def _refuse_twice(sources: Iterable[tuple[str, str]]) -> None:
         paths[release] = path
 
 
-def resolve(project: Project, request: BuildRequest) -> ResolvedBuild:
+def resolve(
+    project: Project, request: BuildRequest, *, spare_sources: bool = False
+) -> ResolvedBuild:
     """Work out what a request means.
+
+    Args:
+        spare_sources: whether the request may have sources that this build does not translate.
 
     Raises:
         SpecError: something in it does not exist, or cannot be combined.
@@ -134,7 +141,7 @@ def resolve(project: Project, request: BuildRequest) -> ResolvedBuild:
     local_sources = [identify(path, project.cache) for path in request.sources]
     _refuse_twice((source.release, source.path) for source in local_sources)
     request = replace(request, target=_target(catalog, request.target, local_sources))
-    recipe = catalog.recipe(request.target, request.tls)
+    recipe = catalog.recipe(request.target, request.tls, request.optimize)
     given = _given_pypy(project.artifacts, catalog.translator, request)
     staged = recipe.translator is not None and not request.direct and given is None
     small = catalog.translator_recipe(request.target, request.tls) if staged else None
@@ -144,7 +151,8 @@ def resolve(project: Project, request: BuildRequest) -> ResolvedBuild:
         needed.target.release: open_source(needed, local_sources, project.fetcher)
         for needed in filter(None, (recipe, small))
     }
-    refuse_unused(local_sources, sources)
+    if not spare_sources:
+        refuse_unused(local_sources, sources)
     release = recipe.target.release
     if not catalog.is_checked(release):  # last: this may download the source
         recipe = _fitted(catalog, recipe, sources[release], errata=request.errata)

@@ -27,6 +27,7 @@ from docker.models.containers import Container
 
 from alpypy.build.images import BootstrapImage
 from alpypy.build.translate import Translation
+from alpypy.build.usage import Recording
 from alpypy.core.errors import (
     DigestError,
     DownloadError,
@@ -220,6 +221,21 @@ def test_phases_have_their_time_and_memory(manifest: dict[str, Any]) -> None:
         assert phases[f"pystone {name}"]["seconds"] >= 0
     assert sum(phase["seconds"] for phase in phases.values()) > 5
     assert 50 < max(phase["peak_memory_mib"] for phase in phases.values()) < 4000
+    used = sum(phase["processor_seconds"] for phase in phases.values())
+    possible = sum(phase["seconds"] * phase["processors"] for phase in phases.values())
+    assert 3 < used < possible
+
+
+def test_the_build_is_drawn_and_its_table_is_said(project: BuildProject, outcome: Outcome) -> None:
+    page = min(project.cache.glob(f"logs/build-{RELEASE}-alpine3.23-*.html"))
+    text = page.read_text(encoding="utf-8")
+    for words in (f"translate {RELEASE}", "pystone annotate", 'class="translation"', "verify"):
+        assert words in text
+    assert f"the build, drawn as a page: {page}" in project.said
+    assert any(line.startswith("  pystone annotate ") for line in project.said)
+    recording = Recording.read(project.stage(Translation).recording)
+    assert recording is not None
+    assert len(recording.points) > 3
 
 
 def test_the_tree_and_the_log_belong_to_the_caller(project: BuildProject, outcome: Outcome) -> None:
@@ -375,6 +391,8 @@ def test_a_failed_translation_names_its_log_and_keep_leaves_its_tree(
     assert ("--keep" in caught.value.remedy) != keep
     assert project.done() == [True, False, False, False]
     assert project.containers(stopped=True) == []
+    [page] = project.cache.glob("logs/build-*.html")
+    assert f"translate {RELEASE} failed" in page.read_text(encoding="utf-8")
 
 
 def test_a_stage_s_tarball_is_checked_against_its_record(

@@ -171,7 +171,7 @@ def finish(store: Store, key: str, files: Iterable[str]) -> None:
 
 def test_the_folder_of_all_libraries(tmp_path: Path) -> None:
     workspace = without_engine(ROOT, tmp_path / "cache")
-    stage = Libraries(workspace, ALPINE, "x86_64", ROOT / "versions/libraries.toml")
+    stage = Libraries(workspace, ALPINE, "x86_64", ROOT / "versions/libraries.toml", True)
     finish(workspace.store, stage.parts[0].stub.key, ["libc.so", "source/libc.s"])
     expected = {"lib/libc.so": stage.parts[0].stub.key}
     for part in stage.parts:

@@ -18,10 +18,13 @@ from alpypy.build.images import BuiltTarball, GivenPypy
 from alpypy.build.plan import Ingredients, pending, plan
 from alpypy.build.stage import BuildStage
 from alpypy.core.errors import SpecError
+from alpypy.core.files import file_digest
+from alpypy.core.source import Source
 from alpypy.core.store import key_of
 from alpypy.recipes.data import Check
 from alpypy.recipes.local_source import OpenedSource
 from alpypy.recipes.manifest import Origin
+from alpypy.recipes.optimize import OptimizationLevel
 from alpypy.recipes.patches import Patch
 from alpypy.recipes.recipe import Recipe, load_catalog
 from alpypy.recipes.spec import Target
@@ -30,6 +33,7 @@ from tests.workspaces import without_engine
 ROOT = Path(__file__).parents[3]
 CATALOG = load_catalog(ROOT)
 STAGES = (
+    "libraries",
     "bootstrap",
     "small_translation",
     "small_package",
@@ -39,7 +43,25 @@ STAGES = (
     "verify",
 )
 ALL, NONE = set(STAGES), set[str]()
+OF_BOOTSTRAP = ALL - {"libraries"}  # these have a build image of their own
 BASE = BaseImage("alpine:3.9", "sha256:1", "sha256:1", False)
+LIBRARY = """\
+packages = ["gcc"]
+
+[[libraries]]
+name = "zlib"
+version = "1.3.2"
+license = "Zlib"
+license_files = ["LICENSE"]
+every = true
+url = "https://example.org/zlib-1.3.2.tar.gz"
+sha256 = "{sha256}"
+
+[libraries.debian]
+release = "forky"
+path = "{path}"
+sha256 = "{sha256}"
+"""
 APPLICATION, CORE, FROZEN = "lib_pypy/_x.py", "rpython/rlib/x.py", "lib-python/3/importlib/x.py"
 
 
@@ -79,13 +101,10 @@ def make(parts: Parts) -> tuple[BuildStage, ...]:
 
 def keys(stages: tuple[BuildStage, ...]) -> dict[str, str]:
     """The keys of a plan's stages, by the names above."""
-    names = {
-        len(STAGES): STAGES,
-        4: (
-            "self_hosted" if stages[0].title == "self-hosted image" else "bootstrap",
-            *STAGES[-3:],
-        ),
-    }[len(stages)]
+    libraries = STAGES[:1] if stages[0].title == "libraries" else ()
+    image = "self_hosted" if stages[len(libraries)].title == "self-hosted image" else "bootstrap"
+    short = (*libraries, image, *STAGES[-3:])
+    names = STAGES if len(stages) == len(STAGES) else short
     return {name: stage.key for name, stage in zip(names, stages, strict=True)}
 
 
@@ -159,6 +178,8 @@ def with_edited(name: str) -> Callable[[Parts], Parts]:
 
 
 LAST = {"package", "verify"}
+PACKAGES = {"small_package", *LAST}  # what the last link takes: a tarball does not count for others
+LINKED = OptimizationLevel(name="linked", why="a test", link=("-O1",))
 LATE = {"self_hosted", "translation", *LAST}
 CHANGES: dict[str, tuple[Callable[[Parts], Parts], set[str]]] = {
     "nothing": (lambda parts: parts, NONE),
@@ -185,14 +206,19 @@ CHANGES: dict[str, tuple[Callable[[Parts], Parts], set[str]]] = {
         with_source(CATALOG.translator),
         {"small_translation", "small_package", *LATE},
     ),
-    "bootstrap_dockerfile": (with_edited("bootstrap/Dockerfile"), ALL),
-    "bootstrap_check": (with_edited("bootstrap/check.py"), ALL),
+    "bootstrap_dockerfile": (with_edited("bootstrap/Dockerfile"), OF_BOOTSTRAP),
+    "bootstrap_check": (with_edited("bootstrap/check.py"), OF_BOOTSTRAP),
     "self_hosted_dockerfile": (with_edited("self-hosted/Dockerfile"), LATE),
     "packaging_script": (with_edited("package/build.py"), {"small_package", *LAST}),
+    "script_of_every_library": (with_edited("libraries/compile.sh"), {"libraries", *PACKAGES}),
+    "memory_functions": (with_edited("link/memory.c"), PACKAGES),
+    "link_script": (with_edited("link/link.sh"), PACKAGES),
+    "training": (with_edited("optimize/training.py"), NONE),
+    "level_of_the_link": (of_target(optimize=LINKED), LAST),
     "verify_dockerfile": (with_edited("verify/Dockerfile"), {"verify"}),
     "base_image": (lambda parts: replace(parts, base=replace(BASE, identity="sha256:2")), ALL),
     "base_image_made_anew": (lambda parts: replace(parts, base=replace(BASE, id="sha256:2")), NONE),
-    "build_packages": (of_target(build_packages=("gcc",)), ALL),
+    "build_packages": (of_target(build_packages=("gcc",)), OF_BOOTSTRAP),
     "memory": (of_target(memory_mib=1, disk_mib=1), NONE),
     "release_version": (
         of_target(target=Target("3.6-7.0.0", "3.9", release_version="mine")),
@@ -248,9 +274,25 @@ def test_every_target_has_keys_of_its_own(one: Target, two: Target) -> None:
         assert different == ALL
 
 
+@pytest.fixture
+def of_kit(tmp_path: Path) -> Path:
+    """A project whose libraries are in its cache: a plan on the kit downloads them."""
+    for name in ("dockerfiles", "versions"):
+        shutil.copytree(ROOT / name, tmp_path / name)
+    archive = tmp_path / "zlib_1.3.2.orig.tar.gz"
+    archive.write_bytes(b"zlib")
+    source = Source("", file_digest(archive), debian=f"pool/main/z/zlib/{archive.name}")
+    library = LIBRARY.format(sha256=source.sha256, path=source.debian)
+    (tmp_path / "versions/libraries.toml").write_text(library)
+    tools = 'release = "bookworm"\ntools = []\ndata = []\n'
+    (tmp_path / "versions/kit-libraries.toml").write_text(tools)
+    without_engine(tmp_path, tmp_path / "cache").fetcher.keep(archive, source)
+    return tmp_path
+
+
 def test_direct_goes_from_the_bootstrap_image_to_the_target(parts: Parts) -> None:
     direct, staged = keys(make(replace(parts, small=None))), keys(make(parts))
-    assert list(direct) == ["bootstrap", "translation", "package", "verify"]
+    assert list(direct) == ["libraries", "bootstrap", "translation", "package", "verify"]
     assert direct["bootstrap"] == staged["bootstrap"]
     assert direct["translation"] != staged["translation"]
 
@@ -260,7 +302,7 @@ def test_a_given_pypy_takes_the_place_of_bootstrap_image_and_translator(parts: P
         make(replace(parts, small=None, given=GivenPypy(BuiltTarball(Path("any"), digest * 64))))
         for digest in "12"
     ]
-    assert all(list(keys(one)) == ["self_hosted", *STAGES[-3:]] for one in plans)
+    assert all(list(keys(one)) == ["libraries", "self_hosted", *STAGES[-3:]] for one in plans)
     assert changed(*plans) == LATE
 
 
@@ -272,23 +314,23 @@ def test_a_given_pypy_takes_the_place_of_bootstrap_image_and_translator(parts: P
     ],
 )
 def test_what_the_kit_has_no_packages_for_is_refused_at_once(
-    release: str, alpine: str, package: str
+    release: str, alpine: str, package: str, of_kit: Path
 ) -> None:
     recipe = CATALOG.recipe(Target(release, alpine))
     kit = BaseImage(f"alpypy-kit:alpine{alpine}", "sha256:1", "1", True)
     with pytest.raises(SpecError, match=f"{package}, which the kit does not have"):
         make(Parts(ROOT, recipe, None, kit, {release: "a" * 64}))
     own = replace(kit, reference="made-from-the-kit")
-    assert make(Parts(ROOT, recipe, None, own, {release: "a" * 64}))
+    assert make(Parts(of_kit, recipe, None, own, {release: "a" * 64}))
 
 
 @pytest.mark.parametrize(
     "target", [("2.7-7.0.0", "3.9"), ("3.6-7.0.0", "3.9"), ("3.11-7.3.22", "3.23")]
 )
-def test_what_the_kit_has_packages_for_is_planned(target: tuple[str, str]) -> None:
+def test_what_the_kit_has_packages_for_is_planned(target: tuple[str, str], of_kit: Path) -> None:
     recipe = CATALOG.recipe(Target(*target))
     kit = BaseImage(f"alpypy-kit:alpine{target[1]}", "sha256:1", "1", True)
-    assert make(Parts(ROOT, recipe, None, kit, {target[0]: "a" * 64}))
+    assert make(Parts(of_kit, recipe, None, kit, {target[0]: "a" * 64}))
 
 
 @pytest.fixture

@@ -20,6 +20,7 @@ from alpypy.pipeline.request import BuildRequest
 from alpypy.recipes.choice import newest_alpine, newest_release
 from alpypy.recipes.data import load_pypys
 from alpypy.recipes.local_source import identify
+from alpypy.recipes.optimize import load_optimizations
 from alpypy.recipes.spec import Target
 from alpypy.wheels.recipe import load_wheel_data
 from tests.trees import write_tree
@@ -101,6 +102,33 @@ def test_a_wrong_command_line_is_told_once_and_ends_with_2(
     said = refusal(capsys, "bootstrap", *words)
     assert says in said
     assert said.count(said.splitlines()[0]) == 1
+
+
+@pytest.mark.parametrize(
+    ("pypy", "level", "says"),
+    [
+        ("3.11-7.3.22", "fast", "--optimize is 'fast'"),
+        ("rpython-0.2.1", "pgo", "--optimize is 'pgo', but rpython-0.2.1"),
+    ],
+)
+def test_a_level_that_cannot_be_is_refused_before_an_engine_is_asked(
+    pypy: str, level: str, says: str, capsys: pytest.CaptureFixture[str], restored: None
+) -> None:
+    words = ["--pypy", pypy, "--alpine", "3.23", "--optimize", level]
+    assert says in refusal(capsys, "plan", *words)
+
+
+def test_the_help_of_optimize_names_the_levels_and_the_default() -> None:
+    data = load_optimizations(ROOT / "versions")
+    text = parse("bootstrap", *BOTH).args["optimize"].help
+    assert text is not None
+    assert all(level.name in text for level in data.levels)
+    assert f"(default: {data.default})" in text
+
+
+def test_reference_needs_a_pypy_2_7(capsys: pytest.CaptureFixture[str], restored: None) -> None:
+    said = refusal(capsys, "reference", "--pypy", "3.11-7.3.23")
+    assert "reference needs --with-pypy" in said
 
 
 def test_build_needs_a_pypy(capsys: pytest.CaptureFixture[str], restored: None) -> None:

@@ -16,7 +16,7 @@ import pytest
 from tests.wheels import build_wheel
 
 ROOT = Path(__file__).parents[3]
-DATA = ("dockerfiles", "ledger", "patches", "templates", "versions")
+DATA = ("benchmarks", "dockerfiles", "ledger", "patches", "templates", "versions")
 
 
 @pytest.fixture(scope="module")

@@ -116,6 +116,22 @@ def test_a_document_that_names_no_tls_library_is_read() -> None:
     assert Manifest.from_values({**values, "tls": "libressl"}).tls == "libressl"
 
 
+def test_phases_have_their_processor_time_and_older_documents_do_not() -> None:
+    assert "processor" not in PYPY.to_json()
+    phase = PhaseCost("compile", 861.0, 5900, 1700.5, 2)
+    manifest = structs.replace(PYPY, phases=(phase,))
+    assert json.loads(manifest.to_json())["phases"] == [
+        {
+            "name": "compile",
+            "seconds": 861.0,
+            "peak_memory_mib": 5900,
+            "processor_seconds": 1700.5,
+            "processors": 2,
+        }
+    ]
+    assert Manifest.from_json(manifest.to_json()) == manifest
+
+
 def changed(manifest: Manifest, path: str, value: Any) -> str:
     """The document with one field replaced, or removed when the value is ``...``."""
     document = json.loads(manifest.to_json())
@@ -153,6 +169,7 @@ def changed(manifest: Manifest, path: str, value: Any) -> str:
         ("patches", ["stdio"], r"patches\[0\] is 'stdio', not a table of fields"),
         ("phases.0.seconds", "82", r"phases\[0\].seconds is '82', not a number"),
         ("phases.0.peak_memory_mib", 1.5, r"phases\[0\].peak_memory_mib is 1.5"),
+        ("phases.0.processors", "2", r"phases\[0\].processors is '2'"),
         ("needed", {"libffi.so.6": "libffi"}, "needed is .*, not a list"),
         ("runtime_packages", [1], r"runtime_packages\[0\] is 1, not the name of an Alpine package"),
         ("runtime_packages", ["--repository=http://x"], "'--repository=http://x', not the name"),
