@@ -31,7 +31,7 @@ from alpypy.core.unpack import unpack
 from alpypy.engine.job import Job, Mount
 from alpypy.engine.pool import JobPool
 from alpypy.engine.workspace import Workspace
-from alpypy.offline.extra import load_extra_tools
+from alpypy.offline.extra import ExtraTools, load_extra_tools
 from alpypy.offline.pins import Pin, Replacement, taken, version_of
 from alpypy.offline.replacements import Replacements
 from alpypy.recipes.libraries import StaticLibrary, StaticLibraryList, load_static_libraries
@@ -265,20 +265,33 @@ class Libraries:
     @cached_property
     def stub(self) -> StubLibc:
         """The stage of the C library to link with."""
-        extra = load_extra_tools(self.workspace.data / "versions") if self.base.kit else None
+        extra = self._extra
         if extra:
             extra = extra.taking(taken(self._replacements))
-        toolchain = LibraryToolchain(self.workspace, self.base, self._list.packages, extra)
+        packages = (*self._list.packages, *self._own_packages)
+        toolchain = LibraryToolchain(self.workspace, self.base, packages, extra)
         return StubLibc(self.workspace, toolchain, self._musl)
+
+    @property
+    def _own_packages(self) -> tuple[str, ...]:
+        """What single libraries need to be compiled."""
+        return tuple(name for library in self._libraries for name in library.packages)
+
+    @property
+    def _extra(self) -> ExtraTools | None:
+        """The programs that the kit lacks: None where there is no kit, or no library needs them."""
+        if not self.base.kit or not self._own_packages:
+            return None
+        return load_extra_tools(self.workspace.data / "versions")
 
     @cached_property
     def _replacements(self) -> tuple[Replacement, ...]:
         """What Debian's mirrors have in place of tested files: nothing where there is no kit."""
         if not self.base.kit:
             return ()
-        extra = load_extra_tools(self.workspace.data / "versions")
+        extra = self._extra.pins if self._extra else ()
         sources = tuple(Pin(one.packed_by_debian, one.debian.release) for one in self._libraries)
-        search = Replacements(self.workspace, "the libraries", (*sources, *extra.pins))
+        search = Replacements(self.workspace, "the libraries", (*sources, *extra))
         for replacements in ((), search.load() or ()):
             files = taken(replacements)
             wanted = [files.get(pin.source.sha256, pin.source) for pin in search.pins]

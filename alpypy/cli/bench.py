@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 from alpypy.cli import builds, common
 from alpypy.cli.command import command
+from alpypy.cli.ending import end_with
 from alpypy.cli.options import ALPINE, ARCH, MIRROR, Option, needs
 from alpypy.core.errors import SpecError
 from alpypy.core.folders import ROOT, artifacts_folder
@@ -116,7 +117,7 @@ def _bench_interpreters(options: BenchOptions) -> NoReturn:
     if options.against is None or not options.pypy:
         missing = {} if options.pypy else {"--pypy": _PYPY}
         missing |= {} if options.against else {"--against": _AGAINST}
-        raise needs("bench", missing)
+        end_with(needs("bench", missing))
     request = run.request(
         ROOT,
         options.pypy,

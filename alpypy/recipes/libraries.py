@@ -33,7 +33,7 @@ class StaticLibrary(Record, frozen=True):
     """A library, by upstream's archive and by Debian's. ``license`` is an SPDX expression,
     ``license_files`` are below the archive's top folder. ``line`` is the release line that it stays
     in, such as 3.5; None takes every newer version. ``every`` PyPy has it inside, or else portable
-    ones alone."""
+    ones alone. ``packages`` are Alpine packages that only it needs to be compiled."""
 
     name: _Name
     version: Text
@@ -44,6 +44,7 @@ class StaticLibrary(Record, frozen=True):
     debian: DebianSource
     line: _Line | None = None
     every: bool = False
+    packages: tuple[PackageName, ...] = ()
 
     @property
     def debian_version(self) -> str:

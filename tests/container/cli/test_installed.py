@@ -53,7 +53,9 @@ def run(program: Path, *words: str, cache: Path, folder: Path) -> subprocess.Com
 def test_it_plans_a_build(program: Path, cache: Path, base_image: str, tmp_path: Path) -> None:
     words = ["--pypy", "3.11-7.3.22", "--alpine", "3.23", "--base-image", base_image]
     installed = run(program, "plan", *words, cache=cache, folder=tmp_path)
-    assert (installed.returncode, installed.stderr) == (0, "")
+    # The keys of a plan on a kit need the sources of the libraries.
+    said = [line for line in installed.stderr.splitlines() if not line.startswith("fetching ")]
+    assert (installed.returncode, said) == (0, [])
     assert "translate 3.11-7.3.22" in installed.stdout
     more = run(program, "plan", "--verbose", *words, cache=cache, folder=tmp_path)
     assert (more.returncode, more.stdout) == (0, installed.stdout)
