@@ -147,7 +147,8 @@ def test_a_pypy_that_is_not_portable_has_only_what_every_pypy_has(root: Path) ->
     usual = replace(portable, portable=False)
     assert set(keys(usual)) == every
     assert set() < every < set(keys(portable))
-    assert dict(keys(usual)).items() <= dict(keys(portable)).items(), "each is compiled once"
+    assert usual.stub.toolchain.packages == ("binutils", "gcc", "linux-headers", "make", "musl-dev")
+    assert "perl" in portable.stub.toolchain.packages, "OpenSSL needs it"
     assert usual.key != portable.key
     edit(LIST, 'version = "1.3.2"', 'version = "1.3.3"')(root)  # zlib
     again = stage(root)
