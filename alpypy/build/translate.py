@@ -70,6 +70,7 @@ def translation_key(recipe: Recipe, image_key: str, source_digest: str) -> str:
 @dataclass(frozen=True)
 class Translation:
     """The stage that runs RPython in a container, with up to ``jobs`` C compilers at once.
+    A PyPy that is not ``linked_again`` keeps neither its objects nor its C sources.
 
     ``make`` raises ResourceError if memory or disk is too small, PatchError if a patch does not
     apply, and TranslationError if RPython or the C compiler fails.
@@ -80,6 +81,7 @@ class Translation:
     image: TranslatingStage
     source: OpenedSource
     jobs: int
+    linked_again: bool = True
 
     @property
     def title(self) -> str:
@@ -128,10 +130,14 @@ class Translation:
         phases = tuple(Phase(**phase) for phase in record["phases"])
         return TranslatedTree(self.key, store.folder(self.key), phases)
 
+    @property
+    def _keeps_objects(self) -> bool:
+        return self.linked_again and not self.recipe.programs
+
     def _has_objects(self, folder: Path) -> bool:
         """Whether it has what the last link and the optimization need. Translations by older
         versions of alpypy have not."""
-        wanted = () if self.recipe.programs else (objects.FOLDER, objects.SOURCES)
+        wanted = (objects.FOLDER, objects.SOURCES) if self._keeps_objects else ()
         return all((folder / name).exists() for name in wanted)
 
     def prepare(self) -> None:
@@ -152,7 +158,7 @@ class Translation:
         check_resources(self.recipe, work)
         self._lay_out(work)
         phases = _Run(self, work).all()
-        if not self.recipe.programs:
+        if self._keeps_objects:
             objects.keep(work)
         shutil.rmtree(work / "usession", ignore_errors=True)
         return {

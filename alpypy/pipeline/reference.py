@@ -74,7 +74,8 @@ def _package(workspace: Workspace, request: ReferenceRequest) -> ReferencePackag
     pypy = GivenPypy(BuiltTarball(request.with_pypy, file_digest(request.with_pypy)))
     image = ReferenceImage(workspace, recipe, base, pypy)
     jobs = request.jobs or workspace.engine.usable_processors
-    return ReferencePackage(Translation(workspace, recipe, image, source, jobs))
+    translation = Translation(workspace, recipe, image, source, jobs, linked_again=False)
+    return ReferencePackage(translation)
 
 
 def _refuse_unfit(request: ReferenceRequest) -> None:
