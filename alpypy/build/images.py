@@ -14,7 +14,7 @@ from alpypy.build.estimates import Estimates
 from alpypy.build.stage import BuildStage, build_steps, texts
 from alpypy.core.archive import copy_verified
 from alpypy.core.errors import ImageError
-from alpypy.core.files import copy_data
+from alpypy.core.files import copy_data, file_digest
 from alpypy.core.store import key_of
 from alpypy.engine.docker import Engine
 from alpypy.engine.workspace import Workspace
@@ -31,6 +31,16 @@ class BuiltTarball:
 
     path: Path
     sha256: str
+
+
+def recorded_tarball(workspace: Workspace, key: str) -> BuiltTarball | None:
+    """The tarball of a finished stage, if it still has the recorded digest."""
+    record = workspace.store.record(key)
+    if record is None:
+        return None
+    tarball = BuiltTarball(workspace.store.folder(key) / record["file"], record["sha256"])
+    unchanged = tarball.path.is_file() and file_digest(tarball.path) == tarball.sha256
+    return tarball if unchanged else None
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,7 @@ _LICENSES = "licenses"
 @dataclass(frozen=True)
 class Tree:
     """What a release is laid out of: a translated tree, the folder with the objects to link, and
-    the libraries of a portable PyPy. Without objects, what the translation linked is taken."""
+    the libraries that it gets. Without objects, what the translation linked is taken."""
 
     translated: TranslatedTree
     objects: Path | None = None

@@ -14,7 +14,7 @@ from msgspec import to_builtins
 from alpypy.build import layout
 from alpypy.build.base_image import BaseImage
 from alpypy.build.estimates import Estimates, stage_name
-from alpypy.build.images import BuiltTarball, TranslatingImage, require_image
+from alpypy.build.images import BuiltTarball, TranslatingImage, recorded_tarball, require_image
 from alpypy.build.libraries import Libraries, LibraryTree
 from alpypy.build.optimization import Optimization
 from alpypy.build.phases import Phase
@@ -25,7 +25,6 @@ from alpypy.core.apkdb import Installed
 from alpypy.core.code import digest_of_code
 from alpypy.core.elf import ElfFile
 from alpypy.core.errors import PackageError
-from alpypy.core.files import file_digest
 from alpypy.core.store import key_of
 from alpypy.engine.docker import Engine
 from alpypy.engine.job import Job
@@ -94,7 +93,7 @@ def _texts(program: RpythonProgram) -> list[tuple[str, str]]:
 
 @dataclass(frozen=True)
 class Package:
-    """The stage that makes a tarball from a translated tree. A portable PyPy gets ``libraries``.
+    """The stage that makes a tarball from a translated tree. A PyPy gets ``libraries``.
     With ``optimization``, what that stage compiled is linked instead of what the translation did.
 
     ``make`` raises PackageError, with the last lines of output, if PyPy's package.py fails, and
@@ -158,13 +157,7 @@ class Package:
 
     def load(self) -> BuiltTarball | None:
         """The tarball, if it still has the recorded digest."""
-        store = self.workspace.store
-        record = store.record(self.key)
-        if record is None:
-            return None
-        tarball = BuiltTarball(store.folder(self.key) / record["file"], record["sha256"])
-        unchanged = tarball.path.is_file() and file_digest(tarball.path) == tarball.sha256
-        return tarball if unchanged else None
+        return recorded_tarball(self.workspace, self.key)
 
     def make(self, work: Path) -> Mapping[str, Any]:
         """Build PyPy's cffi modules, lay out the release, describe it, pack it."""

@@ -20,6 +20,7 @@ from alpypy.build.images import (
     GivenPypy,
     TranslatingImage,
     built,
+    recorded_tarball,
     require_image,
 )
 from alpypy.build.stage import BuildStage, build_steps, texts
@@ -28,7 +29,7 @@ from alpypy.core import archive
 from alpypy.core.archive import copy_verified
 from alpypy.core.code import digest_of_code
 from alpypy.core.fields import Record
-from alpypy.core.files import copy_data, file_digest
+from alpypy.core.files import copy_data
 from alpypy.core.store import key_of
 from alpypy.core.structs import read_toml
 from alpypy.engine.workspace import Workspace
@@ -173,13 +174,7 @@ class ReferencePackage:
 
     def load(self) -> BuiltTarball | None:
         """The tarball, if it still has the recorded digest."""
-        store = self.translation.workspace.store
-        record = store.record(self.key)
-        if record is None:
-            return None
-        tarball = BuiltTarball(store.folder(self.key) / record["file"], record["sha256"])
-        unchanged = tarball.path.is_file() and file_digest(tarball.path) == tarball.sha256
-        return tarball if unchanged else None
+        return recorded_tarball(self.translation.workspace, self.key)
 
     def make(self, work: Path) -> Mapping[str, Any]:
         """Build PyPy's cffi modules, lay out the release, pack it."""
